@@ -1,0 +1,223 @@
+/** What one error code means. `says` and `fix` are the generic wording; a thrown error names its own culprit. */
+export interface ErrorEntry {
+  /** Whether the same request may succeed later without anything being changed. */
+  readonly retryable: boolean;
+  readonly says: string;
+  readonly fix: string;
+}
+
+/** Every error FetchImage can give. The codes are public API; `docs/errors.md` is printed from this table. */
+export const catalogue = {
+  // References, sources, plans: the input is wrong.
+  FI_REFERENCE_INVALID: {
+    retryable: false,
+    says: "the text is not an image reference",
+    fix: "Write it as [domain/]path[:tag][@sha256:<64 hex>], the path in lower case.",
+  },
+  FI_SOURCE_INVALID: {
+    retryable: false,
+    says: "the source of a registry-image is not valid",
+    fix: "Correct the named field of `source`.",
+  },
+  FI_SOURCE_UNSUPPORTED: {
+    retryable: false,
+    says: "a field of the source cannot be answered natively, and nothing else can run the check",
+    fix: "Give the engine a stepRunner that runs the resource type itself, or remove the named field.",
+  },
+  FI_PIPELINE_INVALID: {
+    retryable: false,
+    says: "the pipeline is not valid",
+    fix: "Correct the named place in the pipeline file.",
+  },
+  FI_PIPELINE_UNREADABLE: { retryable: false, says: "the pipeline file cannot be read", fix: "Check the path." },
+  FI_JOB_UNKNOWN: { retryable: false, says: "the pipeline has no such job", fix: "Name one of the jobs listed." },
+  FI_VAR_MISSING: {
+    retryable: false,
+    says: "a ((var)) has no value",
+    fix: "Give it with --var name=value, a --load-vars-from file, or a var source.",
+  },
+  FI_RESOURCE_TYPE_CYCLE: {
+    retryable: false,
+    says: "a resource type depends on itself",
+    fix: "Break the cycle named in the message; name the inner type differently from the outer.",
+  },
+  FI_USAGE: { retryable: false, says: "the command line is wrong", fix: "See --help." },
+  FI_SETTING_INVALID: { retryable: false, says: "a setting has no valid value", fix: "Correct the named setting." },
+
+  // Registries.
+  FI_REGISTRY_UNREACHABLE: {
+    retryable: true,
+    says: "the registry cannot be reached",
+    fix: "Check the host name, the network and the proxy settings.",
+  },
+  FI_REGISTRY_TIMEOUT: {
+    retryable: true,
+    says: "the registry did not answer in time",
+    fix: "Try again later, or raise the registry timeout.",
+  },
+  FI_REGISTRY_UNAVAILABLE: {
+    retryable: true,
+    says: "the registry answered with a server error",
+    fix: "Try again later; ask the registry's operator if it lasts.",
+  },
+  FI_REGISTRY_TLS: {
+    retryable: false,
+    says: "the registry's certificate is not trusted",
+    fix: "Add its CA to `ca_certs` of the source. `insecure` allows http; it never skips certificate checks.",
+  },
+  FI_UNAUTHORIZED: {
+    retryable: false,
+    says: "the registry refused the credentials, or wants some",
+    fix: "Check `username` and `password` of the source.",
+  },
+  FI_FORBIDDEN: {
+    retryable: false,
+    says: "the credentials may not read this repository",
+    fix: "Grant them pull access to the repository.",
+  },
+  FI_RATE_LIMITED: {
+    retryable: true,
+    says: "the registry's rate limit is used up",
+    fix: "Wait until the time named, give credentials with a higher limit, or use a mirror.",
+  },
+  FI_IMAGE_UNKNOWN: {
+    retryable: false,
+    says: "the registry has no such repository, tag or digest",
+    fix: "Check the spelling of repository and tag. Some registries answer so when credentials are missing.",
+  },
+  FI_DIGEST_MISMATCH: {
+    retryable: false,
+    says: "the bytes do not hash to the digest they were promised under",
+    fix: "Do not trust this registry or the proxy before it; compare with another client.",
+  },
+  FI_REGISTRY_PROTOCOL: {
+    retryable: false,
+    says: "the answer is not what the OCI distribution API prescribes",
+    fix: "Check that the host is a registry and not a web page or proxy.",
+  },
+  FI_REGISTRY_UNTRUSTED: {
+    retryable: false,
+    says: "the registry named another host that must not get credentials or be asked",
+    fix: "If the host is right, add it to the allowed realms of the registry settings.",
+  },
+  FI_ANSWER_TOO_LARGE: {
+    retryable: false,
+    says: "the registry's answer is larger than the bound",
+    fix: "Check that the host is a registry; the bounds are in the settings table.",
+  },
+  FI_PLATFORM_UNAVAILABLE: {
+    retryable: false,
+    says: "the image is not built for the platform",
+    fix: "Push one for the platform, or set `platform` in the source.",
+  },
+
+  // The fetch itself.
+  FI_CHECK_FAILED: {
+    retryable: false,
+    says: "image check failed",
+    fix: "See the cause.",
+  },
+  FI_NO_VERSION: {
+    retryable: false,
+    says: "the check found no version of the image",
+    fix: "Check that the tag exists; a fetch never guesses one.",
+  },
+  FI_GET_FAILED: { retryable: false, says: "image fetching failed", fix: "See the cause." },
+  FI_POLICY_DENIED: {
+    retryable: false,
+    says: "a policy denies the image",
+    fix: "Use an allowed image, or ask the policy's owner.",
+  },
+  FI_POLICY_UNAVAILABLE: {
+    retryable: true,
+    says: "the policy could not be asked",
+    fix: "Check the policy agent. Nothing is fetched without its answer.",
+  },
+  FI_ABORTED: { retryable: false, says: "the fetch was aborted", fix: "Nothing to fix: somebody asked for it." },
+  FI_BASE_TYPE_FETCHED: {
+    retryable: false,
+    says: "a base resource type was handed to FetchImage as an image to fetch",
+    fix: "Base types are resolved by the configured image table; do not plan a fetch for them.",
+  },
+  FI_STEP_RUNNER_MISSING: {
+    retryable: false,
+    says: "the fetch needs a check or get run as a step, and no stepRunner is configured",
+    fix: "Give createFetchImageEngine a stepRunner.",
+  },
+  FI_ARTIFACT_STORE_MISSING: {
+    retryable: false,
+    says: "the fetch needs the image's bytes, and no artifact store is configured",
+    fix: "Give createFetchImageEngine an artifact store.",
+  },
+  FI_ENGINE_CLOSED: {
+    retryable: false,
+    says: "the engine is closed",
+    fix: "Open a new engine; what was in flight resumes there.",
+  },
+  FI_BUILD_ADOPTED: {
+    retryable: false,
+    says: "another node has adopted the build",
+    fix: "Stop driving this build here; the other node continues it.",
+  },
+  FI_BUILD_UNKNOWN: { retryable: false, says: "there is no such build", fix: "List the builds, or check --data." },
+  FI_PLAN_UNKNOWN: {
+    retryable: false,
+    says: "the build fetched no image for this plan",
+    fix: "Use one of the plan ids listed.",
+  },
+
+  // Stores.
+  FI_WRONG_EXPECTED_REVISION: {
+    retryable: false,
+    says: "the stream is not at the revision the append expected",
+    fix: "Read the stream again and decide anew.",
+  },
+  FI_APPEND_INVALID: {
+    retryable: false,
+    says: "the append cannot be stored as given",
+    fix: "Correct the facts; this is a defect of the caller.",
+  },
+  FI_APPEND_OUTCOME_UNKNOWN: {
+    retryable: true,
+    says: "the store did not say whether it stored the facts",
+    fix: "Append the same facts with the same ids and expected revision again.",
+  },
+  FI_STORE_UNAVAILABLE: {
+    retryable: true,
+    says: "the store cannot be reached",
+    fix: "Check the database's address and that it runs.",
+  },
+  FI_STORE_FULL: { retryable: true, says: "the store's disk is full", fix: "Free some space, then try again." },
+  FI_STORE_LOCKED: {
+    retryable: true,
+    says: "another process holds the data directory",
+    fix: "Stop the process named, or use another --data directory.",
+  },
+  FI_STORE_UNREADABLE: {
+    retryable: false,
+    says: "the data directory cannot be opened",
+    fix: "Check the directory's permissions and that it was made by fetch-image.",
+  },
+  FI_STORE_TOO_NEW: {
+    retryable: false,
+    says: "the store was written by a newer version",
+    fix: "Upgrade fetch-image on this machine.",
+  },
+  FI_FACT_UNREADABLE: {
+    retryable: false,
+    says: "a stored fact does not have the shape its type and schema version prescribe",
+    fix: "The store was changed from outside, or by a newer version: upgrade, or restore it.",
+  },
+  FI_HISTORY_CONTRADICTORY: {
+    retryable: false,
+    says: "a stream's facts cannot have come from the machine that they name",
+    fix: "The store was changed from outside; restore it.",
+  },
+  FI_INTERNAL: {
+    retryable: false,
+    says: "a defect of fetch-image",
+    fix: "Report it with the build's `replay --json` output.",
+  },
+} as const satisfies Record<`FI_${string}`, ErrorEntry>;
+
+export type FetchImageErrorCode = keyof typeof catalogue;
