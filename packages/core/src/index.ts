@@ -47,3 +47,56 @@ export type {
   TelemetrySpan,
   TelemetryTracer,
 } from "./ports/telemetry.ts";
+export { type BuildFactData, buildFactSchemas, type BuildFactType } from "./facts/build-facts.ts";
+export { type ScopeFactData, scopeFactSchemas, type ScopeFactType } from "./facts/scope-facts.ts";
+export {
+  type Asker,
+  type BuildFact,
+  buildStream,
+  buildStreamPrefix,
+  type CheckEvidence,
+  type FactMetadata,
+  type FactOf,
+  type Failure,
+  type FetchRequest,
+  machineVersion,
+  type Recorded,
+  type RecordedBuildFact,
+  type RecordedScopeFact,
+  type Rejected,
+  rendererVersion,
+  type ResolvedVia,
+  schemaVersion,
+  type ScopeFact,
+  scopeStream,
+  scopeStreamPrefix,
+  type UnknownFact,
+} from "./facts/facts.ts";
+export { decodeBuildFact, decodeScopeFact } from "./facts/decode.ts";
+export { buildFactToStore, type FactContext, scopeFactToStore } from "./facts/envelope.ts";
+export { formatTime, parseTime } from "./facts/time.ts";
+export { nameUuid } from "./facts/uuid.ts";
+export { type FetchContext, fetchImageMachine, type FetchInputType } from "./fetch-image/machine.ts";
+export type { FetchInput, FetchSnapshot, FetchStateName, TimerName } from "./fetch-image/codec.ts";
+export { type ChosenVersion, resolveVersion, type VersionCandidates } from "./fetch-image/resolve-version.ts";
+export {
+  begin,
+  type FetchEffect,
+  type FetchOutput,
+  type FetchState,
+  isFinished,
+  stateName,
+  step,
+  type Step,
+} from "./fetch-image/step.ts";
+export { type BuildState, noBuild, type Replayed, replayBuild } from "./fetch-image/replay.ts";
+export {
+  type CheckDecision,
+  type CheckQuestion,
+  decideCheck,
+  duration,
+  evolveScope,
+  type ScopeObservation,
+  type ScopeState,
+  unknownScope,
+} from "./scope/scope-state.ts";

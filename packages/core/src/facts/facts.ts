@@ -1,0 +1,63 @@
+import type { BuildFactData, BuildFactType } from "./build-facts.ts";
+import type { ScopeFactData, ScopeFactType } from "./scope-facts.ts";
+import type { Position } from "../ports/event-log.ts";
+
+/** What stands beside a fact's data. Fields in this order. */
+export interface FactMetadata {
+  /** Version of the fact's shape. */
+  readonly schema: number;
+  /** Version of the FetchImage machine that made or took the fact; absent on scopes. */
+  readonly machine?: string;
+  /** The build, by EventStoreDB's convention. */
+  readonly $correlationId: string;
+  /** The id of the fact that caused this one. */
+  readonly $causationId?: string;
+  /** The process that wrote it: name and incarnation. */
+  readonly node: string;
+  /** ISO 8601, UTC, milliseconds. Never decreases within a build. */
+  readonly time: string;
+}
+
+/** A fact before it is stored. */
+export type BuildFact = { [T in BuildFactType]: { readonly type: T; readonly data: BuildFactData<T> } }[BuildFactType];
+export type ScopeFact = { [T in ScopeFactType]: { readonly type: T; readonly data: ScopeFactData<T> } }[ScopeFactType];
+export type FactOf<T extends BuildFactType> = Extract<BuildFact, { type: T }>;
+
+/** Where and how a fact is stored. */
+export interface Recorded {
+  readonly id: string;
+  readonly stream: string;
+  readonly revision: bigint;
+  readonly position: Position;
+  readonly metadata: FactMetadata;
+}
+
+export type RecordedBuildFact = BuildFact & Recorded;
+export type RecordedScopeFact = ScopeFact & Recorded;
+
+/** A fact that this version does not know: kept, and skipped with a warning. */
+export type UnknownFact = Recorded & { readonly type: string; readonly data: unknown };
+
+/** What stands for a fetch in the facts of its build. */
+export type FetchRequest = BuildFactData<"FetchRequested">;
+export type Failure = BuildFactData<"FetchFailed">["failure"];
+export type CheckEvidence = BuildFactData<"ImageChecked">["evidence"];
+export type Rejected = BuildFactData<"ImageChecked">["rejected"][number];
+export type ResolvedVia = BuildFactData<"ImageVersionResolved">["via"];
+export type Asker = BuildFactData<"CheckJoined">["asker"];
+
+export const schemaVersion = 1;
+export const machineVersion = "1";
+export const rendererVersion = "1";
+
+/** Stream names are public API. */
+export function buildStream(buildId: string): string {
+  return `build-${buildId}`;
+}
+
+export function scopeStream(scope: string): string {
+  return `imageScope-${scope}`;
+}
+
+export const buildStreamPrefix = "build-";
+export const scopeStreamPrefix = "imageScope-";

@@ -1,0 +1,41 @@
+import { z } from "zod";
+import { failure, jsonObject, time, version } from "./schema.ts";
+
+const asker = z.object({ buildId: z.string(), fetchId: z.string() });
+
+/** Facts of an `imageScope-<id>` stream: what was asked of a registry, and what it answered. */
+export const scopeFactSchemas = {
+  /** A fetch asks the registry; the others wait for its answer, until `until` at the longest. */
+  CheckClaimed: z.object({
+    scope: z.string(),
+    type: z.string(),
+    /** Canonical, without tag. */
+    repository: z.string(),
+    tag: z.string(),
+    source: jsonObject,
+    credential: z.string().nullable(),
+    asker,
+    until: time,
+  }),
+  VersionObserved: z.object({
+    version,
+    /** Whether it differs from the scope's version before. */
+    changed: z.boolean(),
+    via: z.enum(["HEAD", "GET"]),
+    host: z.string(),
+    status: z.number(),
+    asker,
+  }),
+  /** The registry no longer has the tag. */
+  VersionVanished: z.object({ tag: z.string(), host: z.string(), status: z.number(), asker }),
+  CheckFailed: z.object({ failure, retryAfterMs: z.number().exactOptional(), asker }),
+  RateLimitObserved: z.object({
+    host: z.string(),
+    limit: z.number().exactOptional(),
+    remaining: z.number().exactOptional(),
+    windowSeconds: z.number().exactOptional(),
+  }),
+} as const;
+
+export type ScopeFactType = keyof typeof scopeFactSchemas;
+export type ScopeFactData<T extends ScopeFactType> = z.infer<(typeof scopeFactSchemas)[T]>;

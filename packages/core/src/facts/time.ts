@@ -1,0 +1,44 @@
+/** Milliseconds since the epoch, from ISO 8601 as facts hold it (`2026-11-22T04:40:00.000Z`). */
+export function parseTime(iso: string): number {
+  const part = (from: number, to: number) => Number(iso.slice(from, to));
+  const days = daysFromCivil(part(0, 4), part(5, 7), part(8, 10));
+  return (((days * 24 + part(11, 13)) * 60 + part(14, 16)) * 60 + part(17, 19)) * 1000 + part(20, 23);
+}
+
+/** ISO 8601, UTC, milliseconds: what `Date.prototype.toISOString` gives for the years 0 to 9999. */
+export function formatTime(ms: number): string {
+  const days = Math.floor(ms / 86_400_000);
+  const rest = Math.floor(ms - days * 86_400_000);
+  const [year, month, day] = civilFromDays(days);
+  const date = `${pad(year, 4)}-${pad(month, 2)}-${pad(day, 2)}`;
+  const time = `${pad(Math.floor(rest / 3_600_000), 2)}:${pad(Math.floor(rest / 60_000) % 60, 2)}`;
+  return `${date}T${time}:${pad(Math.floor(rest / 1000) % 60, 2)}.${pad(rest % 1000, 3)}Z`;
+}
+
+function pad(value: number, width: number): string {
+  return String(value).padStart(width, "0");
+}
+
+// The proleptic Gregorian calendar in 400-year eras that begin on 1 March, so that leap days come last.
+function daysFromCivil(year: number, month: number, day: number): number {
+  const y = month <= 2 ? year - 1 : year;
+  const era = Math.floor(y / 400);
+  const yearOfEra = y - era * 400;
+  const dayOfYear = Math.floor((153 * (month + (month > 2 ? -3 : 9)) + 2) / 5) + day - 1;
+  const dayOfEra = yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear;
+  return era * 146_097 + dayOfEra - 719_468;
+}
+
+function civilFromDays(daysSinceEpoch: number): readonly [year: number, month: number, day: number] {
+  const days = daysSinceEpoch + 719_468;
+  const era = Math.floor(days / 146_097);
+  const dayOfEra = days - era * 146_097;
+  const yearOfEra = Math.floor(
+    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365,
+  );
+  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  const shifted = Math.floor((5 * dayOfYear + 2) / 153);
+  const day = dayOfYear - Math.floor((153 * shifted + 2) / 5) + 1;
+  const month = shifted < 10 ? shifted + 3 : shifted - 9;
+  return [yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day];
+}
