@@ -1,15 +1,32 @@
+import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
+
+interface Suite {
+  readonly folder: string;
+  readonly setupFiles?: string[];
+}
 
 // Tests read the packages' sources, so that they need no build and can never run a stale one.
 const conditions = ["fetch-image:source"];
+const suites: Record<string, Suite> = JSON.parse(readFileSync(new URL("test/suites.json", import.meta.url), "utf8"));
 
 export default defineConfig({
   resolve: { conditions: [...conditions, "module", "node", "development|production"] },
   ssr: { resolve: { conditions, externalConditions: [...conditions, "node"] } },
   test: {
-    include: ["packages/*/src/**/*.test.ts", "test/**/*.test.ts"],
     pool: "forks",
+    maxWorkers: availableParallelism(),
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // One project for each suite: `npx vitest run --project unit`.
+    projects: Object.entries(suites).map(([name, { folder, setupFiles = [] }]) => ({
+      extends: true,
+      test: {
+        name,
+        include: [folder === "packages" ? "packages/*/src/**/*.test.ts" : `${folder}/**/*.test.ts`],
+        setupFiles,
+      },
+    })),
   },
 });
