@@ -2,6 +2,17 @@ export type { Json, JsonObject } from "./json.ts";
 export { catalogue, type ErrorEntry, type FetchImageErrorCode } from "./errors/catalogue.ts";
 export { FetchImageError, type FetchImageErrorOptions } from "./errors/fetch-image-error.ts";
 export { type Digest, isDigest } from "./image/digest.ts";
+export { imageURL, referenceOfImageURL } from "./image/image-url.ts";
+export {
+  apiHost,
+  formatReference,
+  image,
+  type ImageReference,
+  parseReference,
+  type ParsedReference,
+  type ReferenceParts,
+  withVersion,
+} from "./image/reference.ts";
 export type { ImageVersion, RegistryImageSource } from "./source/registry-image-source.ts";
 export type {
   AcrossPlanBody,
