@@ -50,7 +50,7 @@ export type { ImageRegistry, RateLimit, Resolution } from "./ports/image-registr
 export { type Logger, silentLogger } from "./ports/logger.ts";
 export type { Policy, PolicyDecision, PolicyQuestion } from "./ports/policy.ts";
 export type { BuildImageRow, BuildRow, ReadModel, ReadModelChanges, ScopeRow, VersionRow } from "./ports/read-model.ts";
-export type { ImageArtifact, StepContext, StepRunner } from "./ports/step-runner.ts";
+export type { ImageArtifact, ImageSpec, StepContext, StepRunner } from "./ports/step-runner.ts";
 export type {
   Telemetry,
   TelemetryAttributes,

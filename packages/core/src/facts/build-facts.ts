@@ -110,6 +110,8 @@ export const buildFactSchemas = {
   ImageShortCircuited: z.object({ fetchId, imageURL: z.string() }),
   ArtifactFetched: z.object({ fetchId, artifact: z.string() }),
   ArtifactFetchFailed: z.object({ fetchId, failure, retryAfterMs: z.number().exactOptional() }),
+  /** What a check or get step of the fetch printed, in whole lines where it could be, secrets cut. */
+  OutputWritten: z.object({ fetchId, planId: z.string(), origin: z.enum(["stdout", "stderr"]), text: z.string() }),
   FetchFailed: z.object({ fetchId, failure }),
   FetchAborted: z.object({ fetchId, reason: z.string() }),
 } as const;

@@ -70,6 +70,8 @@ export function replayBuild(
       case "BuildAdopted":
         writer = fact.metadata.node;
         break;
+      case "OutputWritten":
+        break;
       case "BuildPlanned":
         plan = fact.data.plan;
         break;

@@ -1,9 +1,19 @@
 import type { CheckPlan, GetPlan, Version } from "../plan/plan.ts";
 import type { CancelSignal } from "./cancel-signal.ts";
 
-/** Where an image's bytes are, in words that the host understands (`digest:sha256:…`, a volume's handle). */
+/** Where an image's bytes are, in words that the host understands: a directory, a volume's handle. */
 export interface ImageArtifact {
   readonly handle: string;
+}
+
+/** What a fetch returns to the runtime. */
+export interface ImageSpec {
+  /** `docker:///` and an image reference: the kubelet pulls it. */
+  readonly imageURL?: string;
+  readonly imageArtifact?: ImageArtifact;
+  /** The image resource's type, where the image was not resolved natively. */
+  readonly resourceType?: string;
+  readonly privileged: boolean;
 }
 
 export interface StepContext {
@@ -11,6 +21,8 @@ export interface StepContext {
   readonly signal: CancelSignal;
   /** The same for every attempt at this one step, also after a crash: a runner uses it to find what it started before. */
   readonly effectKey: string;
+  /** The image that the step itself runs in: of the plan's own type, resolved first. Base types have only `resourceType`. */
+  readonly image: ImageSpec;
   /** Where the step's output goes. Text, in whatever pieces it comes. */
   readonly output: (chunk: string, origin: "stdout" | "stderr") => void;
 }
@@ -19,5 +31,6 @@ export interface StepContext {
 export interface StepRunner {
   /** Versions in the order the resource gave them; the last one is the newest. */
   check(plan: CheckPlan, context: StepContext): Promise<readonly Version[]>;
-  get(plan: GetPlan & { readonly version: Version }, context: StepContext): Promise<ImageArtifact>;
+  /** `plan.get.version` is always set. */
+  get(plan: GetPlan, context: StepContext): Promise<ImageArtifact>;
 }
