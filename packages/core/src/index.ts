@@ -13,7 +13,20 @@ export {
   type ReferenceParts,
   withVersion,
 } from "./image/reference.ts";
-export type { ImageVersion, RegistryImageSource } from "./source/registry-image-source.ts";
+export { cutSecrets, showText } from "./image/show-text.ts";
+export { type CheckMode, checkMode } from "./source/check-mode.ts";
+export { publicSourceSuffices, sourceHasCredentials } from "./source/credential.ts";
+export { didYouMean } from "./source/did-you-mean.ts";
+export { publicSource } from "./source/public-source.ts";
+export {
+  type ImageVersion,
+  type ParsedSource,
+  parseRegistryImageSource,
+  type RegistryImageSource,
+} from "./source/registry-image-source.ts";
+export { type Scope, scopeOf } from "./source/scope.ts";
+export { secretsOf } from "./source/secrets-of.ts";
+export { type SourceField, sourceFields } from "./source/source-fields.ts";
 export type {
   AcrossPlanBody,
   CheckPlan,

@@ -1,0 +1,78 @@
+import type { Json, JsonObject } from "../json.ts";
+import { isOnDockerHub } from "./check-mode.ts";
+import type { RegistryImageSource } from "./registry-image-source.ts";
+import { isSet } from "./source-fields.ts";
+
+/** Whether the source holds anything that a registry is to take as proof of who asks. */
+export function sourceHasCredentials(source: RegistryImageSource): boolean {
+  const { registry_mirror: mirror } = source;
+  return credentialFields.some((name) => isSet(source[name])) || isSet(mirror?.username) || isSet(mirror?.password);
+}
+
+/**
+ * Whether a check by `publicSource(source)` would be the same check: then a fetch can be resumed from its facts alone.
+ * It is not where there are credentials, and not where there are CA certificates, of which facts keep the count.
+ */
+export function publicSourceSuffices(source: RegistryImageSource): boolean {
+  return !sourceHasCredentials(source) && !isSet(source.ca_certs);
+}
+
+/**
+ * Who asks, never the secret that proves it: survives a rotated password, differs from user to user. Undefined where
+ * the resource asks anonymously, as it also does when only one of username and password is there.
+ */
+export function credentialIdentity(source: RegistryImageSource): JsonObject | undefined {
+  const { registry_mirror: mirror } = source;
+  const identity: [string, Json | undefined][] = [
+    ["basic", basicIdentity(source)],
+    ["mirror", mirror !== undefined && isOnDockerHub(source.repository) ? basicIdentity(mirror) : undefined],
+    ["aws", awsIdentity(source)],
+    ["azure", azureIdentity(source)],
+  ];
+  const known = identity.filter((part): part is [string, Json] => part[1] !== undefined);
+  return known.length === 0 ? undefined : Object.fromEntries(known);
+}
+
+const credentialFields = [
+  "username",
+  "password",
+  "aws_access_key_id",
+  "aws_secret_access_key",
+  "aws_session_token",
+  "aws_role_arn",
+  "aws_role_arns",
+  "azure_client_id",
+  "azure_tenant_id",
+] as const;
+
+function basicIdentity({ username = "", password = "" }: { username?: string; password?: string }): Json | undefined {
+  if (username === "" || password === "") return undefined;
+  const account = username === "_json_key" ? serviceAccount(password) : undefined;
+  return { username, ...(account === undefined ? {} : { account }) };
+}
+
+/** Google's registries call every service account `_json_key`; the key file says which one it is. */
+function serviceAccount(keyFile: string): string | undefined {
+  try {
+    const key: unknown = JSON.parse(keyFile);
+    if (typeof key !== "object" || key === null || !("client_email" in key)) return undefined;
+    return typeof key.client_email === "string" ? key.client_email : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A region turns ECR on; without a key the node's own identity is used. */
+function awsIdentity(source: RegistryImageSource): Json | undefined {
+  const keyId = source.aws_access_key_id ?? "";
+  const roles = [source.aws_role_arn ?? "", ...(source.aws_role_arns ?? [])].filter((role) => role !== "");
+  const account = source.aws_account_id ?? source.aws_ecr_registry_id ?? "";
+  if (!isSet(source.aws_region) && keyId === "" && roles.length === 0 && account === "") return undefined;
+  return { keyId, roles, account };
+}
+
+function azureIdentity(source: RegistryImageSource): Json | undefined {
+  const client = source.azure_client_id ?? "";
+  const tenant = source.azure_tenant_id ?? "";
+  return source.azure_acr === true || client !== "" || tenant !== "" ? { client, tenant } : undefined;
+}

@@ -1,0 +1,75 @@
+import { formatReference, parseReference } from "../image/reference.ts";
+import type { Json, JsonObject } from "../json.ts";
+import type { Hash } from "../ports/hash.ts";
+import { canonicalJson } from "./canonical-json.ts";
+import { isOnDockerHub } from "./check-mode.ts";
+import { credentialIdentity } from "./credential.ts";
+import { publicSource } from "./public-source.ts";
+import type { RegistryImageSource } from "./registry-image-source.ts";
+import { isSet, sourceFieldNames, sourceFields } from "./source-fields.ts";
+
+/** A resource config scope: one version history for all who ask the same question as the same user. */
+export interface Scope {
+  /** 32 hex digits of the SHA-256 of everything that can change the answer. Part of a stream's name: it never changes. */
+  readonly id: string;
+  /** Canonical, without tag: `docker.io/library/busybox`. */
+  readonly repository: string;
+  readonly tag?: string;
+  /** The public source of whoever is asking: others of the same scope may have written it differently. */
+  readonly source: JsonObject;
+  /** `cred-` and 12 hex digits that tell one identity from another; null when the registry is asked anonymously. */
+  readonly credential: string | null;
+}
+
+/**
+ * The scope that a source belongs to. Which fields take part, and why, stands in {@link sourceFields}: a rotated
+ * password keeps the scope, another user is another one, and `busybox` shares one with `docker.io/library/busybox`.
+ * Throws `FI_REFERENCE_INVALID` for a repository that `parseRegistryImageSource` would have refused.
+ */
+export function scopeOf(type: string, source: RegistryImageSource, hash: Hash): Scope {
+  const repository = canonicalRepository(source);
+  const tag = isSet(source.tag) ? source.tag : undefined;
+  const identity = credentialIdentity(source);
+  const question: JsonObject = {
+    type,
+    repository,
+    ...(tag === undefined ? {} : { tag }),
+    source: decidingFields(source, tag !== undefined),
+    credential: identity ?? null,
+  };
+  return {
+    id: hash.sha256Hex(canonicalJson(question)).slice(0, 32),
+    repository,
+    ...(tag === undefined ? {} : { tag }),
+    source: publicSource(source),
+    credential: identity === undefined ? null : `cred-${hash.sha256Hex(canonicalJson(identity)).slice(0, 12)}`,
+  };
+}
+
+function canonicalRepository(source: RegistryImageSource): string {
+  const parsed = parseReference(source.repository);
+  if (!parsed.ok) throw parsed.error;
+  const { domain, path } = parsed.reference;
+  if (!isSet(source.aws_region)) return formatReference({ domain, path });
+  // With a region the resource puts ECR's host, whose account AWS names, in front of the repository as it is written.
+  return `dkr.ecr.${source.aws_region}.amazonaws.com/${source.repository}`;
+}
+
+/** Beside repository, tag and credential, which stand for themselves. */
+function decidingFields(source: RegistryImageSource, hasTag: boolean): JsonObject {
+  const shown = publicSource(source);
+  const fields = sourceFieldNames.flatMap((name): [string, Json][] => {
+    const { scope } = sourceFields[name];
+    const value = shown[name];
+    if (value === undefined || name === "repository" || name === "tag") return [];
+    if (scope === "never" || scope === "as credential identity" || (scope === "without a tag" && hasTag)) return [];
+    if (name === "ca_certs") return [[name, certificateSet(source.ca_certs ?? [])]];
+    return name === "registry_mirror" && !isOnDockerHub(source.repository) ? [] : [[name, value]];
+  });
+  return Object.fromEntries(fields);
+}
+
+/** What is trusted, in whatever order and spacing it is written. */
+function certificateSet(certificates: readonly string[]): string[] {
+  return [...new Set(certificates.map((certificate) => certificate.trim()))].toSorted();
+}
