@@ -26,12 +26,15 @@ export const packageFolders = readdirSync(join(root, "packages"))
  * @throws {Error} with the failing program's own words
  */
 export async function prepare() {
+  return { install: await install(), build: await phase("build", built, buildPackages) };
+}
+
+/** The first half of `prepare`. */
+export function install() {
   refuseOldNode();
-  const install = await phase("install", installed, () =>
+  return phase("install", installed, () =>
     runPnpm(["install", "--frozen-lockfile", "--prefer-offline", "--reporter=append-only"], { env: { CI: "true" } }),
   );
-  const build = await phase("build", built, buildPackages);
-  return { install, build };
 }
 
 /** `tsc -b` over all packages, after throwing out what earlier builds left of sources that are gone. */

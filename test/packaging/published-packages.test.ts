@@ -1,0 +1,119 @@
+import { symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { installPacked, type Project, root } from "./installed.ts";
+
+/** What an entry may load beside core and its libraries. An entry that is not here does not ship. */
+const drivers: Record<string, readonly string[]> = {
+  "@fetch-image/core": [],
+  "@fetch-image/engine": [],
+  "@fetch-image/kubernetes": [],
+  "@fetch-image/registry": ["undici"],
+  "@fetch-image/registry/embedded": [],
+  "@fetch-image/store/filesystem": [],
+  "@fetch-image/store/memory": [],
+  "@fetch-image/store/pglite": ["@electric-sql/pglite"],
+  "@fetch-image/store/postgres": ["pg"],
+};
+const coreLibraries = ["xstate", "zod", "yaml", "re2js"];
+
+let project: Project;
+beforeAll(() => {
+  project = installPacked();
+  project.write("trace.mjs", traceOfImports);
+}, 180_000);
+afterAll(() => project[Symbol.dispose]());
+
+describe("the packages as published", () => {
+  test("hold what is built, and neither tests nor sources", () => {
+    for (const [tarball, files] of project.tarballs) {
+      const stray = files.filter((file) => !/^package\/(dist|sql)\/|^package\/[^/]+$/.test(file));
+      expect([tarball, stray]).toEqual([tarball, []]);
+      expect([tarball, files.filter((file) => /[.]test[.]|tsbuildinfo|[^d][.]ts$/.test(file))]).toEqual([tarball, []]);
+      expect(files).toContain("package/LICENSE");
+    }
+  });
+
+  test("have the entries that we know of", () => {
+    expect(project.entries.toSorted()).toEqual(Object.keys(drivers).toSorted());
+  });
+
+  test("compile in a strict TypeScript project", () => {
+    const imports = project.entries.map((entry, index) => `export * as entry${index} from "${entry}";`);
+    project.write("consumer.ts", `${imports.join("\n")}\n`);
+    project.write("tsconfig.json", JSON.stringify(consumerConfig));
+    symlinkSync(join(root, "node_modules", "@types"), join(project.folder, "types"));
+    const { stdout, status } = project.run(join(root, "node_modules", ".bin", "tsc"), "-p", ".");
+    expect(stdout).toBe("");
+    expect(status).toBe(0);
+  });
+});
+
+describe("an import drags in no more than its entry says", () => {
+  test.each(Object.entries(drivers))("%s", (entry, allowed) => {
+    project.write("import.mjs", `import * as entry from "${entry}"; console.log(Object.keys(entry).length);`);
+    const { stdout, stderr } = project.run(process.execPath, "--import", "./trace.mjs", "import.mjs");
+    expect(stderr).toBe("");
+    expect(Number(stdout.split("\n").at(-2)), "exported names").toBeGreaterThan(0);
+    const own = entry.split("/").slice(0, 2).join("/");
+    expect(loaded(stdout)).toContain(own);
+    expect(
+      loaded(stdout).filter((name) => ![own, "@fetch-image/core", ...coreLibraries, ...allowed].includes(name)),
+    ).toEqual([]);
+  });
+
+  test("the command loads no driver to parse a reference", () => {
+    const bin = join("node_modules", "@fetch-image", "cli", "dist", "bin.js");
+    const { stdout, status } = project.run(
+      process.execPath,
+      "--import",
+      "./trace.mjs",
+      bin,
+      "ref",
+      "busybox",
+      "--json",
+    );
+    expect(status).toBe(0);
+    expect(stdout).toContain('"canonical":"docker.io/library/busybox:latest"');
+    expect(loaded(stdout).filter((name) => Object.values(drivers).flat().includes(name))).toEqual([]);
+  });
+});
+
+const consumerConfig = {
+  compilerOptions: {
+    strict: true,
+    module: "nodenext",
+    target: "es2023",
+    lib: ["es2023", "esnext.disposable"],
+    noEmit: true,
+    skipLibCheck: false,
+    typeRoots: ["./types"],
+    types: ["node"],
+  },
+  files: ["consumer.ts"],
+};
+
+const mark = "loaded ";
+
+/** The names of the npm packages that a traced program loaded. */
+const loaded = (stdout: string): string[] => [
+  ...new Set(
+    stdout
+      .split("\n")
+      .filter((line) => line.startsWith(mark))
+      .map((line) => line.slice(mark.length)),
+  ),
+];
+
+// Node calls `load` for each module on a thread of its own, whose prints go where the program's do.
+const traceOfImports = `
+import { register } from "node:module";
+const hooks = \`
+  import { writeSync } from "node:fs";
+  export function load(url, context, next) {
+    const name = /.*\\\\/node_modules\\\\/((?:@[^/]+\\\\/)?[^/]+)\\\\//.exec(url)?.[1];
+    if (name !== undefined) writeSync(1, "${mark}" + name + "\\\\n");
+    return next(url, context);
+  }\`;
+register("data:text/javascript," + encodeURIComponent(hooks));
+`;
