@@ -14,7 +14,6 @@ import { filesBelow, prepare } from "./lib/prepare.mjs";
 import { root, runInForeground } from "./lib/process.mjs";
 
 const suffix = ".bench.mjs";
-const nameOf = (file) => basename(file, suffix);
 
 if (process.argv[2] === "--only") await runHere(process.argv[3]);
 else await runEach(process.argv.slice(2));
@@ -33,6 +32,10 @@ async function runEach(names) {
     const code = await runInForeground(process.execPath, ["--expose-gc", "scripts/bench.mjs", "--only", file]);
     if (code !== 0) process.exitCode = code;
   }
+}
+
+function nameOf(file) {
+  return basename(file, suffix);
 }
 
 async function runHere(file) {
@@ -65,4 +68,6 @@ function statisticsOf(samples) {
 }
 
 // Four digits are more than any benchmark on a shared machine can tell.
-const rounded = (value) => Number(value.toPrecision(4));
+function rounded(value) {
+  return Number(value.toPrecision(4));
+}
