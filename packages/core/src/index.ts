@@ -27,6 +27,9 @@ export {
 export { type Scope, scopeOf } from "./source/scope.ts";
 export { secretsOf } from "./source/secrets-of.ts";
 export { type SourceField, sourceFields } from "./source/source-fields.ts";
+export { type FetchImagePlanOptions, fetchImagePlan, imageForType } from "./plan/fetch-image-plan.ts";
+export { goDuration } from "./plan/go-duration.ts";
+export { publicPlan } from "./plan/public-plan.ts";
 export type {
   AcrossPlanBody,
   CheckPlan,

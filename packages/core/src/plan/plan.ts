@@ -19,6 +19,7 @@ export interface ImageResource {
  */
 export interface Plan {
   readonly id: string;
+  /** Below retries: which attempt this is of each, outermost first, counted from 1. */
   readonly attempts?: readonly number[];
   readonly get?: GetPlanBody;
   readonly put?: PutPlanBody;
@@ -40,7 +41,15 @@ export interface Plan {
 }
 
 export interface AcrossPlanBody {
-  readonly vars: readonly { readonly name: string; readonly values: readonly Json[]; readonly max_in_flight?: Json }[];
+  readonly vars: readonly {
+    readonly name: string;
+    /** A list, or a run-time `((.:var))` that will be one. */
+    readonly values: Json;
+    readonly max_in_flight?: number | "all";
+  }[];
+  /** The JSON of the plan that is run for each combination of values, its `((.:var))`s not evaluated. */
+  readonly substep_template: string;
+  /** The template with each combination put in, the last var varying fastest; empty while a var's values are unknown. */
   readonly steps: readonly { readonly step: Plan; readonly values: readonly Json[] }[];
   readonly fail_fast?: boolean;
 }
@@ -77,6 +86,7 @@ export interface PutPlanBody extends TypeImage {
   readonly inputs?: Json;
   readonly tags?: readonly string[];
   readonly timeout?: string;
+  readonly expose_build_created_by?: boolean;
 }
 
 export interface CheckPlanBody extends TypeImage {
@@ -86,7 +96,7 @@ export interface CheckPlanBody extends TypeImage {
   readonly resource_type?: string;
   readonly source: JsonObject;
   readonly from_version?: Version;
-  /** `1m`, `24h`, or `never`: a newer observation than this is used without asking. */
+  /** A Go duration (`1m0s`, `24h0m0s`), or `never`: a newer observation than this is used without asking. */
   readonly interval?: string;
   /** Ask whatever the interval says: somebody asked for this build by hand. */
   readonly skip_interval?: boolean;
@@ -97,6 +107,8 @@ export interface CheckPlanBody extends TypeImage {
 export interface TaskPlanBody {
   readonly name: string;
   readonly privileged: boolean;
+  /** Whether the network is cut off. */
+  readonly hermetic: boolean;
   readonly tags?: readonly string[];
   /** Where the task's config stands, when only its artifact has it. */
   readonly config_path?: string;
@@ -111,18 +123,22 @@ export interface TaskPlanBody {
   readonly timeout?: string;
   /** Types that the task's image may need, known only once its config is. */
   readonly resource_types?: readonly ResourceType[];
+  /** The check of the task's image asks whatever its interval says. */
+  readonly check_skip_interval?: boolean;
 }
 
-/** A custom resource type, as a pipeline declares it, its vars and defaults evaluated. */
+/** A custom resource type, as a pipeline declares it, its vars and the defaults of its own type evaluated. */
 export interface ResourceType {
   readonly name: string;
   readonly type: string;
   readonly source: JsonObject;
   readonly params?: JsonObject;
+  /** Pins the type's image. Not in Concourse, whose types are always checked. */
   readonly version?: Version;
   readonly privileged?: boolean;
   readonly check_every?: string;
   readonly tags?: readonly string[];
+  /** Merged under the source of whatever is of this type. */
   readonly defaults?: JsonObject;
 }
 
