@@ -14,10 +14,10 @@ import { inSeconds, run, tool } from "./lib/process.mjs";
 /** @type {Step[]} */
 const steps = [
   { name: "types", work: checkTypes },
-  { name: "lint", work: () => run(tool("oxlint"), ["--type-aware", "--deny-warnings"]) },
-  { name: "format", work: () => run(tool("prettier"), ["--check", "--log-level", "warn", "."]) },
-  { name: "boundaries", work: () => run(tool("depcruise"), ["packages", "test", "scripts"]) },
-  { name: "dead code", work: () => run(tool("knip"), ["--no-progress", "--no-config-hints"]) },
+  { name: "lint", work: () => look(tool("oxlint"), ["--type-aware", "--deny-warnings"]) },
+  { name: "format", work: () => look(tool("prettier"), ["--check", "--log-level", "warn", "."]) },
+  { name: "boundaries", work: () => look(tool("depcruise"), ["packages", "test", "scripts"]) },
+  { name: "dead code", work: () => look(tool("knip"), ["--no-progress", "--no-config-hints"]) },
   { name: "packaging", needs: "types", work: checkPackaging },
   { name: "generated", needs: "types", work: () => run(process.execPath, ["scripts/generate.mjs", "--check"]) },
 ];
@@ -32,10 +32,10 @@ try {
   await install();
   const chosen = process.argv.includes("--no-tests") ? steps : [...steps, tests];
   await inParallel(chosen.map(asPiece), availableParallelism());
-  process.stderr.write(failed.size === 0 ? "all ok\n" : `failed: ${[...failed].join(", ")}\n`);
+  process.stdout.write(failed.size === 0 ? "all ok\n" : `failed: ${[...failed].join(", ")}\n`);
 } catch (error) {
   failed.add("check");
-  process.stderr.write(`${error.message}\n`);
+  process.stdout.write(`${error.message}\n`);
 }
 process.exitCode = failed.size === 0 ? 0 : 1;
 
@@ -45,8 +45,8 @@ function asPiece({ name, needs, after = [], work }) {
     const { code, output, seconds } = needs !== undefined && failed.has(needs) ? notRun(needs) : await work();
     if (code !== 0) failed.add(name);
     const verdict = code === 0 ? "ok    " : "failed";
-    process.stderr.write(`${verdict}  ${name.padEnd(10)}  ${inSeconds(seconds)}\n`);
-    if (code !== 0 && name !== tests.name) process.stderr.write(`${output.trim().replaceAll(/^/gm, "    ")}\n`);
+    process.stdout.write(`${verdict}  ${name.padEnd(10)}  ${inSeconds(seconds)}\n`);
+    if (code !== 0 && name !== tests.name) process.stdout.write(`${output.trim().replaceAll(/^/gm, "    ")}\n`);
   };
   return { name, after: needs === undefined ? after : [...after, needs], work: tellingWork };
 }
@@ -69,8 +69,8 @@ async function checkPackaging() {
     const tarballs = await packAll(scratch);
     let result = { code: 0, output: "", seconds: (performance.now() - started) / 1000 };
     for (const tarball of tarballs) {
-      result = both(result, await run(tool("publint"), [tarball, "--strict"]));
-      result = both(result, await run(tool("attw"), ["--profile", "esm-only", "--format", "ascii", tarball]));
+      result = both(result, await look(tool("publint"), [tarball, "--strict"]));
+      result = both(result, await look(tool("attw"), ["--profile", "esm-only", "--format", "ascii", tarball]));
       result = both(result, await checkManifest(tarball));
     }
     return result;
@@ -85,6 +85,11 @@ async function checkManifest(tarball) {
   const condition = "fetch-image:source";
   const clean = output.includes('"name"') && !output.includes(condition);
   return { code: clean ? 0 : 1, output: `${tarball}: its package.json names ${condition}\n`, seconds };
+}
+
+// Their output is shown later, indented, and perhaps in a log: no colours.
+function look(command, args) {
+  return run(command, args, { env: { NO_COLOR: "1" } });
 }
 
 /** Two results as one: the first failure's exit status, the output of what failed. */
