@@ -1,0 +1,30 @@
+import type { Clock, Hash, ImageSpec, Logger, NewFact, Policy, StepRunner } from "@fetch-image/core";
+import type { EngineTelemetry } from "./engine-telemetry.ts";
+import type { FetchImageRequest } from "./request.ts";
+import type { ScopeBook } from "./scope-book.ts";
+
+/** What a fetch needs of its build. */
+export interface BuildContext {
+  readonly buildId: string;
+  readonly team: string | undefined;
+  readonly pipeline: string | undefined;
+  readonly job: string | undefined;
+  readonly stream: string;
+  readonly node: string;
+  readonly clock: Clock;
+  readonly hash: Hash;
+  readonly logger: Logger;
+  readonly telemetry: EngineTelemetry;
+  readonly policy: Policy | undefined;
+  readonly stepRunner: StepRunner | undefined;
+  readonly artifacts: Pick<StepRunner, "get"> | undefined;
+  readonly scopes: ScopeBook | undefined;
+  /** Milliseconds since the epoch; never less than before within the build. */
+  stampTime(): number;
+  /** Resolves once the facts are durable. */
+  submit(facts: readonly NewFact[]): Promise<void>;
+  /** Cuts every secret that the build was told. */
+  redact(text: string): string;
+  /** Fetches the image that a plan's own step runs in, by the same rules. */
+  fetchImage(request: FetchImageRequest): Promise<ImageSpec>;
+}

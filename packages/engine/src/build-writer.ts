@@ -1,0 +1,124 @@
+import {
+  type Clock,
+  type EventLog,
+  type ExpectedRevision,
+  FetchImageError,
+  type Logger,
+  type NewFact,
+} from "@fetch-image/core";
+import type { Ticker } from "./ticker.ts";
+
+export interface BuildWriterOptions {
+  readonly eventLog: EventLog;
+  readonly stream: string;
+  readonly ticker: Ticker;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly storePatienceMs: number;
+  /** The stream's last revision when the build was read; undefined where it did not exist. */
+  readonly revision: bigint | undefined;
+  /** Facts that go before the first that is submitted: the build's opening, or its adoption. */
+  readonly preface: (expected: ExpectedRevision) => NewFact[];
+  /** Why a conflict came: another node adopted the build, say. */
+  readonly onConflict: (conflict: FetchImageError) => Promise<FetchImageError>;
+}
+
+interface Waiting {
+  readonly facts: readonly NewFact[];
+  readonly resolve: () => void;
+  readonly reject: (error: FetchImageError) => void;
+}
+
+/**
+ * The one sequencer of an open build: merges whatever its parallel fetches wait to append into one append with one
+ * expected revision. It succeeds or fails whole. After a failure nothing more is written: memory is ahead of the log.
+ */
+export class BuildWriter {
+  readonly #options: BuildWriterOptions;
+  #revision: bigint | undefined;
+  #prefaced = false;
+  #queue: Waiting[] = [];
+  #flushing: Promise<void> | undefined;
+  #dead: FetchImageError | undefined;
+
+  constructor(options: BuildWriterOptions) {
+    this.#options = options;
+    this.#revision = options.revision;
+  }
+
+  /** Resolves once the facts are durable. Facts of one call are neighbours in the stream, calls keep their order. */
+  submit(facts: readonly NewFact[]): Promise<void> {
+    if (this.#dead !== undefined) return Promise.reject(this.#dead);
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ facts, resolve, reject });
+      this.#flushing ??= this.#flush();
+    });
+  }
+
+  /** Writes the preface even if no fact follows it. */
+  announce(): Promise<void> {
+    return this.submit([]);
+  }
+
+  /** Resolves when nothing is waiting. */
+  async drained(): Promise<void> {
+    await this.#flushing;
+  }
+
+  async #flush(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#options.ticker.soon(resolve);
+    });
+    while (this.#queue.length > 0) {
+      const batch = this.#queue;
+      this.#queue = [];
+      try {
+        await this.#append(batch.flatMap(({ facts }) => facts));
+      } catch (error) {
+        const fatal = FetchImageError.is(error) ? error : new FetchImageError("FI_INTERNAL", { cause: error });
+        this.#dead = fatal;
+        for (const { reject } of [...batch, ...this.#queue]) reject(fatal);
+        this.#queue = [];
+        break;
+      }
+      for (const { resolve } of batch) resolve();
+    }
+    this.#flushing = undefined;
+  }
+
+  async #append(submitted: readonly NewFact[]): Promise<void> {
+    const { eventLog, stream, preface, onConflict } = this.#options;
+    const expected: ExpectedRevision = this.#revision ?? "no-stream";
+    const facts = this.#prefaced ? submitted : [...preface(expected), ...submitted];
+    if (facts.length === 0) return;
+    try {
+      const { revision } = await this.#withPatience(() => eventLog.append(stream, expected, facts));
+      this.#revision = revision;
+      this.#prefaced = true;
+    } catch (error) {
+      if (FetchImageError.is(error) && error.code === "FI_WRONG_EXPECTED_REVISION") throw await onConflict(error);
+      throw error;
+    }
+  }
+
+  /** The same bytes again while the store is away or did not say what it did: their ids make that harmless. */
+  async #withPatience<T>(append: () => Promise<T>): Promise<T> {
+    const { clock, logger, storePatienceMs, stream } = this.#options;
+    const giveUpAt = clock.now() + storePatienceMs;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await append();
+      } catch (error) {
+        const passing = FetchImageError.is(error) && passingCodes.has(error.code);
+        const delay = Math.min(50 * 2 ** attempt, 2000);
+        if (!passing || clock.now() + delay > giveUpAt) throw error;
+        logger.warn("append will be tried again", { stream, code: error.code, attempt });
+        await new Promise<void>((resolve) => {
+          clock.after(delay, resolve);
+        });
+      }
+    }
+  }
+}
+
+const passingCodes: ReadonlySet<string> = new Set(["FI_STORE_UNAVAILABLE", "FI_APPEND_OUTCOME_UNKNOWN"]);

@@ -1,0 +1,108 @@
+import { type CheckPlan, FetchImageError, formatTime, type Version } from "@fetch-image/core";
+import { retryAfterOf, toFailure } from "../failure.ts";
+import type { FetchRun } from "../fetch-run.ts";
+import type { CheckAnswer, CheckStart } from "../scope-book.ts";
+import type { EffectOf } from "./run-effect.ts";
+import { stepContext } from "./step-context.ts";
+
+/** Asks for the version: natively where we can, else by the host's own check step. */
+export function checkImage(run: FetchRun, effectRun: EffectOf<"check-image">): void {
+  if (run.request.fact.checker === "step") {
+    void checkByStep(run, effectRun);
+    return;
+  }
+  const { since, signal } = effectRun;
+  const question = questionOf(run);
+  const { scopes } = run.build;
+  if (scopes === undefined || question === undefined) {
+    const error = new FetchImageError("FI_INTERNAL", { message: "the fetch was to ask a registry, and there is none" });
+    answerCheck(run, since, failed(run, error));
+    return;
+  }
+  signal.addEventListener("abort", () => {
+    scopes.leave(question.scope, run.asker);
+  });
+  const take = (start: CheckStart): Promise<void> | undefined => {
+    switch (start.kind) {
+      case "answered":
+        answerCheck(run, since, start.answer);
+        return undefined;
+      case "joined": {
+        const { fetchId } = run.asker;
+        run.answer(since, { type: "CheckJoined", data: { fetchId, asker: start.asker } });
+        return undefined;
+      }
+      case "asked":
+        return start.answer.then((answer) => {
+          answerCheck(run, since, answer);
+        });
+    }
+  };
+  const start = scopes.start(question);
+  // An answer that needs no waiting is taken in this turn, so that the whole fetch is one append.
+  const taken = start instanceof Promise ? start.then(take) : take(start);
+  taken?.catch((error: unknown) => {
+    answerCheck(run, since, failed(run, error));
+  });
+}
+
+/** Hands a check's answer to the machine. */
+export function answerCheck(run: FetchRun, since: number, answer: CheckAnswer): void {
+  const { fetchId } = run.asker;
+  if (answer.ok) {
+    const { version, evidence, rejected } = answer;
+    run.answer(since, { type: "ImageChecked", data: { fetchId, version, evidence, rejected } });
+  } else {
+    const { failure, retryAfterMs } = answer;
+    const data = { fetchId, failure, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+    run.answer(since, { type: "ImageCheckFailed", data });
+  }
+}
+
+async function checkByStep(run: FetchRun, { since, durable, signal }: EffectOf<"check-image">): Promise<void> {
+  const { clock, stepRunner } = run.build;
+  try {
+    await durable;
+    if (signal.aborted) return;
+    if (stepRunner === undefined) throw new FetchImageError("FI_STEP_RUNNER_MISSING");
+    const plan = run.asked.checkPlan ?? checkPlanOf(run);
+    const context = await stepContext(run, { plan, since, signal });
+    const versions = await stepRunner.check(plan, context).finally(context.end);
+    const version: Version | undefined = versions.at(-1);
+    if (version === undefined) throw noVersion(run);
+    const evidence = { via: "step", observedAt: formatTime(clock.now()) } as const;
+    answerCheck(run, since, { ok: true, version, evidence, rejected: [] });
+  } catch (error) {
+    if (!signal.aborted) answerCheck(run, since, failed(run, error));
+  }
+}
+
+/** A registry-image whose get plan came without a check plan and without a version is checked all the same. */
+function checkPlanOf(run: FetchRun): CheckPlan {
+  const { id, get } = run.asked.getPlan;
+  const { name, type, source, tags } = get;
+  return { id: `${id}/image-check`, check: { name, type, source, ...(tags === undefined ? {} : { tags }) } };
+}
+
+function questionOf(run: FetchRun) {
+  const { fact, source, credential, interval, skipInterval } = run.request;
+  const { scope, repository, tag } = fact;
+  if (scope === undefined || repository === undefined || tag === undefined || source === undefined) return undefined;
+  const { asker, build } = run;
+  const redact = (text: string) => build.redact(text);
+  const asked = { asker, interval, skipInterval, redact };
+  return { scope, repository, tag, publicSource: fact.source, source, credential, ...asked };
+}
+
+function failed(run: FetchRun, error: unknown): CheckAnswer {
+  const failure = toFailure(error, "FI_CHECK_FAILED", (text) => run.build.redact(text));
+  return { ok: false, failure, ...retryAfterOf(error) };
+}
+
+function noVersion(run: FetchRun): FetchImageError {
+  const { name, type } = run.request.fact;
+  return new FetchImageError("FI_NO_VERSION", {
+    message: `the check of ${name} (${type}) returned no version`,
+    details: { name, type },
+  });
+}

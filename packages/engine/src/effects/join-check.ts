@@ -1,0 +1,30 @@
+import { parseTime } from "@fetch-image/core";
+import type { FetchRun } from "../fetch-run.ts";
+import { answerCheck } from "./check-image.ts";
+import type { EffectOf } from "./run-effect.ts";
+
+/** Waits for another fetch's answer. The machine's patience timer ends the waiting where that fetch died. */
+export async function joinCheck(run: FetchRun, { since, signal }: EffectOf<"join-check">): Promise<void> {
+  const { scopes } = run.build;
+  const { scope } = run.request.fact;
+  if (scopes === undefined || scope === undefined) return;
+  signal.addEventListener("abort", () => {
+    scopes.leave(scope, run.asker);
+  });
+  try {
+    const answer = await scopes.join(scope, run.asker, joinedAt(run), signal);
+    if (answer !== undefined && !signal.aborted) answerCheck(run, since, answer);
+  } catch (error) {
+    // The store is away: the patience timer leads back to a check of our own, which says so.
+    run.build.logger.warn("a joined check could not be followed", { scope, error: String(error) });
+  }
+}
+
+/** When the fetch joined: its patience counts from there. */
+function joinedAt(run: FetchRun): number {
+  const { state } = run;
+  const joinMs = run.request.fact.joinMs;
+  return state?.timer === null || state?.timer === undefined
+    ? parseTime("1970-01-01T00:00:00.000Z")
+    : state.timer.dueAt - joinMs;
+}

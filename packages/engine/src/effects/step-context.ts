@@ -1,0 +1,64 @@
+import {
+  type BuildFact,
+  buildFactToStore,
+  type CheckPlan,
+  type GetPlan,
+  type ImageSpec,
+  type StepContext,
+} from "@fetch-image/core";
+import type { FetchRun } from "../fetch-run.ts";
+import { OutputWriter } from "../output-writer.ts";
+
+/** The context of a check or get run as a step: first the image that the step itself runs in, by the same rules. */
+export async function stepContext(
+  run: FetchRun,
+  { plan, since, signal }: { plan: CheckPlan | GetPlan; since: number; signal: AbortSignal },
+): Promise<StepContext & { readonly end: () => void }> {
+  const { buildId, clock, redact } = run.build;
+  const output = new OutputWriter({
+    fetchId: run.asker.fetchId,
+    planId: plan.id,
+    clock,
+    redact,
+    write: (fact) => {
+      store(run, fact);
+    },
+  });
+  return {
+    buildId,
+    signal,
+    effectKey: `${buildId}/${run.asker.fetchId}/${since}`,
+    image: await imageOf(run, plan, signal),
+    output: (chunk, origin) => {
+      output.write(chunk, origin);
+    },
+    end: () => {
+      output.end();
+    },
+  };
+}
+
+async function imageOf(run: FetchRun, plan: CheckPlan | GetPlan, signal: AbortSignal): Promise<ImageSpec> {
+  const body = plan.check ?? plan.get;
+  const privileged = body?.privileged === true;
+  const getPlan = body?.image_get_plan;
+  if (getPlan === undefined) return { resourceType: body?.type ?? "", privileged };
+  const checkPlan = body?.image_check_plan;
+  return run.build.fetchImage({
+    getPlan,
+    ...(checkPlan === undefined ? {} : { checkPlan }),
+    privileged,
+    signal,
+    ...(run.asked.secrets === undefined ? {} : { secrets: run.asked.secrets }),
+  });
+}
+
+let written = 0;
+
+function store(run: FetchRun, fact: BuildFact): void {
+  const { buildId, hash, node, stream } = run.build;
+  // Output is no part of the machine's history: its ids only need to be this process's own.
+  const key = `${run.asker.fetchId}\noutput\n${node}\n${written++}`;
+  const at = run.build.stampTime();
+  run.build.submit([buildFactToStore(fact, { stream, key, buildId, node, at }, hash)]).catch(() => {});
+}

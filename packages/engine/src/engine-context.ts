@@ -1,0 +1,25 @@
+import type { Clock, EventLog, Hash, Logger, Policy, StepRunner } from "@fetch-image/core";
+import type { EngineTelemetry } from "./engine-telemetry.ts";
+import type { EngineSettings } from "./options.ts";
+import type { EngineTraits } from "./request.ts";
+import type { ScopeBook } from "./scope-book.ts";
+import type { Ticker } from "./ticker.ts";
+
+/** What every open build of an engine shares. */
+export interface EngineContext {
+  readonly eventLog: EventLog;
+  readonly clock: Clock;
+  readonly hash: Hash;
+  readonly logger: Logger;
+  readonly node: string;
+  readonly ticker: Ticker;
+  readonly telemetry: EngineTelemetry;
+  readonly settings: EngineSettings;
+  readonly traits: EngineTraits;
+  readonly policy: Policy | undefined;
+  readonly stepRunner: StepRunner | undefined;
+  readonly artifacts: Pick<StepRunner, "get"> | undefined;
+  readonly scopes: ScopeBook | undefined;
+  /** Throws `FI_ENGINE_CLOSED`. */
+  assertOpen(): void;
+}

@@ -1,0 +1,204 @@
+import {
+  type Asker,
+  begin,
+  type BuildFact,
+  buildFactToStore,
+  FetchImageError,
+  type FetchEffect,
+  type FetchInput,
+  type FetchOutput,
+  type FetchState,
+  type ImageSpec,
+  isFinished,
+  type NewFact,
+  stateName,
+  step,
+} from "@fetch-image/core";
+import { deferred } from "./deferred.ts";
+import { runEffect } from "./effects/run-effect.ts";
+import { toError } from "./failure.ts";
+import type { BuildContext } from "./build-context.ts";
+import type { FetchImageRequest, ReadRequest } from "./request.ts";
+
+/** A fetch in this process: the machine's state, what it owes, and who waits for it. */
+export class FetchRun {
+  readonly request: ReadRequest;
+  readonly asked: FetchImageRequest;
+  readonly build: BuildContext;
+  readonly asker: Asker;
+  readonly #settled = deferred<ImageSpec>();
+  #state: FetchState | undefined;
+  #lastInput: string | undefined;
+  #effect: AbortController | undefined;
+  #cancelTimer: (() => void) | undefined;
+  #stopped = false;
+
+  constructor(build: BuildContext, asked: FetchImageRequest, request: ReadRequest) {
+    this.build = build;
+    this.asked = asked;
+    this.request = request;
+    this.asker = { buildId: build.buildId, fetchId: request.fact.fetchId };
+    // Whoever waits sees the rejection; nobody waiting is no defect.
+    this.#settled.promise.catch(() => {});
+  }
+
+  /** Resolves once the fetch's last fact is durable; rejects with what failed it. */
+  get settled(): Promise<ImageSpec> {
+    return this.#settled.promise;
+  }
+
+  get state(): FetchState | undefined {
+    return this.#state;
+  }
+
+  begin(): void {
+    const at = this.build.stampTime();
+    const { state, says } = begin(this.request.fact, at);
+    this.#advance({ type: "FetchRequested", data: this.request.fact }, says, state, at);
+  }
+
+  /** Continues a fetch that the build's stream holds. */
+  resume(state: FetchState, lastInput: string | undefined): void {
+    this.#state = state;
+    this.#lastInput = lastInput;
+    this.build.telemetry.fetchResumed();
+    this.#pursue(undefined, Promise.resolve());
+  }
+
+  abort(reason: string): void {
+    this.dispatch({ type: "FetchAborted", data: { fetchId: this.asker.fetchId, reason: this.build.redact(reason) } });
+  }
+
+  /** Stops working on the fetch without a fact: another process resumes it. */
+  stop(error: FetchImageError): void {
+    this.#stopped = true;
+    this.#letGo();
+    this.#settled.reject(error);
+  }
+
+  /** Takes a fact; false where it means nothing in the machine's state, and then it is not stored. */
+  dispatch(input: FetchInput): boolean {
+    if (this.#stopped || this.#state === undefined) return false;
+    const at = this.build.stampTime();
+    const next = step(this.#state, input, at);
+    if (next === undefined) return false;
+    this.#advance(input, next.says, next.state, at);
+    return true;
+  }
+
+  /** As {@link dispatch}, for the answer to an effect: an answer to one that is owed no more is dropped. */
+  answer(since: number, input: FetchInput): boolean {
+    return this.#state?.owed?.since === since && this.dispatch(input);
+  }
+
+  #advance(input: BuildFact, says: readonly FetchOutput[], state: FetchState, at: number): void {
+    const before = this.#state;
+    const facts = this.#toStore(input, says, before?.facts ?? 0, at);
+    this.#state = state;
+    this.#lastInput = facts[0]?.id;
+    const durable = this.build.submit(facts);
+    durable.catch((error: unknown) => {
+      this.stop(FetchImageError.is(error) ? error : new FetchImageError("FI_INTERNAL", { cause: error }));
+    });
+    this.#pursue(before, durable);
+  }
+
+  #toStore(input: BuildFact, says: readonly FetchOutput[], ordinal: number, at: number): NewFact[] {
+    const { buildId, hash, node, stream } = this.build;
+    const { fetchId } = this.asker;
+    const store = (fact: BuildFact, index: number, causationId: string | undefined) =>
+      buildFactToStore(fact, { stream, key: keyOf(fetchId, ordinal + index), buildId, causationId, node, at }, hash);
+    const first = store(input, 0, this.#lastInput);
+    return [first, ...says.map((fact, index) => store(fact, index + 1, first.id))];
+  }
+
+  /** Runs what is owed anew, lets go of what is owed no more, and arms the timer. */
+  #pursue(before: FetchState | undefined, durable: Promise<void>): void {
+    const state = this.#state;
+    if (state === undefined) return;
+    if (state.owed?.since !== before?.owed?.since || before === undefined) {
+      this.#letGo();
+      if (state.owed !== null) this.#run(state.owed.effect, state.owed.since, durable);
+    }
+    if (state.timer !== before?.timer || before === undefined) this.#arm();
+    if (isFinished(state)) {
+      durable.then(
+        () => {
+          this.#finish(state);
+        },
+        () => {},
+      );
+    }
+  }
+
+  #run(effect: FetchEffect, since: number, durable: Promise<void>): void {
+    const controller = new AbortController();
+    this.#effect = controller;
+    runEffect(this, { effect, since, durable, signal: controller.signal });
+  }
+
+  #arm(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    const timer = this.#state?.timer;
+    if (timer === null || timer === undefined) return;
+    const { clock } = this.build;
+    const fire = () => {
+      const left = timer.dueAt - clock.now();
+      if (left > 0) {
+        this.#cancelTimer = clock.after(left, fire);
+      } else {
+        this.dispatch({ type: "TimerFired", data: { fetchId: this.asker.fetchId, timer: timer.name } });
+      }
+    };
+    this.#cancelTimer = clock.after(Math.max(0, timer.dueAt - clock.now()), fire);
+  }
+
+  #letGo(): void {
+    this.#effect?.abort();
+    this.#effect = undefined;
+    if (this.#stopped) {
+      this.#cancelTimer?.();
+      this.#cancelTimer = undefined;
+    }
+  }
+
+  #finish(state: FetchState): void {
+    this.build.telemetry.fetchEnded(stateName(state), state.resolved?.via);
+    const outcome = outcomeOf(state);
+    if (outcome.ok) this.#settled.resolve(outcome.imageSpec);
+    else this.#settled.reject(outcome.error);
+  }
+}
+
+/** What a finished fetch returns, or rejects with. */
+export function outcomeOf(
+  state: FetchState,
+): { readonly ok: true; readonly imageSpec: ImageSpec } | { readonly ok: false; readonly error: FetchImageError } {
+  const { request, artifact } = state.snapshot.context;
+  const { privileged, type } = request;
+  switch (stateName(state)) {
+    case "short-circuited":
+      return { ok: true, imageSpec: { ...(state.imageURL === null ? {} : { imageURL: state.imageURL }), privileged } };
+    case "fetched":
+      return {
+        ok: true,
+        imageSpec: {
+          ...(artifact === null ? {} : { imageArtifact: { handle: artifact } }),
+          resourceType: type,
+          privileged,
+        },
+      };
+    case "aborted":
+      return { ok: false, error: new FetchImageError("FI_ABORTED", { details: { fetch: request.fetchId } }) };
+    default:
+      return {
+        ok: false,
+        error: state.failure === null ? new FetchImageError("FI_INTERNAL") : toError(state.failure),
+      };
+  }
+}
+
+function keyOf(fetchId: string, ordinal: number): string {
+  return `${fetchId}\n${ordinal}`;
+}

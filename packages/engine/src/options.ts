@@ -1,0 +1,62 @@
+import type {
+  Clock,
+  EventLog,
+  Hash,
+  ImageRegistry,
+  Logger,
+  Policy,
+  ReadModel,
+  StepRunner,
+  Telemetry,
+} from "@fetch-image/core";
+
+export interface EngineSettings {
+  /** An observation at most so old is used without asking the registry, unless a plan says its own. */
+  readonly checkIntervalMs: number;
+  /** Attempts at a check or a get, the first included. */
+  readonly attempts: number;
+  /** The first delay between attempts; it doubles each time. */
+  readonly backoffBaseMs: number;
+  readonly backoffCapMs: number;
+  /** The longest Retry-After that is waited for; a longer one fails the fetch, saying until when. */
+  readonly retryAfterPatienceMs: number;
+  /** How long a fetch's claim to ask the registry holds, and how long others wait for its answer. */
+  readonly claimMs: number;
+  /** How long an append is tried again while the store is unavailable. */
+  readonly storePatienceMs: number;
+}
+
+export const defaultSettings: EngineSettings = {
+  checkIntervalMs: 60_000,
+  attempts: 5,
+  backoffBaseMs: 500,
+  backoffCapMs: 30_000,
+  retryAfterPatienceMs: 120_000,
+  claimMs: 30_000,
+  storePatienceMs: 30_000,
+};
+
+export interface EngineOptions {
+  /** Home of every fact. */
+  readonly eventLog: EventLog;
+  /** Where facts are projected; without it nothing is, and questions are answered from the streams. */
+  readonly readModel?: ReadModel;
+  /** Resolves registry-image sources natively. Without it, `stepRunner` runs every check. */
+  readonly registry?: ImageRegistry;
+  /** Fetches a registry-image's bytes in this process, where no `stepRunner` does. */
+  readonly artifacts?: Pick<StepRunner, "get">;
+  /** The scheduler's own way to run a check or get plan. */
+  readonly stepRunner?: StepRunner;
+  readonly policy?: Policy;
+  /** Whether the runtime lets a kubelet pull: on Kubernetes, yes. */
+  readonly nativeImageFetch: boolean;
+  /** This process is the event log's only writer, as on an embedded store: a check may be in flight beside its claim. */
+  readonly soleNode?: boolean;
+  readonly settings?: Partial<EngineSettings>;
+  readonly clock?: Clock;
+  readonly hash?: Hash;
+  readonly logger?: Logger;
+  readonly telemetry?: Telemetry;
+  /** Names this process in the facts; a new one for every start. */
+  readonly node?: string;
+}

@@ -1,0 +1,183 @@
+import {
+  checkMode,
+  type CheckPlan,
+  FetchImageError,
+  type FetchRequest,
+  type GetPlan,
+  type Hash,
+  parseRegistryImageSource,
+  publicPlan,
+  type RegistryImageSource,
+  scopeOf,
+  secretsOf,
+  sourceHasCredentials,
+} from "@fetch-image/core";
+import type { EngineSettings } from "./options.ts";
+
+/** What a build is asked to fetch. */
+export interface FetchImageRequest {
+  readonly getPlan: GetPlan;
+  readonly checkPlan?: CheckPlan;
+  readonly privileged: boolean;
+  /** Aborts the fetch; what another fetch waits for goes on. */
+  readonly signal?: AbortSignal;
+  /** A later step needs the bytes: the image is fetched as an artifact. */
+  readonly artifact?: boolean;
+  /** Announce the sub-plans in the build log, as the task delegate does; a type's stand in the build plan. */
+  readonly announce?: boolean;
+  /** Values that must never be stored, beside the credentials of a registry-image source: evaluated ((vars)). */
+  readonly secrets?: readonly string[];
+}
+
+export interface EngineTraits {
+  readonly native: boolean;
+  readonly policy: boolean;
+  readonly hasRegistry: boolean;
+  readonly hasStepRunner: boolean;
+  readonly hasArtifacts: boolean;
+}
+
+/** A request read: what is stored of it, and what must not be. */
+export interface ReadRequest {
+  readonly fact: FetchRequest;
+  readonly source: RegistryImageSource | undefined;
+  readonly credential: string | null;
+  readonly interval: number | "never";
+  readonly skipInterval: boolean;
+  readonly secrets: readonly string[];
+}
+
+/** Throws `FI_SOURCE_INVALID`, `FI_SOURCE_UNSUPPORTED`, `FI_STEP_RUNNER_MISSING`: before anything is stored. */
+export function readRequest(
+  request: FetchImageRequest,
+  traits: EngineTraits,
+  settings: EngineSettings,
+  hash: Hash,
+): ReadRequest {
+  const { getPlan, checkPlan } = request;
+  const { name, type, version } = getPlan.get;
+  const common = {
+    fetchId: getPlan.id,
+    planId: stepOf(getPlan.id),
+    kind: request.announce === true ? ("task" as const) : ("type" as const),
+    name,
+    type,
+  };
+  const plans = {
+    ...(checkPlan === undefined ? {} : { checkPlan: publicPlan(checkPlan) }),
+    getPlan: publicPlan(getPlan),
+    ...(version === undefined ? {} : { version }),
+    privileged: request.privileged,
+    native: traits.native,
+    artifactWanted: request.artifact === true,
+  };
+  const waits = {
+    policy: traits.policy,
+    retry: {
+      attempts: settings.attempts,
+      baseMs: settings.backoffBaseMs,
+      capMs: settings.backoffCapMs,
+      patienceMs: settings.retryAfterPatienceMs,
+      jitter: Number.parseInt(hash.sha256Hex(getPlan.id).slice(0, 8), 16) / 0xffff_ffff,
+    },
+    joinMs: settings.claimMs,
+  };
+  const pinned = version !== undefined && checkPlan === undefined;
+  const intervals = {
+    interval: intervalOf(checkPlan, settings),
+    skipInterval: checkPlan?.check.skip_interval === true,
+  };
+
+  if (type !== "registry-image") {
+    if (!traits.hasStepRunner) throw stepRunnerMissing(name, type);
+    if (!pinned && checkPlan === undefined) throw noVersion(name, type);
+    const fact: FetchRequest = { ...common, source: {}, credentials: true, ...plans, checker: "step", ...waits };
+    return { fact, source: undefined, credential: null, ...intervals, secrets: request.secrets ?? [] };
+  }
+
+  const parsed = parseRegistryImageSource(getPlan.get.source);
+  if (!parsed.ok) throw parsed.error;
+  const { source } = parsed;
+  const mode = checkMode(source);
+  // A pin needs no check, so only a field that changes the repository itself stands in its way.
+  const hinders = mode.mode === "unsupported" && (!pinned || mode.field.startsWith("aws_"));
+  const unsupported = hinders ? { field: mode.field, reason: mode.reason } : undefined;
+  const checker = traits.hasRegistry && unsupported === undefined ? "registry" : "step";
+  if (checker === "step" && !pinned && !traits.hasStepRunner) {
+    throw unsupported === undefined ? stepRunnerMissing(name, type) : sourceUnsupported(name, unsupported);
+  }
+  const scope = scopeOf(type, source, hash);
+  const fact: FetchRequest = {
+    ...common,
+    source: scope.source,
+    credentials: sourceHasCredentials(source),
+    ...(checker === "registry" && !pinned ? { scope: scope.id } : {}),
+    repository: scope.repository,
+    ...(source.tag === undefined ? {} : { tag: source.tag }),
+    ...plans,
+    ...(unsupported === undefined ? {} : { unsupported }),
+    checker,
+    ...waits,
+  };
+  const physical = !traits.native || request.artifact === true || unsupported !== undefined;
+  if (physical && !traits.hasStepRunner && !traits.hasArtifacts) {
+    throw new FetchImageError("FI_ARTIFACT_STORE_MISSING", { details: { fetch: getPlan.id } });
+  }
+  const secrets = [...secretsOf(getPlan.get.source), ...(request.secrets ?? [])];
+  return { fact, source, credential: scope.credential, ...intervals, secrets };
+}
+
+/** The plan of the step whose image a get plan fetches; a step's own get is its own. */
+function stepOf(getPlanId: string): string {
+  const suffix = "/image-get";
+  return getPlanId.endsWith(suffix) ? getPlanId.slice(0, -suffix.length) : getPlanId;
+}
+
+function intervalOf(checkPlan: CheckPlan | undefined, settings: EngineSettings): number | "never" {
+  const interval = checkPlan?.check.interval;
+  if (interval === undefined || interval === "") return settings.checkIntervalMs;
+  return interval === "never" ? "never" : (parseGoDuration(interval) ?? settings.checkIntervalMs);
+}
+
+const units: { readonly [unit: string]: number } = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
+
+/** Milliseconds of a Go duration (`1m`, `1h30m`, `250ms`), as `check_every` is written; undefined for other text. */
+export function parseGoDuration(text: string): number | undefined {
+  if (text === "0") return 0;
+  if (text.length > 64 || !/^(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined;
+  let total = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)) {
+    total += Number(amount) * (units[unit ?? ""] ?? 0);
+  }
+  return total;
+}
+
+function stepRunnerMissing(name: string, type: string): FetchImageError {
+  return new FetchImageError("FI_STEP_RUNNER_MISSING", {
+    message: `the image of ${name} is of type ${type}, which only a step can check and get, and there is no stepRunner`,
+    details: { name, type },
+  });
+}
+
+function noVersion(name: string, type: string): FetchImageError {
+  return new FetchImageError("FI_NO_VERSION", {
+    message: `the image of ${name} (${type}) has neither a check plan nor a version on its get plan`,
+    hint: "Give a check plan, or pin the version.",
+    details: { name, type },
+  });
+}
+
+function sourceUnsupported(name: string, unsupported: { field: string; reason: string }): FetchImageError {
+  return new FetchImageError("FI_SOURCE_UNSUPPORTED", {
+    message: `the source of ${name} has ${unsupported.field}: ${unsupported.reason}`,
+    details: { name, field: unsupported.field },
+  });
+}

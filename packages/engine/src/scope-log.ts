@@ -1,0 +1,106 @@
+import {
+  type Clock,
+  decodeScopeFact,
+  type EventLog,
+  evolveScope,
+  FetchImageError,
+  type Hash,
+  type Logger,
+  type NewFact,
+  type RecordedScopeFact,
+  type ScopeFact,
+  scopeFactToStore,
+  type ScopeState,
+  scopeStream,
+  unknownScope,
+} from "@fetch-image/core";
+import type { Ticker } from "./ticker.ts";
+
+export interface ScopeLogOptions {
+  readonly eventLog: EventLog;
+  readonly clock: Clock;
+  readonly hash: Hash;
+  readonly ticker: Ticker;
+  readonly logger: Logger;
+  readonly node: string;
+}
+
+/** One scope's stream and its fold in memory. It has many writers: a conflict means that the fold is behind. */
+export class ScopeLog {
+  readonly #options: ScopeLogOptions;
+  readonly #stream: string;
+  #state: ScopeState = unknownScope;
+
+  constructor(scope: string, options: ScopeLogOptions) {
+    this.#options = options;
+    this.#stream = scopeStream(scope);
+  }
+
+  get state(): ScopeState {
+    return this.#state;
+  }
+
+  /** Folds what has come since. */
+  async readOn(): Promise<void> {
+    const { eventLog, logger } = this.#options;
+    const from = this.#state.revision === undefined ? 0n : this.#state.revision + 1n;
+    for (const recorded of await eventLog.read(this.#stream, { from })) {
+      if (this.#state.revision !== undefined && recorded.revision <= this.#state.revision) continue;
+      const decoded = decodeScopeFact(recorded);
+      if (decoded.known) {
+        this.#state = evolveScope(this.#state, decoded.fact);
+      } else {
+        logger.warn("a scope's fact is of a newer version and is skipped", { type: recorded.type });
+        this.#state = { ...this.#state, revision: recorded.revision };
+      }
+    }
+  }
+
+  /** Appends behind the fold; false, with the fold read on, where another writer was first. */
+  async append(facts: readonly ScopeFact[], buildId: string, at: number): Promise<boolean> {
+    const { eventLog, hash, node, ticker } = this.#options;
+    const { revision } = this.#state;
+    const next = revision === undefined ? 0n : revision + 1n;
+    const toStore = facts.map((fact, index) => {
+      const key = `${node}\n${next}\n${index}`;
+      return scopeFactToStore(fact, { stream: this.#stream, key, buildId, node, at }, hash);
+    });
+    await new Promise<void>((resolve) => {
+      ticker.soon(resolve);
+    });
+    try {
+      const { position } = await this.#insist(() => eventLog.append(this.#stream, revision ?? "no-stream", toStore));
+      this.#fold(toStore, next, position);
+      return true;
+    } catch (error) {
+      if (!FetchImageError.is(error) || error.code !== "FI_WRONG_EXPECTED_REVISION") throw error;
+      await this.readOn();
+      return false;
+    }
+  }
+
+  #fold(facts: readonly NewFact[], first: bigint, position: string): void {
+    facts.forEach((fact, index) => {
+      const revision = first + BigInt(index);
+      // Somebody else's reading may have been faster than our own answer.
+      if (this.#state.revision !== undefined && revision <= this.#state.revision) return;
+      const recorded = { ...fact, stream: this.#stream, revision, position } as unknown as RecordedScopeFact;
+      this.#state = evolveScope(this.#state, recorded);
+    });
+  }
+
+  /** The same bytes again where the store did not say what it did. */
+  async #insist<T>(append: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await append();
+      } catch (error) {
+        const unknown = FetchImageError.is(error) && error.code === "FI_APPEND_OUTCOME_UNKNOWN";
+        if (!unknown || attempt === 4) throw error;
+        await new Promise<void>((resolve) => {
+          this.#options.clock.after(100 * attempt, resolve);
+        });
+      }
+    }
+  }
+}
