@@ -1,1 +1,7 @@
-export {};
+export {
+  baseResourceTypeImages,
+  type BaseTypeOverrides,
+  parseBaseTypeOverrides,
+  type ParsedBaseTypeOverrides,
+  resolveBaseResourceType,
+} from "./base-resource-types.ts";

@@ -131,8 +131,10 @@ function normaliseName(domain: string | undefined, path: string): { domain: stri
 }
 
 function domainFault(domain: string): ReferenceFault | undefined {
-  const host = /^\[[0-9A-Fa-f:]+\]|^[^:[\]]*/.exec(domain)?.[0] ?? "";
-  return (host.startsWith("[") ? undefined : hostFault(host)) ?? portFault(domain.slice(host.length), host.length);
+  const address = /^\[[0-9A-Fa-f:]+\]/.exec(domain)?.[0];
+  const host = address ?? domain.slice(0, `${domain}:`.indexOf(":"));
+  const fault = address === undefined ? hostFault(host) : undefined;
+  return fault ?? portFault(domain.slice(host.length), host.length);
 }
 
 function hostFault(host: string): ReferenceFault | undefined {
@@ -201,7 +203,7 @@ function digestFault(digest: string, start: number): ReferenceFault {
   const hex = digest.slice(colon + 1);
   const strange = hex.search(/[^0-9a-f]/);
   if (strange !== -1) {
-    const problem = "the digest has something else than lower-case hex digits:";
+    const problem = "the digest is not in lower-case hex digits: it holds";
     return { at: start + colon + 1 + strange, problem, character: hex.charAt(strange) };
   }
   const problem = `the digest has ${hex.length} hex digits; ${algorithm} has exactly ${hexDigits[algorithm]}`;

@@ -89,10 +89,11 @@ function certificateProblems({ ca_certs: certificates = [] }: RegistryImageSourc
 function unknownField(path: readonly PropertyKey[], name: string): SourceProblem {
   const parent = pathText(path);
   const near = didYouMean(name, knownFields[parent] ?? []);
+  const meant = near === undefined ? "" : ` (did you mean "${near}"?)`;
   return {
     field: pathText([...path, showText(name).slice(1, -1)]),
-    says: `${named(parent)} has no field ${showText(name)}`,
-    hint: near === undefined ? "Remove it; registry-image refuses what it does not know." : `Did you mean \`${near}\`?`,
+    says: `${named(parent)} has no field ${showText(name)}${meant}`,
+    hint: near === undefined ? "Remove it: registry-image refuses what it does not know." : `Write \`${near}\`.`,
   };
 }
 
