@@ -3,7 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { relative } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import type { SerializedError, TestError } from "vitest";
+import type { SerializedError, TestError, UserConsoleLog } from "vitest";
 import type { Reporter, TestCase, TestModule } from "vitest/node";
 
 export interface SuiteTotals {
@@ -18,6 +18,7 @@ export interface SuiteTotals {
 
 export default class TotalsReporter implements Reporter {
   readonly #running = new Set<string>();
+  readonly #printed: UserConsoleLog[] = [];
 
   onTestModuleStart(module: TestModule): void {
     this.#running.add(pathOf(module));
@@ -26,6 +27,10 @@ export default class TotalsReporter implements Reporter {
 
   onTestModuleEnd(module: TestModule): void {
     this.#running.delete(pathOf(module));
+  }
+
+  onUserConsoleLog(log: UserConsoleLog): void {
+    this.#printed.push(log);
   }
 
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
@@ -38,6 +43,12 @@ export default class TotalsReporter implements Reporter {
       ...unhandled.map((error) => `an error that no test caught\n${describeError(error)}`),
     ];
     for (const failure of failures) process.stdout.write(`\n✗ ${failure}\n`);
+    // What a failed file printed may explain it: the seed of a property, for one.
+    for (const module of modules.filter((each) => !each.ok())) {
+      const printed = this.#printed.filter(({ taskId }) => taskId?.startsWith(module.id));
+      if (printed.length > 0) process.stdout.write(`\n${pathOf(module)} printed:\n`);
+      for (const { content } of printed) process.stdout.write(content.replaceAll(/^(?=.)/gm, "    "));
+    }
     this.#write({
       passed: tests.filter((test) => test.result().state === "passed").length,
       failed: failures.length,
