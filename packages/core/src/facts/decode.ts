@@ -1,26 +1,35 @@
+import { z } from "zod";
 import { FetchImageError } from "../errors/fetch-image-error.ts";
 import type { RecordedFact } from "../ports/event-log.ts";
 import { buildFactSchemas } from "./build-facts.ts";
 import { type RecordedBuildFact, type RecordedScopeFact, schemaVersion, type UnknownFact } from "./facts.ts";
+import { time } from "./schema.ts";
 import { scopeFactSchemas } from "./scope-facts.ts";
 
 /**
- * A stored fact of a build's stream, its data checked against its schema.
+ * A stored fact of a build's stream, its data and metadata checked against their schemas.
  * Undefined type names are facts of a newer version: `known: false`, to be kept and skipped with a warning.
  * Throws `FI_FACT_UNREADABLE` where a known type's data has another shape.
  */
 export function decodeBuildFact(
   recorded: RecordedFact,
 ): { readonly known: true; readonly fact: RecordedBuildFact } | { readonly known: false; readonly fact: UnknownFact } {
-  return decode<RecordedBuildFact>(recorded, buildFactSchemas);
+  return isKnown(recorded, buildFactSchemas)
+    ? { known: true, fact: recorded as unknown as RecordedBuildFact }
+    : { known: false, fact: recorded as unknown as UnknownFact };
 }
 
 /** As {@link decodeBuildFact}, for a scope's stream. */
 export function decodeScopeFact(
   recorded: RecordedFact,
 ): { readonly known: true; readonly fact: RecordedScopeFact } | { readonly known: false; readonly fact: UnknownFact } {
-  return decode<RecordedScopeFact>(recorded, scopeFactSchemas);
+  return isKnown(recorded, scopeFactSchemas)
+    ? { known: true, fact: recorded as unknown as RecordedScopeFact }
+    : { known: false, fact: recorded as unknown as UnknownFact };
 }
+
+/** The metadata that folds read; see `FactMetadata`. */
+const metadataSchema = z.object({ schema: z.number(), $correlationId: z.string(), node: z.string(), time });
 
 interface Schema {
   safeParse(data: unknown): {
@@ -29,20 +38,28 @@ interface Schema {
   };
 }
 
-function decode<F>(recorded: RecordedFact, schemas: { readonly [type: string]: Schema }) {
+function isKnown(recorded: RecordedFact, schemas: { readonly [type: string]: Schema }): boolean {
   const schema = Object.hasOwn(schemas, recorded.type) ? schemas[recorded.type] : undefined;
   const stored = recorded.metadata["schema"];
-  if (schema === undefined || (typeof stored === "number" && stored > schemaVersion)) {
-    return { known: false as const, fact: recorded as unknown as UnknownFact };
+  if (schema === undefined || (typeof stored === "number" && stored > schemaVersion)) return false;
+  const parts = [
+    ["data", schema],
+    ["metadata", metadataSchema],
+  ] as const;
+  for (const [part, partSchema] of parts) {
+    const result = partSchema.safeParse(recorded[part]);
+    if (!result.success) throw unreadable(recorded, part, result.error?.issues[0]);
   }
-  const result = schema.safeParse(recorded.data);
-  if (!result.success) throw unreadable(recorded, result.error?.issues[0]);
-  return { known: true as const, fact: recorded as unknown as F };
+  return true;
 }
 
-function unreadable(recorded: RecordedFact, issue: { path: PropertyKey[]; message: string } | undefined) {
+function unreadable(
+  recorded: RecordedFact,
+  part: "data" | "metadata",
+  issue: { path: PropertyKey[]; message: string } | undefined,
+) {
   const where = `${recorded.type} at ${recorded.stream}@${recorded.revision}`;
-  const what = issue === undefined ? "" : `: ${issue.path.map(String).join(".")}: ${issue.message}`;
+  const what = issue === undefined ? "" : `: ${[part, ...issue.path].map(String).join(".")}: ${issue.message}`;
   return new FetchImageError("FI_FACT_UNREADABLE", {
     message: `${where} is not readable${what}`,
     details: { stream: recorded.stream, revision: String(recorded.revision), type: recorded.type },

@@ -4,7 +4,7 @@ import type { Json, JsonObject } from "../json.ts";
 /** Schemas of the pieces that facts share. They check; what is kept is the stored data itself, so a field that a newer
  *  version added survives. */
 
-const jsonValue: z.ZodType<Json> = z.json() as z.ZodType<Json>;
+const jsonValue: z.ZodType<Json> = z.json();
 export const jsonObject: z.ZodType<JsonObject> = z.record(z.string(), jsonValue);
 
 /** ISO 8601, UTC, milliseconds. */

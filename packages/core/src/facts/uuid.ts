@@ -15,8 +15,7 @@ export function nameUuid(name: string, hash: Hash): string {
 
 const byteHex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
-// Drawn once at random; permanent, since every stored id depends on it: 6f1d9b52-7c04-4a8e-9d0a-2b8f5e3c7a11.
-const namespace = Uint8Array.of(
-  ...[0x6f, 0x1d, 0x9b, 0x52, 0x7c, 0x04, 0x4a, 0x8e],
-  ...[0x9d, 0x0a, 0x2b, 0x8f, 0x5e, 0x3c, 0x7a, 0x11],
+// Drawn once at random; permanent, since every stored id depends on it.
+const namespace = Uint8Array.from("6f1d9b527c044a8e9d0a2b8f5e3c7a11".match(/../g) ?? [], (hex) =>
+  Number.parseInt(hex, 16),
 );

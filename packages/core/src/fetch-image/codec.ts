@@ -27,7 +27,7 @@ export interface MachineStep {
 
 export function initialStep(request: FetchRequest): MachineStep {
   collected = [];
-  const snapshot = fetchImageMachine.getInitialSnapshot(scope, request) as FetchSnapshot;
+  const snapshot = fetchImageMachine.getInitialSnapshot(scope, request);
   return { snapshot, actions: collected.flatMap(toMachineAction) };
 }
 
@@ -36,14 +36,15 @@ export function machineStep(snapshot: FetchSnapshot, input: FetchInput): Machine
   // The pure API would let a finished machine go on; a live actor would not.
   if (snapshot.status !== "active") return { snapshot, actions: [] };
   collected = [];
-  const next = fetchImageMachine.transition(snapshot, toMachineEvent(input), scope) as FetchSnapshot;
+  const next = fetchImageMachine.transition(snapshot, toMachineEvent(input), scope);
   return { snapshot: next, actions: collected.flatMap(toMachineAction) };
 }
 
 /** The event by which a fact reaches the machine. */
 export function toMachineEvent(input: FetchInput): FetchEvent {
   if (input.type === "TimerFired") return { type: timerEvents[input.data.timer] } as unknown as FetchEvent;
-  return { type: input.type, ...input.data } as FetchEvent;
+  // The type stands last: a field of that name, which a newer version may have added, must not change the event.
+  return { ...input.data, type: input.type } as FetchEvent;
 }
 
 export const timerEvents: Readonly<Record<TimerName, string>> = {

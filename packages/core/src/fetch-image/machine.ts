@@ -36,6 +36,8 @@ export interface FetchContext {
 
 type Setback = { readonly failure: Failure; readonly retryAfterMs?: number | undefined };
 type Decision = { readonly decision: "allowed" | "denied"; readonly enforcement?: "hard" | "soft" | undefined };
+/** What a policy's answer is about, and what the state asked: an answer that comes late or twice is about another. */
+type Asked = { readonly phase: "request" | "digest"; readonly asked: "request" | "digest" };
 
 const s = setup({
   types: {
@@ -44,14 +46,17 @@ const s = setup({
     input: {} as FetchRequest,
   },
   guards: {
-    isPinned: ({ context: { request } }) => request.version !== undefined && request.checkPlan === undefined,
-    isPinnedAndUnasked: ({ context: { request } }) =>
-      !request.policy && request.version !== undefined && request.checkPlan === undefined,
+    isPinnedAndUnasked: ({ context: { request } }) => !request.policy && isPinned(request),
     isUnasked: ({ context }) => !context.request.policy,
     isUnaskedOnDigest: ({ context: { request } }) => !request.policy || request.repository === undefined,
-    canShortCircuit: ({ context: { request } }) => nobodyNeedsBytes(request),
     canShortCircuitUnasked: ({ context: { request } }) => !request.policy && nobodyNeedsBytes(request),
-    isDenied: (_, params: Decision) => params.decision === "denied" && params.enforcement !== "soft",
+    isAnswered: (_, params: Asked) => params.phase === params.asked,
+    isDenied: (_, params: Asked & Decision) => params.phase === params.asked && denies(params),
+    mayGoOn: (_, params: Asked & Decision) => params.phase === params.asked && !denies(params),
+    mayGoOnPinned: ({ context }, params: Asked & Decision) =>
+      params.phase === params.asked && !denies(params) && isPinned(context.request),
+    mayShortCircuit: ({ context }, params: Asked & Decision) =>
+      params.phase === params.asked && !denies(params) && nobodyNeedsBytes(context.request),
     mayRetry: ({ context: { attempt, request } }, params: Setback) =>
       params.failure.retryable &&
       attempt < request.retry.attempts &&
@@ -60,7 +65,7 @@ const s = setup({
   },
   actions: {
     // Effects, owed while the machine is in the state whose entry they are.
-    askPolicy: (_, _params: { readonly phase: "request" | "digest" }) => {},
+    askPolicy: (_args, _params: { readonly phase: "request" | "digest" }) => {},
     checkImage: () => {},
     joinCheck: () => {},
     fetchArtifact: () => {},
@@ -69,7 +74,7 @@ const s = setup({
     announceGet: () => {},
     recordVersion: () => {},
     recordShortCircuit: () => {},
-    recordFailure: (_, _params: { readonly failure: Failure; readonly during: "policy" | "check" | "get" }) => {},
+    recordFailure: (_args, _params: { readonly failure: Failure; readonly during: "policy" | "check" | "get" }) => {},
     // What is remembered.
     rememberAsker: assign({ asker: (_, params: { readonly asker: Asker }) => params.asker }),
     rememberChecked: assign({ checked: (_, params: NonNullable<FetchContext["checked"]>) => params }),
@@ -121,7 +126,7 @@ export const fetchImageMachine = s.createMachine({
       on: {
         PolicyDecided: [
           {
-            guard: { type: "isDenied", params: ({ event }) => event },
+            guard: { type: "isDenied", params: ({ event }) => ({ ...event, asked: "request" }) },
             target: "failed",
             actions: {
               type: "recordFailure",
@@ -131,10 +136,14 @@ export const fetchImageMachine = s.createMachine({
               }),
             },
           },
-          { guard: "isPinned", target: "resolving" },
-          { target: "checking" },
+          {
+            guard: { type: "mayGoOnPinned", params: ({ event }) => ({ ...event, asked: "request" }) },
+            target: "resolving",
+          },
+          { guard: { type: "mayGoOn", params: ({ event }) => ({ ...event, asked: "request" }) }, target: "checking" },
         ],
         PolicyUnanswered: {
+          guard: { type: "isAnswered", params: ({ event }) => ({ ...event, asked: "request" }) },
           target: "failed",
           actions: {
             type: "recordFailure",
@@ -215,7 +224,7 @@ export const fetchImageMachine = s.createMachine({
       on: {
         PolicyDecided: [
           {
-            guard: { type: "isDenied", params: ({ event }) => event },
+            guard: { type: "isDenied", params: ({ event }) => ({ ...event, asked: "digest" }) },
             target: "failed",
             actions: {
               type: "recordFailure",
@@ -225,10 +234,17 @@ export const fetchImageMachine = s.createMachine({
               }),
             },
           },
-          { guard: "canShortCircuit", target: "short-circuited" },
-          { target: "fetching-artifact" },
+          {
+            guard: { type: "mayShortCircuit", params: ({ event }) => ({ ...event, asked: "digest" }) },
+            target: "short-circuited",
+          },
+          {
+            guard: { type: "mayGoOn", params: ({ event }) => ({ ...event, asked: "digest" }) },
+            target: "fetching-artifact",
+          },
         ],
         PolicyUnanswered: {
+          guard: { type: "isAnswered", params: ({ event }) => ({ ...event, asked: "digest" }) },
           target: "failed",
           actions: {
             type: "recordFailure",
@@ -272,8 +288,16 @@ export const fetchImageMachine = s.createMachine({
   },
 });
 
+function isPinned(request: FetchRequest): boolean {
+  return request.version !== undefined && request.checkPlan === undefined;
+}
+
 function nobodyNeedsBytes(request: FetchRequest): boolean {
-  return (
-    request.native && request.type === "registry-image" && !request.artifactWanted && request.unsupported === undefined
-  );
+  const resolvable = request.type === "registry-image" && request.repository !== undefined;
+  return resolvable && request.native && !request.artifactWanted && request.unsupported === undefined;
+}
+
+/** A denial counts as hard unless it says that it is soft. */
+function denies(decision: Decision): boolean {
+  return decision.decision === "denied" && decision.enforcement !== "soft";
 }

@@ -2,8 +2,7 @@ import { FetchImageError } from "../errors/fetch-image-error.ts";
 import type { BuildFactData } from "../facts/build-facts.ts";
 import type { FactOf, RecordedBuildFact } from "../facts/facts.ts";
 import { parseTime } from "../facts/time.ts";
-import type { FetchInput } from "./codec.ts";
-import { begin, type FetchOutput, type FetchState, step } from "./step.ts";
+import { begin, type FetchOutput, type FetchState, stateName, step } from "./step.ts";
 
 /** A build, folded from its stream. */
 export interface BuildState {
@@ -18,6 +17,8 @@ export interface BuildState {
   readonly time: number;
   /** Of the last fact; undefined for a stream that does not exist. */
   readonly revision: bigint | undefined;
+  /** What the last facts caused and must follow them: empty wherever an append ends, since appends are taken whole. */
+  readonly awaited: readonly FetchOutput[];
 }
 
 export const noBuild: BuildState = {
@@ -28,6 +29,7 @@ export const noBuild: BuildState = {
   causes: new Map(),
   time: 0,
   revision: undefined,
+  awaited: [],
 };
 
 /** What one fact did. */
@@ -40,10 +42,12 @@ export interface Replayed {
 }
 
 /**
- * Folds a build's facts, in the order of their revisions. Runs nothing.
+ * Folds a build's facts, in the order of their revisions; `from` goes on where an earlier fold ended, anywhere in the
+ * stream. Runs nothing.
  *
- * Strict: every stored fact must be one that the machine takes in its state, and what the machine says must stand behind
- * it as stored. Throws `FI_HISTORY_CONTRADICTORY` otherwise, naming stream and revision.
+ * Strict: the build's opening comes first and once, every fact of a fetch must be one that the machine takes in its
+ * state, and what the machine says must stand behind it as stored. Throws `FI_HISTORY_CONTRADICTORY` otherwise, naming
+ * stream and revision. Revisions only have to grow: `decodeBuildFact` has facts of newer versions left out.
  */
 export function replayBuild(
   facts: Iterable<RecordedBuildFact>,
@@ -53,15 +57,19 @@ export function replayBuild(
   const fetches = new Map(from.fetches);
   const causes = new Map(from.causes);
   let { opened, plan, writer, time, revision } = from;
-  const expected: FetchOutput[] = [];
+  const awaited = [...from.awaited];
 
   for (const fact of facts) {
+    if (revision !== undefined && fact.revision <= revision) throw contradiction(fact, "it was read after a later one");
+    if ((fact.type === "BuildOpened") !== (opened === null)) {
+      throw contradiction(fact, opened === null ? "the build is not open yet" : "the build is open already");
+    }
+    if (awaited[0] !== undefined && !isOutput(fact)) throw contradiction(fact, mustStandThere(awaited[0]));
     const at = parseTime(fact.metadata.time);
     time = at;
     revision = fact.revision;
     let after: FetchState | undefined;
     let says: readonly FetchOutput[] = [];
-    if (expected.length > 0 && !isOutput(fact)) throw contradiction(fact, expected[0]);
     switch (fact.type) {
       case "BuildOpened":
         opened = fact.data;
@@ -80,13 +88,14 @@ export function replayBuild(
       case "ImageVersionResolved":
       case "ImageShortCircuited":
       case "FetchFailed": {
-        const said = expected.shift();
-        if (said === undefined || !same(said, fact)) throw contradiction(fact, said);
+        const said = awaited.shift();
+        if (said === undefined) throw contradiction(fact, "nothing before it causes it");
+        if (!same(said, fact)) throw contradiction(fact, mustStandThere(said));
         after = fetches.get(fact.data.fetchId);
         break;
       }
       case "FetchRequested": {
-        if (fetches.has(fact.data.fetchId)) throw contradiction(fact, undefined);
+        if (fetches.has(fact.data.fetchId)) throw contradiction(fact, "the fetch was requested already");
         const first = begin(fact.data, at);
         ({ state: after, says } = first);
         break;
@@ -101,8 +110,8 @@ export function replayBuild(
       case "ArtifactFetchFailed":
       case "FetchAborted": {
         const before = fetches.get(fact.data.fetchId);
-        const next = before === undefined ? undefined : step(before, fact as FetchInput, at);
-        if (next === undefined) throw contradiction(fact, undefined);
+        const next = before === undefined ? undefined : step(before, fact, at);
+        if (next === undefined) throw contradiction(fact, whereFetchIs(before));
         ({ state: after, says } = next);
         break;
       }
@@ -110,11 +119,11 @@ export function replayBuild(
     if (after !== undefined && "fetchId" in fact.data) {
       fetches.set(fact.data.fetchId, after);
       if (!isOutput(fact)) causes.set(fact.data.fetchId, fact.id);
-      expected.push(...says);
+      awaited.push(...says);
     }
     onFact?.({ fact, after, says });
   }
-  return { opened, plan, writer, fetches, causes, time, revision };
+  return { opened, plan, writer, fetches, causes, time, revision, awaited };
 }
 
 const outputs: ReadonlySet<string> = new Set<FetchOutput["type"]>([
@@ -142,8 +151,15 @@ function canonical(value: unknown): string {
   );
 }
 
-function contradiction(fact: RecordedBuildFact, expected: FetchOutput | undefined): FetchImageError {
-  const why = expected === undefined ? "the machine does not take it there" : `${expected.type} must stand there`;
+function mustStandThere(said: FetchOutput): string {
+  return `${said.type} of ${said.data.fetchId} must stand there, as the facts before it have it`;
+}
+
+function whereFetchIs(state: FetchState | undefined): string {
+  return state === undefined ? "nobody requested the fetch" : `the fetch is ${stateName(state)} and does not take it`;
+}
+
+function contradiction(fact: RecordedBuildFact, why: string): FetchImageError {
   return new FetchImageError("FI_HISTORY_CONTRADICTORY", {
     message: `${fact.type} at ${fact.stream}@${fact.revision} contradicts the facts before it: ${why}`,
     details: { stream: fact.stream, revision: String(fact.revision), type: fact.type },

@@ -1,4 +1,5 @@
 import type { CheckEvidence, Rejected, ResolvedVia } from "../facts/facts.ts";
+import { isDigest } from "../image/digest.ts";
 import type { Version } from "../plan/plan.ts";
 
 /** What the choice of a version is made from. */
@@ -29,18 +30,21 @@ export interface ChosenVersion {
  * every candidate passed over is told, with the reason.
  */
 export function resolveVersion(candidates: VersionCandidates): ChosenVersion {
-  const { checked, planVersion, hasCheckPlan, sourceTag } = candidates;
   if (!candidates.isRegistryImage) return otherTypesVersion(candidates);
+  const { checked, hasCheckPlan, sourceTag } = candidates;
+  const planVersion = withoutEmpty(candidates.planVersion);
 
   const rejected: Rejected[] = [...(checked?.rejected ?? [])];
   if (checked !== undefined) {
-    if (checked.version["digest"] !== undefined) {
+    const { digest = "" } = checked.version;
+    if (isDigest(digest)) {
       if (planVersion !== undefined) {
         rejected.push({ candidate: `plan ${show(planVersion)}`, reason: "the check gave a digest, which comes first" });
       }
       return { version: checked.version, via: checked.evidence.via, pinned: true, rejected };
     }
-    rejected.push({ candidate: `check ${show(checked.version)}`, reason: "it has no digest" });
+    const reason = digest === "" ? "it has no digest" : "its digest is not one";
+    rejected.push({ candidate: `check ${show(checked.version)}`, reason });
   }
   if (planVersion !== undefined) {
     const pinned = planVersion["digest"] !== undefined;
@@ -62,6 +66,11 @@ function otherTypesVersion({ checked, planVersion, hasCheckPlan }: VersionCandid
     return { version: checked.version, via: checked.evidence.via, pinned: true, rejected: checked.rejected };
   }
   return { version: planVersion ?? {}, via: hasCheckPlan ? "plan" : "pin", pinned: true, rejected: [] };
+}
+
+/** Versions come from programs in which a string that is not there is an empty one. */
+function withoutEmpty(version: Version | undefined): Version | undefined {
+  return version && Object.fromEntries(Object.entries(version).filter(([, value]) => value !== ""));
 }
 
 function show(version: Version): string {

@@ -205,7 +205,9 @@ function explain(request: FetchRequest, { failure, during }: FailureParams): Fai
   const image = request.repository ?? `${request.name} (${request.type})`;
   if (during === "policy") {
     const denied = failure.code === "FI_POLICY_DENIED";
-    return denied ? { ...failure, message: `policy denies ${image}: ${failure.message}` } : failure;
+    return denied
+      ? { ...failure, message: `policy denies ${image}: ${failure.message || "it gave no reason"}` }
+      : failure;
   }
   const { code, message, hint, details, retryable } = failure;
   return {

@@ -48,12 +48,15 @@ export function evolveScope(state: ScopeState, fact: RecordedScopeFact): ScopeSt
     case "VersionVanished":
       return { ...next, current: null, claim: null, failure: null, checkedAt: at };
     case "CheckFailed": {
-      const { failure, retryAfterMs = 0 } = fact.data;
-      return { ...next, claim: null, failure: { failure, at, retryAfterMs }, checkedAt: at };
+      const { failure, retryAfterMs = 0, asker } = fact.data;
+      // An answer answers everyone; the late failure of one whose claim ran out does not stop the one who asks now.
+      const claim = state.claim !== null && !sameAsker(state.claim.asker, asker) ? state.claim : null;
+      return { ...next, claim, failure: { failure, at, retryAfterMs }, checkedAt: at };
     }
     case "RateLimitObserved":
-      return next;
+      break;
   }
+  return next;
 }
 
 /** How a fetch's question is answered. */
@@ -66,7 +69,7 @@ export interface CheckQuestion {
   readonly asker: Asker;
   /** Milliseconds since the epoch. */
   readonly now: number;
-  /** An observation at most so old is used without asking; `never` uses any observation there is. */
+  /** An observation younger than this is used without asking; `never` uses any observation there is. */
   readonly interval: number | "never";
   /** Somebody triggered the build by hand: ask whatever the interval says. */
   readonly skipInterval: boolean;
