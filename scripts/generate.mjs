@@ -5,10 +5,11 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { format, getFileInfo, resolveConfig } from "prettier";
 import * as errorReference from "./generators/error-reference.mjs";
+import * as machineChart from "./generators/machine-chart.mjs";
 import { root } from "./lib/process.mjs";
 
 /** @type {readonly {path: string, make: () => string | Promise<string>}[]} */
-const generators = [errorReference];
+const generators = [errorReference, machineChart];
 const check = process.argv.includes("--check");
 
 for (const { path, make } of generators) {
