@@ -1,1 +1,13 @@
-export {};
+export { createImageRegistry, type OciRegistry } from "./image-registry.ts";
+export type { Platform } from "./manifest.ts";
+export type { WantedPlatform } from "./platform.ts";
+export type { ArtifactProgress, FetchArtifactOptions, FetchedArtifact } from "./pull-to-layout.ts";
+export { createRegistryImageRunner, type RegistryImageRunnerOptions } from "./registry-image-runner.ts";
+export {
+  defaultLimits,
+  defaultTimeouts,
+  type ProxySettings,
+  type RegistryLimits,
+  type RegistryOptions,
+  type RegistryTimeouts,
+} from "./settings.ts";

@@ -1,0 +1,140 @@
+import { FetchImageError } from "@fetch-image/core";
+import { type Asker, createLogins, readingOf401 } from "./auth/login.ts";
+import type { Target } from "./locate.ts";
+import type { RegistrySettings } from "./settings.ts";
+import type { Purpose } from "./transport/dispatchers.ts";
+import { nobodyListens, speaksNoTls } from "./transport/failure.ts";
+import { createGuard } from "./transport/guard.ts";
+import { withoutSecrets } from "./transport/redact.ts";
+import { nextHop } from "./transport/redirect.ts";
+import { refusal } from "./transport/refusal.ts";
+import { type Answer, createTransport } from "./transport/transport.ts";
+
+export interface RegistryQuestion {
+  readonly method: "HEAD" | "GET";
+  /** Below the repository: `manifests/1.0`, `blobs/sha256:…`. */
+  readonly path: string;
+  readonly accept: string;
+  readonly purpose: Purpose;
+  readonly signal: AbortSignal;
+}
+
+/** Talks to registries: scheme, login and redirects, as one question and its final answer. */
+export interface Conversation {
+  /** The final answer, whatever its status; a first 401 has been answered by logging in. */
+  ask(target: Target, question: RegistryQuestion): Promise<Answer>;
+  /** The error that an answer stands for. `subject` says what was asked for. */
+  refused(target: Target, answer: Answer, subject: string): Promise<FetchImageError>;
+  close(): Promise<void>;
+}
+
+export function createConversation(settings: RegistrySettings): Conversation {
+  const transport = createTransport(settings);
+  const guard = createGuard(settings.allowedOrigins);
+  const logins = createLogins({ transport, settings, guard });
+  /** Of those that may be asked by https and by http: what they were last found to speak. */
+  const spoken = new Map<string, URL>();
+
+  return {
+    async ask(target, question) {
+      try {
+        return await askEachOrigin(target, question);
+      } catch (error) {
+        throw withoutSecrets(error, target.secrets);
+      }
+    },
+    async refused(target, answer, subject) {
+      const error = await refusal(answer, {
+        subject,
+        secrets: target.secrets,
+        now: settings.now(),
+        errorBytes: settings.limits.errorBytes,
+        reading: answer.status === 401 ? readingOf401(answer, target.credential) : undefined,
+      });
+      return withoutSecrets(error, target.secrets);
+    },
+    close: () => transport.close(),
+  };
+
+  async function askEachOrigin(target: Target, question: RegistryQuestion): Promise<Answer> {
+    const [first, second] = target.origins;
+    if (!first) throw new FetchImageError("FI_INTERNAL", { message: `no origin is known for ${target.name}` });
+    if (!second) return ask(first, target, question, () => {});
+    const known = spoken.get(first.host);
+    let answered = false;
+    const onAnswer = (origin: URL): void => {
+      answered = true;
+      remember(spoken, first.host, origin);
+    };
+    try {
+      return await ask(known ?? first, target, question, onAnswer);
+    } catch (error) {
+      if (!answered) spoken.delete(first.host);
+      if (known || answered || !mayTryHttp(error, first)) throw error;
+      settings.logger.debug("registry does not speak https, trying http", { host: first.host });
+      return await ask(second, target, question, onAnswer);
+    }
+  }
+
+  async function ask(
+    origin: URL,
+    target: Target,
+    question: RegistryQuestion,
+    onAnswer: (origin: URL) => void,
+  ): Promise<Answer> {
+    let url = new URL(`/v2/${target.path}/${question.path}`, origin);
+    const loggedIn = new Set<string>();
+    for (let hops = 0; ;) {
+      const asker = askerAt(url, origin, target, question.signal);
+      const authorization = await logins.authorization(asker);
+      const answer = await transport.send({
+        ...question,
+        url,
+        headers: { accept: question.accept, ...(authorization === undefined ? {} : { authorization }) },
+        trust: target.trust,
+        secrets: target.secrets,
+      });
+      onAnswer(origin);
+      // Once per origin: a second 401 is final.
+      if (answer.status === 401 && !loggedIn.has(url.origin) && logins.learn(answer, asker, authorization)) {
+        loggedIn.add(url.origin);
+        await answer.discard();
+        continue;
+      }
+      const hop = nextHop(answer, origin, { hops, max: settings.limits.redirects, guard });
+      if (!hop) return answer;
+      await answer.discard();
+      hops++;
+      url = hop;
+    }
+  }
+}
+
+/** Another origin than the registry's is asked as anybody would ask it. */
+function askerAt(url: URL, origin: URL, target: Target, signal: AbortSignal): Asker {
+  const own = url.origin === origin.origin;
+  return {
+    origin: own ? origin : new URL(url.origin),
+    credential: own ? target.credential : undefined,
+    scopes: own ? [`repository:${target.path}:pull`] : [],
+    trust: target.trust,
+    secrets: target.secrets,
+    signal,
+  };
+}
+
+// A bad certificate is no reason: whoever shows one does speak TLS. Nor is a refused connection where both schemes
+// share the port that stands in the reference.
+function mayTryHttp(error: unknown, { host, port }: URL): boolean {
+  if (!FetchImageError.is(error) || error.details["host"] !== host) return false;
+  return speaksNoTls(error) || (port === "" && nobodyListens(error));
+}
+
+const maxSpoken = 1000;
+
+function remember(spoken: Map<string, URL>, host: string, origin: URL): void {
+  spoken.delete(host);
+  spoken.set(host, origin);
+  const [oldest] = spoken.keys();
+  if (spoken.size > maxSpoken && oldest !== undefined) spoken.delete(oldest);
+}

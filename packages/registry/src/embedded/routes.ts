@@ -1,0 +1,64 @@
+import type { Access } from "./access.ts";
+import type { Contents } from "./contents.ts";
+import type { StoredBlob } from "./image.ts";
+import { errorReply, jsonReply, type Reply } from "./reply.ts";
+
+export interface RouteRequest {
+  readonly method: string;
+  readonly url: URL;
+  readonly authorization: string | undefined;
+  readonly accept: string | undefined;
+}
+
+/** What a request is about, for the counters. */
+export type RouteKind = "manifest" | "blob" | "tags" | "token" | "other";
+
+export function routeKind(path: string): RouteKind {
+  if (path === "/token") return "token";
+  const kind = /^\/v2\/.+\/(manifests|blobs|tags)\/[^/]+$/.exec(path)?.[1];
+  if (kind === "manifests") return "manifest";
+  return kind === "blobs" ? "blob" : kind === "tags" ? "tags" : "other";
+}
+
+/** The read side of the OCI distribution API, and a token server. */
+export function route(request: RouteRequest, contents: Contents, access: Access): Reply {
+  const { method, url, authorization } = request;
+  if (method !== "GET" && method !== "HEAD") return errorReply(405, "UNSUPPORTED", "this registry only answers reads");
+  if (url.pathname === "/token") return access.token(url.searchParams, authorization);
+  if (url.pathname === "/v2/" || url.pathname === "/v2") return access.refuse("", authorization) ?? jsonReply(200, {});
+  const [, repository = "", kind, name = ""] = /^\/v2\/(.+)\/(manifests|blobs|tags)\/([^/]+)$/.exec(url.pathname) ?? [];
+  if (kind === undefined) return errorReply(404, "UNSUPPORTED", "no such endpoint");
+  const refused = access.refuse(repository, authorization);
+  if (refused) return refused;
+  if (kind === "tags") return tagsReply(repository, url.searchParams, contents);
+  if (kind === "blobs") return stored(contents.blob(repository, name), "BLOB_UNKNOWN", "blob unknown to registry");
+  const manifest = contents.manifest(repository, name);
+  if (manifest && !(request.accept ?? "").includes(manifest.mediaType)) {
+    // As Debian's docker-registry does it: not 406.
+    return errorReply(404, "MANIFEST_UNKNOWN", `manifest found, but the Accept header lacks ${manifest.mediaType}`);
+  }
+  return stored(manifest, "MANIFEST_UNKNOWN", "manifest unknown");
+}
+
+function stored(blob: StoredBlob | undefined, code: string, message: string): Reply {
+  if (!blob) return errorReply(404, code, message);
+  return {
+    status: 200,
+    headers: { "content-type": blob.mediaType, "docker-content-digest": blob.digest, etag: `"${blob.digest}"` },
+    body: blob.bytes,
+  };
+}
+
+// Pages as the distribution-spec has them ("Listing Tags"): `n`, `last`, and a Link to the next page.
+function tagsReply(repository: string, query: URLSearchParams, contents: Contents): Reply {
+  const all = contents.tags(repository);
+  if (!all) return errorReply(404, "NAME_UNKNOWN", "repository name not known to registry");
+  const last = query.get("last");
+  const after = last === null ? all : all.filter((tag) => tag > last);
+  const limit = /^\d{1,9}$/.test(query.get("n") ?? "") ? Number(query.get("n")) : after.length;
+  const page = after.slice(0, limit);
+  const lastOfPage = page.at(-1);
+  const more = lastOfPage !== undefined && page.length < after.length;
+  const next = `</v2/${repository}/tags/list?n=${limit}&last=${encodeURIComponent(lastOfPage ?? "")}>; rel="next"`;
+  return jsonReply(200, { name: repository, tags: page }, more ? { link: next } : {});
+}

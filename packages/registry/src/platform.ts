@@ -1,0 +1,50 @@
+import { FetchImageError } from "@fetch-image/core";
+import type { Descriptor, Platform } from "./manifest.ts";
+
+/** What is wanted; what is left out is the host's. */
+export interface WantedPlatform {
+  readonly os?: string;
+  readonly architecture?: string;
+  readonly variant?: string;
+}
+
+/** `linux/arm64/v8`. */
+export function platformText({ os, architecture, variant }: Platform): string {
+  return [os, architecture, ...(variant === undefined ? [] : [variant])].join("/");
+}
+
+/** Linux on this machine's processor, in Go's words, unless told otherwise. */
+export function completePlatform(wanted: WantedPlatform = {}): Platform {
+  const { os = "linux", architecture = goArchitecture(process.arch), variant } = wanted;
+  return { os, architecture, ...(variant === undefined ? {} : { variant }) };
+}
+
+/**
+ * The first entry of an index that is for the platform, as the resource picks it: an entry that names none counts as
+ * linux/amd64, and a variant matters only when one is wanted.
+ * Throws `FI_PLATFORM_UNAVAILABLE` naming those there are.
+ */
+export function pickPlatform(manifests: readonly Descriptor[], wanted: Platform, subject: string): Descriptor {
+  const found = manifests.find(({ platform = assumed }) => satisfies(platform, wanted));
+  if (found) return found;
+  const there = [...new Set(manifests.map(({ platform = assumed }) => platformText(platform)))];
+  throw new FetchImageError("FI_PLATFORM_UNAVAILABLE", {
+    message: `${subject} is not built for ${platformText(wanted)}; it is for ${there.join(", ") || "no platform at all"}`,
+    details: { platform: platformText(wanted), available: there },
+  });
+}
+
+const assumed: Platform = { os: "linux", architecture: "amd64" };
+
+function satisfies(built: Platform, wanted: Platform): boolean {
+  return (
+    built.os === wanted.os &&
+    built.architecture === wanted.architecture &&
+    (wanted.variant === undefined || built.variant === wanted.variant)
+  );
+}
+
+function goArchitecture(nodeArchitecture: string): string {
+  const names: { readonly [node: string]: string } = { x64: "amd64", ia32: "386", ppc64: "ppc64le" };
+  return names[nodeArchitecture] ?? nodeArchitecture;
+}

@@ -1,0 +1,135 @@
+import { type Clock, FetchImageError, type Logger, silentLogger } from "@fetch-image/core";
+
+/** Milliseconds. */
+export interface RegistryTimeouts {
+  /** Until a connection stands, TLS included. */
+  readonly connectMs: number;
+  /** From the request to the answer's headers. */
+  readonly headersMs: number;
+  /** The longest silence inside a body. */
+  readonly bodyMs: number;
+  /** One whole question about a manifest, login included; it ends what trickles for ever. Blobs have no such bound. */
+  readonly exchangeMs: number;
+}
+
+/** Bytes and counts that a registry cannot exceed, whatever it sends. */
+export interface RegistryLimits {
+  readonly manifestBytes: number;
+  readonly configBytes: number;
+  readonly tokenBytes: number;
+  /** How much of an error's body is read, to quote from it. */
+  readonly errorBytes: number;
+  readonly redirects: number;
+  /** Connections to one origin for manifests and tokens; as many again for blobs. */
+  readonly connectionsPerOrigin: number;
+  /** Blobs of one image that are fetched at the same time. */
+  readonly concurrentBlobs: number;
+}
+
+export interface ProxySettings {
+  readonly httpProxy?: string;
+  readonly httpsProxy?: string;
+  /** Hosts, domains, IP addresses and CIDR blocks that are asked directly; `*` for all. */
+  readonly noProxy?: string;
+}
+
+export interface RegistryOptions {
+  readonly timeouts?: Partial<RegistryTimeouts>;
+  readonly limits?: Partial<RegistryLimits>;
+  /**
+   * Origins (`https://auth.internal:8443`; a bare host means https) that a registry may name as its token server or
+   * redirect to although they are on a private address, or on http where the registry is on https.
+   */
+  readonly allowedRealms?: readonly string[];
+  /** Where a registry is really served, by the domain of the reference: `{"docker.io": "https://mirror.internal"}`. */
+  readonly endpoints?: { readonly [domain: string]: string };
+  /** Default: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` of the environment. */
+  readonly proxy?: ProxySettings;
+  readonly userAgent?: string;
+  readonly clock?: Pick<Clock, "now">;
+  readonly logger?: Logger;
+}
+
+export interface RegistrySettings {
+  readonly timeouts: RegistryTimeouts;
+  readonly limits: RegistryLimits;
+  readonly allowedOrigins: ReadonlySet<string>;
+  readonly endpoints: ReadonlyMap<string, URL>;
+  readonly proxy: ProxySettings;
+  readonly userAgent: string;
+  readonly now: () => number;
+  readonly logger: Logger;
+}
+
+export const defaultTimeouts: RegistryTimeouts = {
+  connectMs: 10_000,
+  headersMs: 30_000,
+  bodyMs: 30_000,
+  exchangeMs: 60_000,
+};
+
+export const defaultLimits: RegistryLimits = {
+  manifestBytes: 4 * 1024 * 1024,
+  configBytes: 8 * 1024 * 1024,
+  tokenBytes: 64 * 1024,
+  errorBytes: 8 * 1024,
+  redirects: 5,
+  connectionsPerOrigin: 16,
+  concurrentBlobs: 4,
+};
+
+/** Fills in the defaults. Throws `FI_SETTING_INVALID` naming the setting. */
+export function registrySettings(options: RegistryOptions): RegistrySettings {
+  return {
+    timeouts: positive("timeouts", defaultTimeouts, options.timeouts),
+    limits: positive("limits", defaultLimits, options.limits),
+    allowedOrigins: new Set(
+      (options.allowedRealms ?? []).map((text, at) => origin(`allowedRealms[${at}]`, text).origin),
+    ),
+    endpoints: new Map(
+      Object.entries(options.endpoints ?? {}).map(([domain, text]) => [domain, origin(`endpoints["${domain}"]`, text)]),
+    ),
+    proxy: options.proxy ?? proxyOfEnvironment(),
+    userAgent: options.userAgent ?? "fetch-image",
+    now: () => (options.clock ?? Date).now(),
+    logger: options.logger ?? silentLogger,
+  };
+}
+
+function positive<T extends object>(group: string, defaults: T, given: Partial<T> | undefined): T {
+  for (const [name, value] of Object.entries(given ?? {})) {
+    if (!Number.isSafeInteger(value) || Number(value) < 1) {
+      throw new FetchImageError("FI_SETTING_INVALID", {
+        message: `${group}.${name} of the registry settings must be a whole number of at least 1, not ${String(value)}`,
+      });
+    }
+  }
+  return { ...defaults, ...given };
+}
+
+function origin(setting: string, text: string): URL {
+  const url = parse(withScheme(text));
+  const bare = url && (url.pathname === "/" || url.pathname === "") && url.search === "" && url.hash === "";
+  if (!url || !bare || !/^https?:$/.test(url.protocol) || url.username !== "" || url.password !== "") {
+    throw new FetchImageError("FI_SETTING_INVALID", {
+      message: `${setting} of the registry settings is not an origin`,
+      hint: "Write it as https://host or https://host:port, with no path and no credentials.",
+    });
+  }
+  return url;
+}
+
+function withScheme(text: string): string {
+  return text.includes("://") ? text : `https://${text}`;
+}
+
+function parse(text: string): URL | undefined {
+  return URL.canParse(text) ? new URL(text) : undefined;
+}
+
+// Lower case first, as curl and Go's net/http have it.
+function proxyOfEnvironment(): ProxySettings {
+  const read = (name: string): string | undefined => process.env[name.toLowerCase()] || process.env[name] || undefined;
+  const [httpProxy, httpsProxy, noProxy] = [read("HTTP_PROXY"), read("HTTPS_PROXY"), read("NO_PROXY")];
+  return { ...(httpProxy && { httpProxy }), ...(httpsProxy && { httpsProxy }), ...(noProxy && { noProxy }) };
+}

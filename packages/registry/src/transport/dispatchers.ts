@@ -1,0 +1,78 @@
+import { Agent, buildConnector, type Dispatcher, ProxyAgent } from "undici";
+import type { RegistrySettings } from "../settings.ts";
+import type { TrustedRoots } from "./certificates.ts";
+import { proxyFor } from "./proxy.ts";
+
+/** Manifests and tokens never queue behind the blobs of a large image: each purpose has connections of its own. */
+export type Purpose = "api" | "blob";
+
+export interface Dispatchers {
+  for(url: URL, options: { readonly trust: TrustedRoots | undefined; readonly purpose: Purpose }): Dispatcher;
+  /** Connection errors of sockets that had carried an answer before. */
+  readonly resetAfterUse: WeakSet<object>;
+  destroy(): Promise<void>;
+}
+
+/** Keep-alive connections, pooled by origin, set of roots, purpose and proxy. */
+export function createDispatchers(settings: RegistrySettings): Dispatchers {
+  const pools = new Map<string, Dispatcher>();
+  const resetAfterUse = new WeakSet<object>();
+  return {
+    resetAfterUse,
+    for(url, { trust, purpose }) {
+      const proxy = proxyFor(url, settings.proxy);
+      const key = JSON.stringify([trust?.key, purpose, proxy]);
+      const pool = pools.get(key) ?? open(settings, trust, proxy, resetAfterUse);
+      pools.delete(key);
+      pools.set(key, pool);
+      if (pools.size > maxPools) closeOldest(pools);
+      return pool;
+    },
+    async destroy() {
+      await Promise.all([...pools.values()].map((pool) => pool.destroy()));
+    },
+  };
+}
+
+const maxPools = 128;
+
+function open(
+  { timeouts, limits }: RegistrySettings,
+  trust: TrustedRoots | undefined,
+  proxy: string | undefined,
+  resetAfterUse: WeakSet<object>,
+): Dispatcher {
+  const connect = { timeout: timeouts.connectMs, ...(trust ? { secureContext: trust.context } : {}) };
+  const pool = {
+    connections: limits.connectionsPerOrigin,
+    pipelining: 1,
+    keepAliveTimeout: 30_000,
+    headersTimeout: timeouts.headersMs,
+    bodyTimeout: timeouts.bodyMs,
+  };
+  if (proxy === undefined) return new Agent({ ...pool, connect: watched(buildConnector(connect), resetAfterUse) });
+  // Plain http goes to the proxy in absolute form: proxies seldom allow CONNECT to other ports than 443.
+  return new ProxyAgent({ ...pool, uri: proxy, requestTls: connect, proxyTunnel: false });
+}
+
+function watched(connect: buildConnector.connector, resetAfterUse: WeakSet<object>): buildConnector.connector {
+  return (options, callback) => {
+    connect(options, (error, socket) => {
+      if (error) return callback(error, null);
+      const before = socket.bytesRead;
+      socket.on("error", (failure) => {
+        if (socket.bytesRead > before) resetAfterUse.add(failure);
+      });
+      callback(null, socket);
+    });
+  };
+}
+
+// Gracefully: what is in flight there ends by itself.
+function closeOldest(pools: Map<string, Dispatcher>): void {
+  for (const [key, pool] of pools) {
+    pools.delete(key);
+    void pool.close().catch(() => {});
+    return;
+  }
+}

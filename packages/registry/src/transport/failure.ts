@@ -1,0 +1,118 @@
+import { FetchImageError, type FetchImageErrorCode } from "@fetch-image/core";
+import { reasonOf } from "./deadline.ts";
+import { safeCause, type Secrets } from "./redact.ts";
+
+/**
+ * What went wrong below HTTP, as one of our errors: connections, TLS, timeouts, broken bodies.
+ * `signal` says whether it was us who gave up, and why. `details.reason` keeps the system's own code.
+ */
+export function transportFailure(
+  error: unknown,
+  context: { readonly host: string; readonly signal: AbortSignal; readonly secrets: Secrets },
+): FetchImageError {
+  if (FetchImageError.is(error)) return error;
+  if (context.signal.aborted) return reasonOf(context.signal);
+  const { host, secrets } = context;
+  const reason = codeOf(error);
+  const { code, says, hint } = meaning(reason, messageOf(error));
+  return new FetchImageError(code, {
+    message: `${host} ${says}`,
+    ...(hint ? { hint } : {}),
+    details: { host, reason },
+    cause: safeCause(error, secrets),
+  });
+}
+
+/** Whether the failure shows that no TLS is spoken there, so that http may be tried where http is allowed. */
+export function speaksNoTls(error: unknown): boolean {
+  return FetchImageError.is(error) && noTls.has(error.details["reason"]);
+}
+
+/** Whether nobody answered at the port at all. Another scheme's default port may still answer. */
+export function nobodyListens(error: unknown): boolean {
+  return FetchImageError.is(error) && error.details["reason"] === "ECONNREFUSED";
+}
+
+/** Whether a connection that had carried an answer before was closed under a new request. */
+export function isStaleSocket(error: unknown, resetAfterUse: WeakSet<object>): boolean {
+  if (typeof error !== "object" || error === null) return false;
+  const { code, socket } = error as { code?: unknown; socket?: { bytesRead?: number } };
+  return resetAfterUse.has(error) || (code === "UND_ERR_SOCKET" && (socket?.bytesRead ?? 0) > 0);
+}
+
+interface Meaning {
+  readonly code: FetchImageErrorCode;
+  readonly says: string;
+  readonly hint?: string;
+}
+
+const wrongTls = ["EPROTO", "ERR_SSL_WRONG_VERSION_NUMBER", "ERR_SSL_PACKET_LENGTH_TOO_LONG"];
+// A server that does not know TLS may also just hang up, or wait for a request line that never comes.
+const noTls: ReadonlySet<unknown> = new Set([
+  ...wrongTls,
+  "ECONNRESET",
+  "EPIPE",
+  "UND_ERR_SOCKET",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
+
+const byReason: { readonly [reason: string]: Meaning } = {
+  ECONNREFUSED: { code: "FI_REGISTRY_UNREACHABLE", says: "refuses connections" },
+  ECONNRESET: { code: "FI_REGISTRY_UNREACHABLE", says: "closed the connection in the middle" },
+  EPIPE: { code: "FI_REGISTRY_UNREACHABLE", says: "closed the connection in the middle" },
+  UND_ERR_SOCKET: { code: "FI_REGISTRY_UNREACHABLE", says: "closed the connection in the middle" },
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: {
+    code: "FI_REGISTRY_UNREACHABLE",
+    says: "sent a body of another length than it announced",
+  },
+  ENOTFOUND: {
+    code: "FI_REGISTRY_UNREACHABLE",
+    says: "is not a name that DNS knows",
+    hint: "Check the spelling of the host, and the DNS server.",
+  },
+  EAI_AGAIN: { code: "FI_REGISTRY_UNREACHABLE", says: "could not be looked up: the DNS server did not answer" },
+  UND_ERR_CONNECT_TIMEOUT: { code: "FI_REGISTRY_TIMEOUT", says: "did not accept a connection in time" },
+  ETIMEDOUT: { code: "FI_REGISTRY_TIMEOUT", says: "did not accept a connection in time" },
+  UND_ERR_HEADERS_TIMEOUT: { code: "FI_REGISTRY_TIMEOUT", says: "accepted the request and did not answer in time" },
+  UND_ERR_BODY_TIMEOUT: { code: "FI_REGISTRY_TIMEOUT", says: "stopped in the middle of its answer" },
+  UND_ERR_HEADERS_OVERFLOW: { code: "FI_ANSWER_TOO_LARGE", says: "sent more headers than anybody needs" },
+  UND_ERR_DESTROYED: { code: "FI_ABORTED", says: "was not asked to the end: the registry client was closed" },
+  UND_ERR_CLOSED: { code: "FI_ABORTED", says: "was not asked: the registry client is closed" },
+};
+
+function meaning(reason: string, message: string): Meaning {
+  const known = byReason[reason];
+  if (known) return known;
+  if (wrongTls.includes(reason) || reason.startsWith("ERR_SSL_")) {
+    return {
+      code: "FI_REGISTRY_TLS",
+      says: "does not speak TLS as it should",
+      hint: "If it is a plain http registry, set `insecure: true` in the source.",
+    };
+  }
+  if (reason === "ERR_TLS_CERT_ALTNAME_INVALID") {
+    return { code: "FI_REGISTRY_TLS", says: "shows a certificate for another name" };
+  }
+  if (/CERT|SELF_SIGNED|UNABLE_TO_|ISSUER|CRL/.test(reason)) {
+    return { code: "FI_REGISTRY_TLS", says: `shows a certificate that is not trusted (${reason})` };
+  }
+  if (reason.startsWith("HPE_")) return { code: "FI_REGISTRY_PROTOCOL", says: "does not answer in HTTP" };
+  if (/^Proxy (?:response|Authentication)/.test(message)) {
+    return {
+      code: "FI_REGISTRY_UNREACHABLE",
+      says: "could not be asked: the proxy refused",
+      hint: "Check HTTPS_PROXY, its credentials, and NO_PROXY.",
+    };
+  }
+  return { code: "FI_REGISTRY_UNREACHABLE", says: `could not be asked (${reason})` };
+}
+
+function codeOf(error: unknown): string {
+  const { code, cause, name } = (error ?? {}) as { code?: unknown; cause?: unknown; name?: unknown };
+  if (typeof code === "string") return code;
+  return cause === undefined || cause === error ? String(name) : codeOf(cause);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : "";
+}

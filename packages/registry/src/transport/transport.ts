@@ -1,0 +1,144 @@
+import { type Dispatcher, request } from "undici";
+import type { RegistrySettings } from "../settings.ts";
+import type { TrustedRoots } from "./certificates.ts";
+import { aborted } from "./deadline.ts";
+import { createDispatchers, type Purpose } from "./dispatchers.ts";
+import { isStaleSocket, transportFailure } from "./failure.ts";
+import { contentLengthOf, type Headers } from "./headers.ts";
+import type { Secrets } from "./redact.ts";
+import { tooLarge } from "./refusal.ts";
+
+export interface Question {
+  readonly method: "HEAD" | "GET";
+  readonly url: URL;
+  readonly headers: { readonly [name: string]: string };
+  readonly trust: TrustedRoots | undefined;
+  readonly purpose: Purpose;
+  readonly signal: AbortSignal;
+  readonly secrets: Secrets;
+}
+
+export interface Answer {
+  readonly method: "HEAD" | "GET";
+  readonly url: URL;
+  readonly status: number;
+  readonly headers: Headers;
+  /** Reads the whole body, at most `maxBytes` of it, else rejects with `FI_ANSWER_TOO_LARGE`. */
+  bytes(maxBytes: number, what: string): Promise<Buffer>;
+  /** The first `maxBytes` of the body, whatever follows; never rejects. For quoting from errors. */
+  start(maxBytes: number): Promise<string>;
+  /** The body as it comes. Leaving the loop early ends the connection. */
+  chunks(): AsyncGenerator<Uint8Array, void, undefined>;
+  /** Lets go of the body. */
+  discard(): Promise<void>;
+}
+
+export interface Transport {
+  /** One HTTP exchange: no redirects, no login, no retry but one on a connection that went stale while idle. */
+  send(question: Question): Promise<Answer>;
+  /** Ends what is in flight with `FI_ABORTED`. */
+  close(): Promise<void>;
+}
+
+export function createTransport(settings: RegistrySettings): Transport {
+  const dispatchers = createDispatchers(settings);
+  let closed = false;
+  return {
+    async send(question) {
+      if (closed) throw aborted(new Error("the registry client is closed"));
+      const started = performance.now();
+      const answer = await exchange(question);
+      settings.logger.debug("registry answered", {
+        method: question.method,
+        host: question.url.host,
+        path: question.secrets.redact(question.url.pathname),
+        status: answer.statusCode,
+        ms: Math.round(performance.now() - started),
+      });
+      return readable(question, answer);
+    },
+    async close() {
+      closed = true;
+      await dispatchers.destroy();
+    },
+  };
+
+  async function exchange(question: Question): Promise<Dispatcher.ResponseData> {
+    try {
+      return await dispatch(question);
+    } catch (error) {
+      // The server closed the idle connection in the instant we used it: it has not seen the request.
+      if (!isStaleSocket(error, dispatchers.resetAfterUse) || question.signal.aborted) throw failure(error, question);
+    }
+    try {
+      return await dispatch(question);
+    } catch (error) {
+      throw failure(error, question);
+    }
+  }
+
+  function dispatch({ method, url, headers, trust, purpose, signal }: Question): Promise<Dispatcher.ResponseData> {
+    return request(url, {
+      method,
+      headers: { ...headers, "user-agent": settings.userAgent },
+      signal,
+      dispatcher: dispatchers.for(url, { trust, purpose }),
+      // Without this undici closes the connection after every HEAD.
+      reset: false,
+    });
+  }
+}
+
+function readable(question: Question, { statusCode, headers, body }: Dispatcher.ResponseData): Answer {
+  const { method, url, signal } = question;
+  const answer: Answer = {
+    method,
+    url,
+    status: statusCode,
+    headers,
+    async *chunks() {
+      try {
+        const bytes: AsyncIterable<Uint8Array> = body;
+        for await (const chunk of bytes) yield chunk;
+      } catch (error) {
+        throw failure(error, question);
+      }
+    },
+    async bytes(maxBytes, what) {
+      if ((contentLengthOf(headers) ?? 0) > maxBytes) {
+        await answer.discard();
+        throw tooLarge(url.host, what, maxBytes);
+      }
+      const chunks: Uint8Array[] = [];
+      let length = 0;
+      for await (const chunk of answer.chunks()) {
+        length += chunk.length;
+        if (length > maxBytes) throw tooLarge(url.host, what, maxBytes);
+        chunks.push(chunk);
+      }
+      return Buffer.concat(chunks);
+    },
+    async start(maxBytes) {
+      const chunks: Uint8Array[] = [];
+      let length = 0;
+      try {
+        for await (const chunk of answer.chunks()) {
+          chunks.push(chunk);
+          length += chunk.length;
+          if (length >= maxBytes) break;
+        }
+      } catch {
+        // What came before the failure is still worth quoting.
+      }
+      return Buffer.concat(chunks).toString("utf8", 0, Math.min(length, maxBytes));
+    },
+    async discard() {
+      await body.dump({ limit: 16 * 1024, signal }).catch(() => {});
+    },
+  };
+  return answer;
+}
+
+function failure(error: unknown, { url, signal, secrets }: Question): unknown {
+  return transportFailure(error, { host: url.host, signal, secrets });
+}
