@@ -1,0 +1,181 @@
+import { describe, expect, test } from "vitest";
+import type { Asker, ScopeFact } from "../facts/facts.ts";
+import { formatTime, parseTime } from "../facts/time.ts";
+import {
+  type CheckQuestion,
+  decideCheck,
+  duration,
+  evolveScope,
+  type ScopeState,
+  unknownScope,
+} from "./scope-state.ts";
+
+const start = parseTime("2026-11-22T04:40:00.000Z");
+const alice = { buildId: "1", fetchId: "f1/image-get" };
+const bob = { buildId: "2", fetchId: "f1/image-get" };
+const carol = { buildId: "2", fetchId: "f2/image-get" };
+const version = { tag: "v1", digest: `sha256:${"a".repeat(64)}` };
+const moved = { tag: "v1", digest: `sha256:${"b".repeat(64)}` };
+const failure = { code: "FI_REGISTRY_TIMEOUT", message: "registry.test did not answer", retryable: true };
+const host = "registry.test";
+
+describe("a scope, folded from its stream", () => {
+  test("knows the version observed last, when, where and for whom", () => {
+    const state = fold([0, observed(alice)], [60_000, observed(bob, moved)]);
+    expect(state).toEqual({
+      revision: 1n,
+      current: { version: moved, observedAt: formatTime(start + 60_000), host, status: 200, asker: bob },
+      claim: null,
+      failure: null,
+      checkedAt: start + 60_000,
+    });
+  });
+
+  test("knows who asks, and until when at the longest", () => {
+    expect(fold([0, claimed(alice, 15_000)]).claim).toEqual({ asker: alice, node: "node-a", until: start + 15_000 });
+  });
+
+  test("an answer ends every claim: it answers whoever asks", () => {
+    expect(fold([0, claimed(alice, 15_000)], [9, observed(alice)]).claim).toBeNull();
+    expect(fold([0, claimed(alice, 1)], [5, claimed(bob, 15_000)], [9, observed(alice)]).claim).toBeNull();
+    expect(fold([0, claimed(alice, 15_000)], [9, vanished(alice)]).claim).toBeNull();
+  });
+
+  test("a failure ends the claim of who failed, not that of one who asks since", () => {
+    expect(fold([0, claimed(alice, 15_000)], [9, failed(alice)]).claim).toBeNull();
+    const late = fold([0, claimed(alice, 1)], [5, claimed(bob, 15_000)], [9, failed(alice)]);
+    expect(late.claim?.asker).toEqual(bob);
+  });
+
+  test("a failure leaves the last version standing, a vanished tag does not", () => {
+    expect(fold([0, observed(alice)], [9, failed(bob, 2500)])).toMatchObject({
+      current: { version, observedAt: formatTime(start) },
+      failure: { failure, at: start + 9, retryAfterMs: 2500 },
+      checkedAt: start + 9,
+    });
+    expect(fold([0, observed(alice)], [9, vanished(bob)])).toMatchObject({ current: null, checkedAt: start + 9 });
+  });
+
+  test("an observation forgets the failure before it", () => {
+    expect(fold([0, failed(alice)], [9, observed(bob)]).failure).toBeNull();
+  });
+
+  test("a rate limit is no answer", () => {
+    const limit = { type: "RateLimitObserved", data: { host, limit: 100, remaining: 7 } } as const;
+    expect(fold([0, claimed(alice, 15_000)], [9, limit])).toEqual({
+      ...fold([0, claimed(alice, 15_000)]),
+      revision: 1n,
+    });
+  });
+});
+
+describe("a question", () => {
+  const known = fold([0, observed(alice)]);
+
+  test("is answered by an observation younger than the interval, with whose it was", () => {
+    expect(decideCheck(known, question({ now: start + 59_999, credential: "cred-1" }))).toEqual({
+      kind: "fresh",
+      version,
+      evidence: {
+        via: "fresh",
+        observedAt: formatTime(start),
+        host,
+        status: 200,
+        credential: "cred-1",
+        asker: alice,
+      },
+    });
+  });
+
+  test("is asked anew once the interval is over, and says what there was", () => {
+    expect(decideCheck(known, question({ now: start + 60_000 }))).toEqual({
+      kind: "ask",
+      because: "observed 1m ago, older than the interval of 1m",
+    });
+    expect(decideCheck(known, question({ now: start, interval: 0 })).kind).toBe("ask");
+  });
+
+  test("is never asked again with the interval never, but the first time it is", () => {
+    expect(decideCheck(known, question({ now: start + 1e12, interval: "never" })).kind).toBe("fresh");
+    expect(decideCheck(unknownScope, question({ interval: "never" }))).toEqual({ kind: "ask", because: null });
+  });
+
+  test("is asked whatever is known where the build was triggered by hand", () => {
+    expect(decideCheck(known, question({ now: start + 41_000, skipInterval: true }))).toEqual({
+      kind: "ask",
+      because: "observed 41s ago, but the build was triggered by hand",
+    });
+    expect(decideCheck(known, question({ skipInterval: true, interval: "never" })).kind).toBe("ask");
+  });
+
+  test("joins another's check while its claim lives, and no longer", () => {
+    const claim = fold([0, claimed(bob, 15_000)]);
+    expect(decideCheck(claim, question({ now: start + 14_999 }))).toEqual({ kind: "join", asker: bob, node: "node-a" });
+    expect(decideCheck(claim, question({ now: start + 15_000 }))).toEqual({ kind: "ask", because: null });
+  });
+
+  test("never joins its own claim, which a process that died left behind", () => {
+    expect(decideCheck(fold([0, claimed(carol, 15_000)]), question({ asker: carol })).kind).toBe("ask");
+  });
+
+  test("is answered by what is fresh rather than by a check in flight", () => {
+    expect(decideCheck(fold([0, observed(alice)], [1, claimed(bob, 15_000)]), question({})).kind).toBe("fresh");
+  });
+
+  test("counts an observation from a clock ahead of ours as new", () => {
+    expect(decideCheck(known, question({ now: start - 5000 })).kind).toBe("fresh");
+  });
+});
+
+test.each([
+  [0, "0ms"],
+  [850, "850ms"],
+  [999, "999ms"],
+  [1000, "1s"],
+  [59_999, "59s"],
+  [60_000, "1m"],
+  [192_000, "3m12s"],
+  [3_600_000, "1h"],
+  [3_659_000, "1h"],
+  [7_500_000, "2h5m"],
+  [180_000_000, "50h"],
+])("%d ms read as %s", (ms, text) => {
+  expect(duration(ms)).toBe(text);
+});
+
+function claimed(asker: Asker, ms: number): (at: number) => ScopeFact {
+  const question = { scope: "0a1b", type: "registry-image", repository: "registry.test/app", tag: "v1", source: {} };
+  return (at) => ({
+    type: "CheckClaimed",
+    data: { ...question, credential: null, asker, until: formatTime(at + ms) },
+  });
+}
+
+function observed(asker: Asker, found = version): ScopeFact {
+  const data = { version: found, changed: true, via: "HEAD", host, status: 200, asker } as const;
+  return { type: "VersionObserved", data };
+}
+
+function vanished(asker: Asker): ScopeFact {
+  return { type: "VersionVanished", data: { tag: "v1", host, status: 404, asker } };
+}
+
+function failed(asker: Asker, retryAfterMs?: number): ScopeFact {
+  const more = retryAfterMs === undefined ? {} : { retryAfterMs };
+  return { type: "CheckFailed", data: { failure, ...more, asker } };
+}
+
+/** Folds facts, each at so many milliseconds after the start. */
+function fold(...facts: readonly (readonly [at: number, fact: ScopeFact | ((at: number) => ScopeFact)])[]): ScopeState {
+  return facts.reduce<ScopeState>((state, [after, fact], index) => {
+    const at = start + after;
+    const metadata = { schema: 1, $correlationId: "1", node: "node-a", time: formatTime(at) };
+    const stored = { id: "", stream: "imageScope-0a1b", revision: BigInt(index), position: `${index}`, metadata };
+    return evolveScope(state, { ...stored, ...(typeof fact === "function" ? fact(at) : fact) });
+  }, unknownScope);
+}
+
+function question(changes: Partial<CheckQuestion>): CheckQuestion {
+  const usual = { now: start, interval: 60_000, skipInterval: false, credential: null } as const;
+  return { asker: carol, ...usual, ...changes };
+}
