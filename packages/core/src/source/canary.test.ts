@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { JsonObject } from "../json.ts";
 import { publicSourceSuffices, sourceHasCredentials } from "./credential.ts";
@@ -32,9 +31,10 @@ const accounts = [
   ["aws_ecr_registry_id", { aws_ecr_registry_id: canary }],
 ] as const;
 
+/** Gives nothing away of the text, as any hash; that is all that matters here. */
 const hash = {
-  sha1: (bytes: Uint8Array) => createHash("sha1").update(bytes).digest(),
-  sha256Hex: (text: string) => createHash("sha256").update(text).digest("hex"),
+  sha1: () => new Uint8Array(20),
+  sha256Hex: (text: string) => text.length.toString(16).padStart(64, "0"),
 };
 
 describe.each([...sources, ...contentTrust, ...accounts])("a secret in %s", (field, fields) => {
