@@ -83,6 +83,7 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
       closed ??= new FetchImageError("FI_ENGINE_CLOSED");
       const opened = await Promise.allSettled(builds.values());
       const reason = closed;
+      context.scopes?.close();
       await Promise.all(opened.map((build) => (build.status === "fulfilled" ? build.value.close(reason) : undefined)));
       following.abort();
       await followed;

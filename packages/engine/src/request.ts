@@ -7,10 +7,10 @@ import {
   type Hash,
   parseRegistryImageSource,
   publicPlan,
+  publicSourceSuffices,
   type RegistryImageSource,
   scopeOf,
   secretsOf,
-  sourceHasCredentials,
 } from "@fetch-image/core";
 import type { EngineSettings } from "./options.ts";
 
@@ -92,7 +92,8 @@ export function readRequest(
     if (!traits.hasStepRunner) throw stepRunnerMissing(name, type);
     if (!pinned && checkPlan === undefined) throw noVersion(name, type);
     const fact: FetchRequest = { ...common, source: {}, credentials: true, ...plans, checker: "step", ...waits };
-    return { fact, source: undefined, credential: null, ...intervals, secrets: request.secrets ?? [] };
+    const secrets = [...secretsOf(getPlan.get.source), ...(request.secrets ?? [])];
+    return { fact, source: undefined, credential: null, ...intervals, secrets };
   }
 
   const parsed = parseRegistryImageSource(getPlan.get.source);
@@ -110,9 +111,10 @@ export function readRequest(
   const fact: FetchRequest = {
     ...common,
     source: scope.source,
-    credentials: sourceHasCredentials(source),
+    credentials: !publicSourceSuffices(source),
     ...(checker === "registry" && !pinned ? { scope: scope.id } : {}),
-    repository: scope.repository,
+    // ECR's host holds the account, which only AWS itself can tell: such a repository is no reference to pull.
+    ...(unsupported?.field.startsWith("aws_") === true ? {} : { repository: scope.repository }),
     ...(source.tag === undefined ? {} : { tag: source.tag }),
     ...plans,
     ...(unsupported === undefined ? {} : { unsupported }),

@@ -76,6 +76,7 @@ export class ScopeBook {
   readonly #options: ScopeBookOptions;
   readonly #entries = new Map<string, Entry>();
   readonly #loading = new Map<string, Promise<Entry>>();
+  #closed = false;
 
   constructor(options: ScopeBookOptions) {
     this.#options = options;
@@ -129,6 +130,12 @@ export class ScopeBook {
     queueMicrotask(() => {
       if (inflight.interested.size === 0) inflight.controller.abort();
     });
+  }
+
+  /** Gives up every question without recording anything: another process takes the claims over when they run out. */
+  close(): void {
+    this.#closed = true;
+    for (const { inflight } of this.#entries.values()) inflight?.controller.abort();
   }
 
   async #read(scope: string): Promise<Entry> {
@@ -253,6 +260,7 @@ export class ScopeBook {
 
   /** Writes the answer to the scope. A newer answer of another node stands; a store that is away loses only the memory. */
   async #record(entry: Entry, question: ScopeQuestion, outcome: Outcome, at: number): Promise<void> {
+    if (this.#closed) return;
     try {
       while (!(await entry.log.append(this.#facts(entry, question, outcome), question.asker.buildId, at))) {
         if ((entry.log.state.checkedAt ?? 0) >= at) return;

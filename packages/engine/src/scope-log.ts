@@ -75,6 +75,8 @@ export class ScopeLog {
     } catch (error) {
       if (!FetchImageError.is(error) || error.code !== "FI_WRONG_EXPECTED_REVISION") throw error;
       await this.readOn();
+      // A conflict that leaves nothing to read on would be met for ever.
+      if (this.#state.revision === revision) throw error;
       return false;
     }
   }

@@ -31,7 +31,7 @@ export const buildFactSchemas = {
     type: z.string(),
     /** The source without credentials; empty for types whose fields we do not know. */
     source: jsonObject,
-    /** Whether the source held credentials, which no fact does: a resumed fetch needs them from the scheduler again. */
+    /** Whether the source held what no fact does (credentials, certificates): a resumed fetch needs it from the scheduler. */
     credentials: z.boolean(),
     /** Id of the resource config scope; absent where the check is not ours. */
     scope: z.string().exactOptional(),

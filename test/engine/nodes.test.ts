@@ -1,0 +1,75 @@
+import { createFetchImageEngine } from "@fetch-image/engine";
+import { describe, expect, test } from "vitest";
+import { factsOf, factTypesOf, scene, typePlans } from "../support/engine.ts";
+
+const repository = "registry.example.com/acme/git-resource";
+const source = { repository, tag: "v1.2" };
+const plans = { ...typePlans("2", source), privileged: false };
+
+describe("several nodes on one event log", () => {
+  test("ask once for one cold scope: the other joins, and gets the answer", async () => {
+    const { engine: a, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
+    const b = createFetchImageEngine({ eventLog, registry, clock, nativeImageFetch: true, node: "b" });
+    const digest = registry.push(`${repository}:v1.2`, "one");
+    registry.hold();
+    const first = (await a.openBuild({ id: "1" })).fetchImage(plans);
+    await clock.settle();
+    const second = (await b.openBuild({ id: "2" })).fetchImage(plans);
+    await clock.advance(1000);
+    registry.release();
+    expect((await first).imageURL).toContain(digest);
+    await clock.advance(1000);
+    expect((await second).imageURL).toContain(digest);
+    expect(registry.questions).toHaveLength(1);
+    expect(await factTypesOf(eventLog, "2")).toContain("CheckJoined");
+    const resolved = (await factsOf(eventLog, "2")).find(({ type }) => type === "ImageVersionResolved");
+    expect(resolved?.data).toMatchObject({ via: "joined", evidence: { asker: { buildId: "1" } } });
+  });
+
+  test("that race for a claim ask once: who loses reads on and joins", async () => {
+    const { engine: a, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
+    const b = createFetchImageEngine({ eventLog, registry, clock, nativeImageFetch: true, node: "b" });
+    registry.push(`${repository}:v1.2`, "one");
+    const [one, two] = [await a.openBuild({ id: "1" }), await b.openBuild({ id: "2" })];
+    const fetches = Promise.all([one.fetchImage(plans), two.fetchImage(plans)]);
+    await clock.advance(1000);
+    await fetches;
+    expect(registry.questions).toHaveLength(1);
+  });
+
+  test("take over from a node that died asking, once its claim has run out", async () => {
+    const { engine: a, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
+    const digest = registry.push(`${repository}:v1.2`, "one");
+    registry.hold();
+    const lost = (await a.openBuild({ id: "1" })).fetchImage(plans);
+    lost.catch(() => {});
+    await clock.settle();
+    await a.close();
+    registry.release();
+    await clock.settle();
+
+    const b = createFetchImageEngine({ eventLog, registry, clock, nativeImageFetch: true, node: "b" });
+    const fetch = (await b.openBuild({ id: "2" })).fetchImage(plans);
+    await clock.advance(29_000);
+    expect(await factTypesOf(eventLog, "2")).toEqual(["BuildOpened", "FetchRequested", "CheckJoined"]);
+    await clock.advance(2_000);
+    expect((await fetch).imageURL).toContain(digest);
+  });
+
+  test("a fetch in a scope whose claim is held is not stuck when its own signal aborts", async () => {
+    const { engine: a, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
+    registry.push(`${repository}:v1.2`, "one");
+    registry.hold();
+    const held = (await a.openBuild({ id: "1" })).fetchImage(plans);
+    held.catch(() => {});
+    await clock.settle();
+    const b = createFetchImageEngine({ eventLog, registry, clock, nativeImageFetch: true, node: "b" });
+    const controller = new AbortController();
+    const waiting = (await b.openBuild({ id: "2" })).fetchImage({ ...plans, signal: controller.signal });
+    await clock.settle();
+    controller.abort();
+    await expect(waiting).rejects.toMatchObject({ code: "FI_ABORTED" });
+    registry.release();
+    await held;
+  });
+});
