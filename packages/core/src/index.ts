@@ -118,6 +118,19 @@ export {
 } from "./fetch-image/step.ts";
 export { type BuildState, noBuild, type Replayed, replayBuild } from "./fetch-image/replay.ts";
 export {
+  explainImage,
+  explainVersion,
+  type ResolvedVersion,
+  type VersionCandidate,
+  type VersionExplanation,
+} from "./build-log/explain.ts";
+export { renderExplanation } from "./build-log/render-explanation.ts";
+export { renderFact, type RenderFactOptions } from "./build-log/render-fact.ts";
+export { type LogRenderer, renderBuildLog, renderers, type RenderOptions } from "./build-log/render-text.ts";
+export { visible } from "./build-log/visible.ts";
+export { decodeFact, type DecodedFact, isBuildFact, isScopeFact } from "./projections/decode-fact.ts";
+export { projectFacts } from "./projections/read-model.ts";
+export {
   type CheckDecision,
   type CheckQuestion,
   decideCheck,

@@ -1,0 +1,49 @@
+import type { Asker, CheckEvidence, FetchRequest } from "../facts/facts.ts";
+import type { Version } from "../plan/plan.ts";
+import { duration } from "../scope/scope-state.ts";
+
+/** `v1.2@sha256:…`, `sha256:…` or `tag v1.2` for an image's version; `ref abc, short a` for another type's, keys sorted. */
+export function versionText(version: Version): string {
+  const { tag, digest, ...others } = version;
+  if (Object.keys(others).length === 0) {
+    if (tag !== undefined && digest !== undefined) return `${tag}@${digest}`;
+    if (digest !== undefined) return digest;
+  }
+  const keys = Object.keys(version).sort(byCodePoint);
+  return keys.length === 0 ? "(empty)" : keys.map((key) => `${key} ${version[key]}`).join(", ");
+}
+
+/** Whose check it was: `this build's 2/image-get`, or `build 7 (2/image-get)`. */
+export function askerText(asker: Asker, ownBuild?: string): string {
+  return asker.buildId === ownBuild ? `this build's ${asker.fetchId}` : `build ${asker.buildId} (${asker.fetchId})`;
+}
+
+/** `76 of 100 requests left per 6h`; undefined where the registry said nothing of a limit. */
+export function rateLimitText(rateLimit: CheckEvidence["rateLimit"]): string | undefined {
+  const { limit, remaining, windowSeconds } = rateLimit ?? {};
+  const per = windowSeconds === undefined ? "" : ` per ${duration(windowSeconds * 1000)}`;
+  if (remaining !== undefined) return `${remaining}${limit === undefined ? "" : ` of ${limit}`} requests left${per}`;
+  return limit === undefined ? undefined : `a limit of ${limit} requests${per}`;
+}
+
+/** Why a fetch gets the image's bytes instead of an ImageURL: every reason there is; none where the kubelet may pull. */
+export function physicalReasons(request: FetchRequest): readonly string[] {
+  const { native, type, repository, artifactWanted, unsupported } = request;
+  return [
+    ...(native ? [] : ["nativeImageFetch is off"]),
+    ...(type === "registry-image" ? [] : [`the image's type is ${type}, not registry-image`]),
+    ...(type === "registry-image" && repository === undefined ? ["the source has no repository"] : []),
+    ...(artifactWanted ? ["a later step uses the artifact"] : []),
+    ...(unsupported === undefined ? [] : [`source field ${unsupported.field}: ${unsupported.reason}`]),
+  ];
+}
+
+// Go sorts map keys by their bytes, which is the order of code points; JavaScript's own order is by UTF-16 units.
+function byCodePoint(a: string, b: string): number {
+  const [left, right] = [Array.from(a), Array.from(b)];
+  for (let at = 0; at < left.length && at < right.length; at++) {
+    const difference = (left[at]?.codePointAt(0) ?? 0) - (right[at]?.codePointAt(0) ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return left.length - right.length;
+}
