@@ -14,6 +14,7 @@ import { filesBelow, prepare } from "./lib/prepare.mjs";
 import { root, runInForeground } from "./lib/process.mjs";
 
 const suffix = ".bench.mjs";
+const hook = ["--import", pathToFileURL(join(root, "scripts/lib/typescript-hook.mjs")).href];
 
 if (process.argv[2] === "--only") await runHere(process.argv[3]);
 else await runEach(process.argv.slice(2));
@@ -29,7 +30,7 @@ async function runEach(names) {
   await prepare();
   for (const file of files.filter((path) => names.length === 0 || names.includes(nameOf(path)))) {
     process.stderr.write(`${nameOf(file)}\n`);
-    const code = await runInForeground(process.execPath, ["--expose-gc", "scripts/bench.mjs", "--only", file]);
+    const code = await runInForeground(process.execPath, [...hook, "--expose-gc", "scripts/bench.mjs", "--only", file]);
     if (code !== 0) process.exitCode = code;
   }
 }

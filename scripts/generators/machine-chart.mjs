@@ -46,7 +46,9 @@ durable timer, whose firing is a fact too. Numbered invariants: [SPEC.md](../pac
 function edges(state) {
   return [
     ...list(state.always).map((edge) => ({ ...edge, label: label("", edge) })),
-    ...Object.entries(state.on ?? {}).flatMap(([event, to]) => list(to).map((edge) => ({ ...edge, label: label(event, edge) }))),
+    ...Object.entries(state.on ?? {}).flatMap(([event, to]) =>
+      list(to).map((edge) => ({ ...edge, label: label(event, edge) })),
+    ),
     ...Object.entries(state.after ?? {}).flatMap(([delay, to]) =>
       list(to).map((edge) => ({ ...edge, label: label(`after ${delay}`, edge) })),
     ),

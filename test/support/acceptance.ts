@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { CheckPlan, EventLog, GetPlan, ReadModel, StepContext, StepRunner, Version } from "@fetch-image/core";
+import { createFetchImageEngine, type EngineOptions, type FetchImageEngine } from "@fetch-image/engine";
+import { createImageRegistry, createRegistryImageRunner } from "@fetch-image/registry";
+import { createFileArtifactStore } from "@fetch-image/store/filesystem";
+import { createPostgresEventLog, createPostgresReadModel } from "@fetch-image/store/postgres";
+import { type DockerRegistry, dockerRegistryMissing, startDockerRegistry } from "./docker-registry.ts";
+import { postgresMissing, startPostgres, type TestPostgres } from "./postgres.ts";
+import { type RecordingProxy, startRecordingProxy } from "./recording-proxy.ts";
+
+/** Why the acceptance tests cannot run here; undefined where they can. */
+export function acceptanceMissing(): string | undefined {
+  return dockerRegistryMissing() ?? postgresMissing();
+}
+
+/** The real path: Debian's registry, with a recorder before it, and a PostgreSQL of the tests' own. */
+export interface Ground extends AsyncDisposable {
+  readonly registry: DockerRegistry;
+  /** What the registry was asked. Its host stands in every source. */
+  readonly asked: RecordingProxy;
+  /** An engine over an empty database. */
+  scene(options?: Partial<EngineOptions>): Promise<AcceptanceScene>;
+}
+
+export interface AcceptanceScene extends AsyncDisposable {
+  readonly engine: FetchImageEngine;
+  readonly eventLog: EventLog;
+  readonly readModel: ReadModel;
+}
+
+export async function startGround(): Promise<Ground> {
+  const folder = mkdtempSync(join(tmpdir(), "fetch-image-acceptance-"));
+  const registry = await startDockerRegistry();
+  const asked = await startRecordingProxy(registry.host);
+  const postgres: TestPostgres = await startPostgres();
+  const oci = createImageRegistry();
+  const artifacts = createRegistryImageRunner({ registry: oci, store: createFileArtifactStore({ directory: folder }) });
+  return {
+    registry,
+    asked,
+    async scene(options = {}) {
+      const connectionString = await postgres.createDatabase();
+      const eventLog = await createPostgresEventLog({ connectionString });
+      const readModel = await createPostgresReadModel({ connectionString });
+      const engine = createFetchImageEngine({
+        eventLog,
+        readModel,
+        registry: oci,
+        artifacts,
+        nativeImageFetch: true,
+        ...options,
+      });
+      asked.clear();
+      return {
+        engine,
+        eventLog,
+        readModel,
+        async [Symbol.asyncDispose]() {
+          await engine.close();
+          await readModel.close();
+          await eventLog.close();
+        },
+      };
+    },
+    async [Symbol.asyncDispose]() {
+      await oci.close();
+      await asked[Symbol.asyncDispose]();
+      await registry.close();
+      await postgres.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A scheduler's own way to run steps, which answers from a list and remembers what it was asked. */
+export interface ScriptedStepRunner extends StepRunner {
+  readonly checks: { readonly plan: CheckPlan; readonly context: StepContext }[];
+  readonly gets: { readonly plan: GetPlan; readonly context: StepContext }[];
+}
+
+export function scriptedStepRunner(
+  answers: { readonly versions?: readonly Version[]; readonly checkError?: Error; readonly getError?: Error } = {},
+): ScriptedStepRunner {
+  const checks: ScriptedStepRunner["checks"] = [];
+  const gets: ScriptedStepRunner["gets"] = [];
+  return {
+    checks,
+    gets,
+    async check(plan, context) {
+      checks.push({ plan, context });
+      if (answers.checkError !== undefined) throw answers.checkError;
+      return answers.versions ?? [];
+    },
+    async get(plan, context) {
+      gets.push({ plan, context });
+      if (answers.getError !== undefined) throw answers.getError;
+      return { handle: `volume-of-${plan.id}` };
+    },
+  };
+}
