@@ -25,7 +25,7 @@ const start = parseTime("2026-11-22T23:59:00.000Z");
 
 /** Facts in the store's order; the streams' own rules hold, and fetches stand in every state there is. */
 export function anyFacts(): fc.Arbitrary<readonly AnyFact[]> {
-  return fc.array(move, { maxLength: 60, size: "max" }).map((moves) => {
+  return fc.array(move, { minLength: 20, maxLength: 90, size: "max" }).map((moves) => {
     const store = new Store();
     for (const build of builds) {
       store.addToBuild(build, [{ type: "BuildOpened", data: { buildId: build, team: "main", renderer: "1" } }]);
@@ -80,7 +80,7 @@ class Store {
 }
 
 const build = fc.constantFrom(...builds);
-const fetchId = fc.constantFrom("1/image-get", "2/image-get");
+const fetchId = fc.constantFrom("1/image-get", "2/image-get", "3/image-get");
 const digest = fc.constantFrom(...digests);
 const version = fc.oneof(
   digest.map((digest) => ({ tag: "v1", digest })),
@@ -91,7 +91,9 @@ const phase = fc.constantFrom("request" as const, "digest" as const);
 const asker = fc.record({ buildId: build, fetchId });
 const text = fc.string({ unit: "binary", maxLength: 12 });
 const observedAt = fc.integer({ min: 0, max: 90_000 }).map((ago) => formatTime(start - ago));
-const failure = fc.record({ code: fc.constant("FI_REGISTRY_TIMEOUT"), message: text, retryable: fc.boolean() });
+const mostly = fc.nat({ max: 5 }).map((drawn) => drawn > 0);
+const rarely = mostly.map((holds) => !holds);
+const failure = fc.record({ code: fc.constant("FI_REGISTRY_TIMEOUT"), message: text, retryable: mostly });
 const setback = fc.record(
   { failure, retryAfterMs: fc.integer({ min: 0, max: 120_000 }) },
   { requiredKeys: ["failure"] },
@@ -104,10 +106,10 @@ const request: fc.Arbitrary<FetchRequest> = fc
     planned: version,
     hasVersion: fc.boolean(),
     hasCheckPlan: fc.boolean(),
-    native: fc.boolean(),
-    artifactWanted: fc.boolean(),
+    native: mostly,
+    artifactWanted: rarely,
     policy: fc.boolean(),
-    git: fc.boolean(),
+    git: rarely,
   })
   .map(({ fetchId, planned, hasVersion, hasCheckPlan, git, ...rest }) => ({
     fetchId,
@@ -128,16 +130,11 @@ const request: fc.Arbitrary<FetchRequest> = fc
     ...rest,
   }));
 
-const input: fc.Arbitrary<FetchInput> = fc.oneof(
+const goesOn: fc.Arbitrary<FetchInput> = fc.oneof(
   fc.record({ fetchId, phase, soft: fc.boolean(), reasons: fc.array(text) }).map(({ soft, ...data }) => ({
     type: "PolicyDecided" as const,
     data: { ...data, ...(soft ? { decision: "denied" as const, enforcement: "soft" as const } : allowed) },
   })),
-  fc.record({ fetchId, phase, reasons: fc.array(text) }).map((data) => ({
-    type: "PolicyDecided" as const,
-    data: { ...data, decision: "denied" as const },
-  })),
-  fc.record({ fetchId, phase, failure }).map((data) => ({ type: "PolicyUnanswered" as const, data })),
   fc.record({ fetchId, asker }).map((data) => ({ type: "CheckJoined" as const, data })),
   fc
     .record({
@@ -163,9 +160,20 @@ const input: fc.Arbitrary<FetchInput> = fc.oneof(
     data,
   })),
   fc.record({ fetchId, artifact: text }).map((data) => ({ type: "ArtifactFetched" as const, data })),
-  fc.record({ fetchId, reason: text }).map((data) => ({ type: "FetchAborted" as const, data })),
 );
 const allowed = { decision: "allowed" as const };
+
+// Rare, so that fetches come far.
+const ends: fc.Arbitrary<FetchInput> = fc.oneof(
+  fc.record({ fetchId, phase, reasons: fc.array(text) }).map((data) => ({
+    type: "PolicyDecided" as const,
+    data: { ...data, decision: "denied" as const },
+  })),
+  fc.record({ fetchId, phase, failure }).map((data) => ({ type: "PolicyUnanswered" as const, data })),
+  fc.record({ fetchId, reason: text }).map((data) => ({ type: "FetchAborted" as const, data })),
+);
+
+const input = fc.oneof({ weight: 12, arbitrary: goesOn }, { weight: 1, arbitrary: ends });
 
 const claim = {
   scope: "5c0be",
@@ -195,7 +203,7 @@ const move: fc.Arbitrary<(store: Store) => void> = fc.oneof(
   fc.integer({ min: 0, max: 30_000 }).map((ms) => (store: Store) => store.tick(ms)),
   fc.record({ build, request }).map((made) => (store: Store) => store.request(made.build, made.request)),
   {
-    weight: 6,
+    weight: 14,
     arbitrary: fc.record({ build, input }).map((made) => (store: Store) => store.tell(made.build, made.input)),
   },
   fc.record({ scope: fc.constantFrom(...scopes), fact: scopeFact }).map(

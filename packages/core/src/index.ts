@@ -126,7 +126,8 @@ export {
 } from "./build-log/explain.ts";
 export { renderExplanation } from "./build-log/render-explanation.ts";
 export { renderFact, type RenderFactOptions } from "./build-log/render-fact.ts";
-export { type LogRenderer, renderBuildLog, renderers, type RenderOptions } from "./build-log/render-text.ts";
+export type { RenderOptions } from "./build-log/paint.ts";
+export { type LogRenderer, renderBuildLog, renderers } from "./build-log/render-text.ts";
 export { visible } from "./build-log/visible.ts";
 export { decodeFact, type DecodedFact, isBuildFact, isScopeFact } from "./projections/decode-fact.ts";
 export { projectFacts } from "./projections/read-model.ts";

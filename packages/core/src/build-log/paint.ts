@@ -1,3 +1,8 @@
+export interface RenderOptions {
+  /** ANSI colours, for terminals. The text is the same without them. */
+  readonly color?: boolean;
+}
+
 /** What a line of text is to its reader; on a terminal, its colour. */
 export type Tone = "plain" | "muted" | "heading" | "good" | "warning" | "bad";
 

@@ -1,7 +1,6 @@
 import type { BuildImageRow } from "../ports/read-model.ts";
 import { explainImage, type VersionCandidate, type VersionExplanation } from "./explain.ts";
-import { paint, type Tone } from "./paint.ts";
-import type { RenderOptions } from "./render-text.ts";
+import { paint, type RenderOptions, type Tone } from "./paint.ts";
 import { visible } from "./visible.ts";
 
 /**

@@ -3,8 +3,7 @@ import { formatTime } from "../facts/time.ts";
 import { type FetchOutput, type FetchState, stateName } from "../fetch-image/step.ts";
 import { isBuildFact } from "../projections/decode-fact.ts";
 import { factWords, unknownWords } from "./fact-words.ts";
-import { paint } from "./paint.ts";
-import type { RenderOptions } from "./render-text.ts";
+import { paint, type RenderOptions } from "./paint.ts";
 import { visible } from "./visible.ts";
 
 export interface RenderFactOptions extends RenderOptions {

@@ -1,13 +1,9 @@
 import { FetchImageError } from "../errors/fetch-image-error.ts";
 import type { RecordedBuildFact, UnknownFact } from "../facts/facts.ts";
 import { isBuildFact } from "../projections/decode-fact.ts";
+import type { RenderOptions } from "./paint.ts";
 import { renderLog1 } from "./text-renderer-1.ts";
 import { visible } from "./visible.ts";
-
-export interface RenderOptions {
-  /** ANSI colours, for terminals. The text is the same without them. */
-  readonly color?: boolean;
-}
 
 /** Makes the log of one build, whose first fact is `BuildOpened`. */
 export type LogRenderer = (facts: readonly (RecordedBuildFact | UnknownFact)[], options: RenderOptions) => string;

@@ -4,9 +4,8 @@ import { type BuildState, replayBuild } from "../fetch-image/replay.ts";
 import { type FetchState, isFinished } from "../fetch-image/step.ts";
 import { isBuildFact } from "../projections/decode-fact.ts";
 import { factWords, unfinishedWords, unknownWords, type Words } from "./fact-words.ts";
-import { paint } from "./paint.ts";
+import { paint, type RenderOptions } from "./paint.ts";
 import { planNames } from "./plan-names.ts";
-import type { RenderOptions } from "./render-text.ts";
 import { dateAndTime, span, timeOfDay } from "./times.ts";
 import { visible } from "./visible.ts";
 
