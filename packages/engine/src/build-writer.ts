@@ -21,6 +21,8 @@ export interface BuildWriterOptions {
   readonly preface: (expected: ExpectedRevision) => NewFact[];
   /** Why a conflict came: another node adopted the build, say. */
   readonly onConflict: (conflict: FetchImageError) => Promise<FetchImageError>;
+  /** Nothing more is written; the build may be opened anew. */
+  readonly onFailure: () => void;
 }
 
 interface Waiting {
@@ -77,6 +79,7 @@ export class BuildWriter {
       } catch (error) {
         const fatal = FetchImageError.is(error) ? error : new FetchImageError("FI_INTERNAL", { cause: error });
         this.#dead = fatal;
+        this.#options.onFailure();
         for (const { reject } of [...batch, ...this.#queue]) reject(fatal);
         this.#queue = [];
         break;

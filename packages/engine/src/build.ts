@@ -65,7 +65,7 @@ export interface FetchSummary {
   readonly pinned?: boolean;
 }
 
-export interface Build {
+export interface Build extends AsyncDisposable {
   readonly id: string;
   /**
    * Resolves the image, or fetches its artifact; resolves once the last fact is durable. The same get plan in the same
@@ -79,10 +79,19 @@ export interface Build {
   fetches(): readonly FetchSummary[];
   /** Resolves when every fact so far is durable. */
   drained(): Promise<void>;
+  /**
+   * Lets go of the build: its fetches in flight stop without a fact, and whoever opens it next resumes them. A build that
+   * has ended must be closed, since its fetches are kept in memory until then.
+   */
+  close(): Promise<void>;
 }
 
 /** Reads the build's stream, takes it over where another process wrote it, and resumes what was in flight. */
-export async function openBuild(engine: EngineContext, options: OpenBuildOptions): Promise<OpenBuild> {
+export async function openBuild(
+  engine: EngineContext,
+  options: OpenBuildOptions,
+  onEnd: () => void,
+): Promise<OpenBuild> {
   const stream = buildStream(options.id);
   const facts: RecordedBuildFact[] = [];
   for (const recorded of await engine.eventLog.read(stream)) {
@@ -90,7 +99,7 @@ export async function openBuild(engine: EngineContext, options: OpenBuildOptions
     if (decoded.known) facts.push(decoded.fact);
     else throw tooNew(stream, recorded.type);
   }
-  const build = new OpenBuild(engine, options, replayBuild(facts));
+  const build = new OpenBuild(engine, options, replayBuild(facts), onEnd);
   await build.takeOver();
   return build;
 }
@@ -104,15 +113,18 @@ export class OpenBuild implements Build {
   readonly #past: BuildState;
   readonly #writer: BuildWriter;
   readonly #runs = new Map<string, FetchRun>();
+  readonly #onEnd: () => void;
   readonly #context: BuildContext;
+  #closed: FetchImageError | undefined;
   #time: number;
   /** When the first of this process's facts was made: what stands before it is not younger. */
   #firstTime: number | undefined;
   #secrets = new Set<string>();
   #redact: (text: string) => string = (text) => text;
 
-  constructor(engine: EngineContext, options: OpenBuildOptions, past: BuildState) {
+  constructor(engine: EngineContext, options: OpenBuildOptions, past: BuildState, onEnd: () => void) {
     this.id = options.id;
+    this.#onEnd = onEnd;
     this.#engine = engine;
     this.#options = options;
     this.#stream = buildStream(options.id);
@@ -125,6 +137,7 @@ export class OpenBuild implements Build {
       revision: past.revision,
       preface: (expected) => this.#preface(expected),
       onConflict: (conflict) => this.#explainConflict(conflict),
+      onFailure: onEnd,
     });
     this.#context = {
       ...engine,
@@ -153,6 +166,7 @@ export class OpenBuild implements Build {
 
   async fetchImage(request: FetchImageRequest): Promise<ImageSpec> {
     this.#engine.assertOpen();
+    if (this.#closed !== undefined) throw this.#closed;
     const fetchId = request.getPlan.id;
     const running = this.#runs.get(fetchId);
     if (running !== undefined) return await running.settled;
@@ -162,7 +176,7 @@ export class OpenBuild implements Build {
       if (outcome.ok) return outcome.imageSpec;
       throw outcome.error;
     }
-    request.signal?.throwIfAborted();
+    if (request.signal?.aborted === true) throw new FetchImageError("FI_ABORTED", { details: { fetch: fetchId } });
     return await this.#run(request, past);
   }
 
@@ -192,10 +206,15 @@ export class OpenBuild implements Build {
     return this.#writer.drained();
   }
 
-  /** Stops every fetch without a fact: another process resumes them. */
-  async close(error: FetchImageError): Promise<void> {
-    for (const run of this.#runs.values()) run.stop(error);
+  async close(): Promise<void> {
+    this.#closed ??= new FetchImageError("FI_ENGINE_CLOSED", { message: `build ${this.id} was closed here` });
+    for (const run of this.#runs.values()) run.stop(this.#closed);
     await this.#writer.drained();
+    this.#onEnd();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   async #run(request: FetchImageRequest, past: FetchState | undefined): Promise<ImageSpec> {
@@ -224,8 +243,11 @@ export class OpenBuild implements Build {
       return imageSpec;
     } catch (error) {
       ended("failed");
-      // Nothing was stored: the same plan may be tried again.
-      if (run.state === undefined) this.#runs.delete(request.getPlan.id);
+      if (run.state === undefined) {
+        // Nothing was stored: who joined meanwhile is told, and the same plan may be tried again.
+        run.stop(FetchImageError.is(error) ? error : new FetchImageError("FI_INTERNAL", { cause: error }));
+        this.#runs.delete(request.getPlan.id);
+      }
       throw error;
     } finally {
       request.signal?.removeEventListener("abort", onAbort);

@@ -67,14 +67,15 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
     async openBuild(opening) {
       context.assertOpen();
       // Two openings of one build in one process are one build: a second writer would fence the first.
-      const open = builds.get(opening.id) ?? openBuild(context, opening);
-      builds.set(opening.id, open);
-      try {
-        return await open;
-      } catch (error) {
-        builds.delete(opening.id);
-        throw error;
-      }
+      const open = builds.get(opening.id);
+      if (open !== undefined) return await open;
+      const forget = () => {
+        if (builds.get(opening.id) === opened) builds.delete(opening.id);
+      };
+      const opened = openBuild(context, opening, forget);
+      builds.set(opening.id, opened);
+      opened.catch(forget);
+      return await opened;
     },
     async project() {
       return (await projector?.catchUp()) ?? { facts: 0, position: undefined };
@@ -82,9 +83,8 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
     async close() {
       closed ??= new FetchImageError("FI_ENGINE_CLOSED");
       const opened = await Promise.allSettled(builds.values());
-      const reason = closed;
       context.scopes?.close();
-      await Promise.all(opened.map((build) => (build.status === "fulfilled" ? build.value.close(reason) : undefined)));
+      await Promise.all(opened.map((build) => (build.status === "fulfilled" ? build.value.close() : undefined)));
       following.abort();
       await followed;
     },

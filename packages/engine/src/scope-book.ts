@@ -142,7 +142,16 @@ export class ScopeBook {
     const entry: Entry = { log: new ScopeLog(scope, this.#options), inflight: undefined };
     await entry.log.readOn();
     this.#entries.set(scope, entry);
+    this.#forgetIdle();
     return entry;
+  }
+
+  /** Folds are kept for the scopes read last; a scope that comes back is read again. */
+  #forgetIdle(): void {
+    for (const [scope, { inflight }] of this.#entries) {
+      if (this.#entries.size <= maxScopes) return;
+      if (inflight === undefined) this.#entries.delete(scope);
+    }
   }
 
   #start(entry: Entry, question: ScopeQuestion): CheckStart | Promise<CheckStart> {
@@ -317,6 +326,9 @@ export class ScopeBook {
 }
 
 const pollMs = 250;
+
+/** At some 2 kB each. */
+const maxScopes = 5000;
 
 type Outcome =
   { readonly ok: true; readonly resolution: Resolution | undefined } | { readonly ok: false; readonly error: unknown };
