@@ -27,19 +27,50 @@ export {
 export { type Scope, scopeOf } from "./source/scope.ts";
 export { secretsOf } from "./source/secrets-of.ts";
 export { type SourceField, sourceFields } from "./source/source-fields.ts";
+export { defaultBaseTypes } from "./pipeline/check-names.ts";
+export { type ParsedPipeline, parsePipeline, type ParsePipelineOptions } from "./pipeline/parse-pipeline.ts";
+export type { Pipeline, PipelineJob, PipelineResource, PipelineStep, PipelineVarSource } from "./pipeline/pipeline.ts";
+export type { PipelineWarning } from "./pipeline/pipeline-error.ts";
+export { type ResolvedVars, resolveVars, type ResolveVarsOptions } from "./pipeline/resolve-vars.ts";
+export { parseVarFlags, parseVarsFile, type VarFlag, type VarValues } from "./pipeline/var-flags.ts";
+export type { VarReference } from "./pipeline/var-reference.ts";
+export { traverse, type VarSource } from "./pipeline/var-values.ts";
+export { type BaseTypeDefaults, taskImage } from "./plan/defaults.ts";
 export { type FetchImagePlanOptions, fetchImagePlan, imageForType } from "./plan/fetch-image-plan.ts";
 export { goDuration } from "./plan/go-duration.ts";
+export {
+  type ArtifactImageNeed,
+  type BaseImageNeed,
+  type FileImageNeed,
+  type ImageNeed,
+  imagesOf,
+  type ImagesOfOptions,
+  type RootfsImageNeed,
+  type TaskImageNeed,
+  taskImageNeeds,
+  type TypeImageNeed,
+} from "./plan/images-of.ts";
+export { planCheck, type PlanCheckOptions, planJob, type PlanJobOptions } from "./plan/plan-job.ts";
 export { publicPlan } from "./plan/public-plan.ts";
+export {
+  resolveTaskImage,
+  type ResolveTaskImageOptions,
+  type TaskImage,
+  taskImageFromConfig,
+  type TaskImageOptions,
+} from "./plan/task-image-from-config.ts";
 export type {
   AcrossPlanBody,
   CheckPlan,
   CheckPlanBody,
+  ContainerLimits,
   GetPlan,
   GetPlanBody,
   ImageResource,
   Plan,
   PutPlanBody,
   ResourceType,
+  TaskConfig,
   TaskPlanBody,
   TypeImage,
   Version,

@@ -31,6 +31,11 @@ export const catalogue = {
   },
   FI_PIPELINE_UNREADABLE: { retryable: false, says: "the pipeline file cannot be read", fix: "Check the path." },
   FI_JOB_UNKNOWN: { retryable: false, says: "the pipeline has no such job", fix: "Name one of the jobs listed." },
+  FI_RESOURCE_UNKNOWN: {
+    retryable: false,
+    says: "the pipeline has no such resource",
+    fix: "Name one of the resources listed.",
+  },
   FI_VAR_MISSING: {
     retryable: false,
     says: "a ((var)) has no value",
@@ -181,6 +186,11 @@ export const catalogue = {
     retryable: true,
     says: "the store did not say whether it stored the facts",
     fix: "Append the same facts with the same ids and expected revision again.",
+  },
+  FI_POSITION_INVALID: {
+    retryable: false,
+    says: "the position is not one that this event log gave",
+    fix: "Start from the beginning: rebuild what was projected from another event log.",
   },
   FI_STORE_UNAVAILABLE: {
     retryable: true,

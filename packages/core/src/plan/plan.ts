@@ -112,12 +112,12 @@ export interface TaskPlanBody {
   readonly tags?: readonly string[];
   /** Where the task's config stands, when only its artifact has it. */
   readonly config_path?: string;
-  readonly config?: JsonObject;
+  readonly config?: TaskConfig;
   /** The artifact to use as the task's image: overrides `image_resource`. */
   readonly image?: string;
   readonly vars?: JsonObject;
   readonly params?: JsonObject;
-  readonly container_limits?: JsonObject;
+  readonly container_limits?: ContainerLimits;
   readonly input_mapping?: { readonly [name: string]: string };
   readonly output_mapping?: { readonly [name: string]: string };
   readonly timeout?: string;
@@ -125,6 +125,31 @@ export interface TaskPlanBody {
   readonly resource_types?: readonly ResourceType[];
   /** The check of the task's image asks whatever its interval says. */
   readonly check_skip_interval?: boolean;
+}
+
+/** What a task runs and in what image (upstream atc/task.go). */
+export interface TaskConfig {
+  readonly platform: string;
+  /** An image by its address, used as it is. */
+  readonly rootfs_uri?: string;
+  readonly image_resource?: ImageResource;
+  readonly container_limits?: ContainerLimits;
+  readonly params?: { readonly [name: string]: string };
+  readonly run?: {
+    readonly path: string;
+    readonly args?: readonly string[];
+    readonly dir?: string;
+    readonly user?: string;
+  };
+  readonly inputs?: readonly { readonly name: string; readonly path?: string; readonly optional?: boolean }[];
+  readonly outputs?: readonly { readonly name: string; readonly path?: string }[];
+  readonly caches?: readonly { readonly path?: string }[];
+}
+
+/** Kubernetes would say limits: shares of CPU, and bytes (or `1gb`) of memory. */
+export interface ContainerLimits {
+  readonly cpu?: Json;
+  readonly memory?: Json;
 }
 
 /** A custom resource type, as a pipeline declares it, its vars and the defaults of its own type evaluated. */
