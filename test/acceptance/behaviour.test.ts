@@ -28,7 +28,7 @@ describe.skipIf(missing !== undefined)(`case by case${missing === undefined ? ""
 
   test("B1: with nativeImageFetch off, check plan and get plan run and the ImageSpec has the artifact", async () => {
     const stepRunner = scriptedStepRunner({ versions: [{ tag: "v1.2", digest }] });
-    await using scene = await ground.scene({ nativeImageFetch: false, stepRunner, registry: undefined as never });
+    await using scene = await ground.scene({ nativeImageFetch: false, stepRunner, nativeChecks: false });
     const build = await scene.engine.openBuild({ id: "1" });
     const imageSpec = await build.fetchImage({ ...typePlans("2", source()), privileged: false });
     expect(imageSpec).toEqual({
@@ -42,7 +42,7 @@ describe.skipIf(missing !== undefined)(`case by case${missing === undefined ? ""
 
   test("B2: on, registry-image, with a check plan: only the check runs, and its digest is in the ImageURL", async () => {
     const stepRunner = scriptedStepRunner({ versions: [{ tag: "v1.2", digest }] });
-    await using scene = await ground.scene({ stepRunner, registry: undefined as never });
+    await using scene = await ground.scene({ stepRunner, nativeChecks: false });
     const build = await scene.engine.openBuild({ id: "1" });
     const imageSpec = await build.fetchImage({ ...typePlans("2", source()), privileged: false });
     expect(imageSpec).toEqual({ imageURL: pulled(), privileged: false });
@@ -90,7 +90,7 @@ describe.skipIf(missing !== undefined)(`case by case${missing === undefined ? ""
     ["the source's tag", {}, "v1.2", "tag"],
   ])("B5: a step's check without a digest falls back to %s, and the fact says unpinned", async (_, extra, tag, via) => {
     const stepRunner = scriptedStepRunner({ versions: [{ tag: "v9" }] });
-    await using scene = await ground.scene({ stepRunner, registry: undefined as never });
+    await using scene = await ground.scene({ stepRunner, nativeChecks: false });
     const build = await scene.engine.openBuild({ id: "1" });
     const { getPlan, checkPlan } = typePlans("2", source());
     const imageSpec = await build.fetchImage({
@@ -105,7 +105,7 @@ describe.skipIf(missing !== undefined)(`case by case${missing === undefined ? ""
 
   test("B5: and to latest, where nothing names a tag", async () => {
     const stepRunner = scriptedStepRunner({ versions: [{ some: "version" }] });
-    await using scene = await ground.scene({ stepRunner, registry: undefined as never });
+    await using scene = await ground.scene({ stepRunner, nativeChecks: false });
     const build = await scene.engine.openBuild({ id: "1" });
     const { repository } = source();
     // A source without a tag is answered by the resource itself; the fetch is physical, and its version unpinned.
@@ -116,7 +116,7 @@ describe.skipIf(missing !== undefined)(`case by case${missing === undefined ? ""
 
   test("B6: the check's digest comes before the static version, and that before the source's tag", async () => {
     const stepRunner = scriptedStepRunner({ versions: [{ tag: "v1.2", digest }] });
-    await using scene = await ground.scene({ stepRunner, registry: undefined as never });
+    await using scene = await ground.scene({ stepRunner, nativeChecks: false });
     const build = await scene.engine.openBuild({ id: "1" });
     const { getPlan, checkPlan } = typePlans("2", source());
     const other = `sha256:${"0".repeat(64)}`;
@@ -244,7 +244,7 @@ describe.skipIf(missing !== undefined)(`case by case${missing === undefined ? ""
   });
 
   test("B11: a check that returns no version is a failure, never a guess", async () => {
-    await using scene = await ground.scene({ stepRunner: scriptedStepRunner(), registry: undefined as never });
+    await using scene = await ground.scene({ stepRunner: scriptedStepRunner(), nativeChecks: false });
     const build = await scene.engine.openBuild({ id: "1" });
     await expect(build.fetchImage({ ...typePlans("2", source()), privileged: false })).rejects.toMatchObject({
       code: "FI_CHECK_FAILED",

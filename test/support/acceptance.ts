@@ -21,7 +21,12 @@ export interface Ground extends AsyncDisposable {
   /** What the registry was asked. Its host stands in every source. */
   readonly asked: RecordingProxy;
   /** An engine over an empty database. */
-  scene(options?: Partial<EngineOptions>): Promise<AcceptanceScene>;
+  scene(options?: SceneOptions): Promise<AcceptanceScene>;
+}
+
+export interface SceneOptions extends Partial<EngineOptions> {
+  /** False: the engine has no registry client, and every check is a step. */
+  readonly nativeChecks?: boolean;
 }
 
 export interface AcceptanceScene extends AsyncDisposable {
@@ -40,14 +45,14 @@ export async function startGround(): Promise<Ground> {
   return {
     registry,
     asked,
-    async scene(options = {}) {
+    async scene({ nativeChecks = true, ...options } = {}) {
       const connectionString = await postgres.createDatabase();
-      const eventLog = await createPostgresEventLog({ connectionString });
-      const readModel = await createPostgresReadModel({ connectionString });
+      const eventLog = createPostgresEventLog({ connectionString });
+      const readModel = createPostgresReadModel({ connectionString });
       const engine = createFetchImageEngine({
         eventLog,
         readModel,
-        registry: oci,
+        ...(nativeChecks ? { registry: oci } : {}),
         artifacts,
         nativeImageFetch: true,
         ...options,

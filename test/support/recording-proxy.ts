@@ -1,5 +1,4 @@
 import { createServer, request as forward } from "node:http";
-import type { AddressInfo } from "node:net";
 
 export interface RecordedRequest {
   readonly method: string;
@@ -35,7 +34,8 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
   await new Promise<void>((resolve) => {
     server.listen(0, "127.0.0.1", resolve);
   });
-  const { port } = server.address() as AddressInfo;
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
   const asked = (part: string) => requests.filter(({ path }) => path.includes(part));
   return {
     host: `127.0.0.1:${port}`,

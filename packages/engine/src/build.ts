@@ -309,11 +309,10 @@ function resumable(fetchId: string, { snapshot }: FetchState): FetchImageRequest
   if (request.credentials || request.checker !== "registry" || !request.native || request.artifactWanted)
     return undefined;
   const { name, type, source, version, privileged } = request;
+  const checkId = request.checkPlan?.["id"];
   return {
     getPlan: { id: fetchId, get: { name, type, source, ...(version === undefined ? {} : { version }) } },
-    ...(request.checkPlan === undefined
-      ? {}
-      : { checkPlan: { id: String(request.checkPlan["id"]), check: { name, type, source } } }),
+    ...(typeof checkId === "string" ? { checkPlan: { id: checkId, check: { name, type, source } } } : {}),
     privileged,
     announce: request.kind === "task",
   };

@@ -84,7 +84,7 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
       closed ??= new FetchImageError("FI_ENGINE_CLOSED");
       const opened = await Promise.allSettled(builds.values());
       context.scopes?.close();
-      await Promise.all(opened.map((build) => (build.status === "fulfilled" ? build.value.close() : undefined)));
+      await Promise.all(opened.flatMap((build) => (build.status === "fulfilled" ? [build.value.close()] : [])));
       following.abort();
       await followed;
     },

@@ -3,7 +3,7 @@ import { catalogue, type Failure, FetchImageError, type FetchImageErrorCode, typ
 /** An error as it is stored: never an Error, never a secret. `fallback` is the code of errors that are not ours. */
 export function toFailure(error: unknown, fallback: FetchImageErrorCode, redact: (text: string) => string): Failure {
   if (FetchImageError.is(error)) {
-    const details = JSON.parse(redact(JSON.stringify(error.details))) as JsonObject;
+    const details: JsonObject = JSON.parse(redact(JSON.stringify(error.details)));
     return {
       code: error.code,
       message: redact(error.message),
@@ -45,5 +45,9 @@ export function retryAfterOf(error: unknown): { readonly retryAfterMs?: number }
 
 /** Facts may come from a newer version with codes that this one does not have. */
 function knownCode(code: string): FetchImageErrorCode {
-  return Object.hasOwn(catalogue, code) ? (code as FetchImageErrorCode) : "FI_INTERNAL";
+  return isKnown(code) ? code : "FI_INTERNAL";
+}
+
+function isKnown(code: string): code is FetchImageErrorCode {
+  return Object.hasOwn(catalogue, code);
 }

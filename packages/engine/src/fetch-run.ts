@@ -121,14 +121,7 @@ export class FetchRun {
       if (state.owed !== null) this.#run(state.owed.effect, state.owed.since, durable);
     }
     if (state.timer !== before?.timer || before === undefined) this.#arm();
-    if (isFinished(state)) {
-      durable.then(
-        () => {
-          this.#finish(state);
-        },
-        () => {},
-      );
-    }
+    if (isFinished(state)) void this.#finish(state, durable);
   }
 
   #run(effect: FetchEffect, since: number, durable: Promise<void>): void {
@@ -163,7 +156,13 @@ export class FetchRun {
     }
   }
 
-  #finish(state: FetchState): void {
+  async #finish(state: FetchState, durable: Promise<void>): Promise<void> {
+    try {
+      await durable;
+    } catch {
+      // The run was stopped with the reason.
+      return;
+    }
     this.build.telemetry.fetchEnded(stateName(state), state.resolved?.via);
     const outcome = outcomeOf(state);
     if (outcome.ok) this.#settled.resolve(outcome.imageSpec);

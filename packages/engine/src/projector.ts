@@ -86,23 +86,9 @@ export function createProjector(options: ProjectorOptions): Projector {
       while (!signal.aborted) {
         try {
           const after = await readModel.checkpoint();
-          let behind = false;
-          let working: Promise<unknown> | undefined;
-          let failed: unknown;
-          const work = async () => {
-            while (behind && failed === undefined) {
-              behind = false;
-              await inTurn(() => toHead()).catch((error: unknown) => (failed = error));
-            }
-            working = undefined;
-          };
-          // A message is only the wake-up: what came meanwhile is projected page by page.
-          for await (const _ of eventLog.subscribe({ ...(after === undefined ? {} : { after }), filter, signal })) {
-            behind = true;
-            working ??= work();
-            if (failed !== undefined) throw failed;
-          }
-          await working;
+          // A message is only the wake-up: what came while a page was projected makes the next one.
+          const messages = eventLog.subscribe({ ...(after === undefined ? {} : { after }), filter, signal });
+          await onEachBurst(messages, () => inTurn(() => toHead()));
         } catch (error) {
           const code = FetchImageError.is(error) ? error.code : "FI_INTERNAL";
           logger.warn("projecting stopped and is tried again", { code });
@@ -117,4 +103,30 @@ export function createProjector(options: ProjectorOptions): Projector {
       }
     },
   };
+}
+
+/** Calls `work` after a message, and once more after all that came while it worked. Rejects as soon as `work` does. */
+async function onEachBurst(messages: AsyncIterable<unknown>, work: () => Promise<unknown>): Promise<void> {
+  const state: { behind: boolean; working: Promise<void> | undefined; failure: unknown } = {
+    behind: false,
+    working: undefined,
+    failure: undefined,
+  };
+  const run = async () => {
+    try {
+      for (; state.behind;) {
+        state.behind = false;
+        await work();
+      }
+    } catch (error) {
+      state.failure = error;
+    }
+    state.working = undefined;
+  };
+  for await (const _ of messages) {
+    state.behind = true;
+    state.working ??= run();
+    if (state.failure !== undefined) throw state.failure;
+  }
+  await state.working;
 }

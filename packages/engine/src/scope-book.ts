@@ -306,13 +306,13 @@ export class ScopeBook {
   async #follow(entry: Entry, signal: AbortSignal): Promise<CheckAnswer | undefined> {
     const { clock } = this.#options;
     const since = clock.now();
-    const { claim } = entry.log.state;
-    while (!signal.aborted && claim !== null && clock.now() < claim.until) {
+    const until = entry.log.state.claim?.until ?? since;
+    while (!signal.aborted && clock.now() < until) {
       await this.#pause(pollMs);
       await entry.log.readOn();
       const answer = answerSince(entry.log, since);
       if (answer !== undefined) return answer;
-      if (entry.log.state.claim?.until !== claim.until) return undefined;
+      if (entry.log.state.claim?.until !== until) return undefined;
     }
     if (signal.aborted) throw new FetchImageError("FI_ABORTED");
     return undefined;

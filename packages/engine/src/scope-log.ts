@@ -7,7 +7,6 @@ import {
   type Hash,
   type Logger,
   type NewFact,
-  type RecordedScopeFact,
   type ScopeFact,
   scopeFactToStore,
   type ScopeState,
@@ -86,8 +85,8 @@ export class ScopeLog {
       const revision = first + BigInt(index);
       // Somebody else's reading may have been faster than our own answer.
       if (this.#state.revision !== undefined && revision <= this.#state.revision) return;
-      const recorded = { ...fact, stream: this.#stream, revision, position } as unknown as RecordedScopeFact;
-      this.#state = evolveScope(this.#state, recorded);
+      const decoded = decodeScopeFact({ ...fact, stream: this.#stream, revision, position });
+      if (decoded.known) this.#state = evolveScope(this.#state, decoded.fact);
     });
   }
 

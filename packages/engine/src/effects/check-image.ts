@@ -22,28 +22,32 @@ export function checkImage(run: FetchRun, effectRun: EffectOf<"check-image">): v
   signal.addEventListener("abort", () => {
     scopes.leave(question.scope, run.asker);
   });
-  const take = (start: CheckStart): Promise<void> | undefined => {
-    switch (start.kind) {
-      case "answered":
-        answerCheck(run, since, start.answer);
-        return undefined;
-      case "joined": {
-        const { fetchId } = run.asker;
-        run.answer(since, { type: "CheckJoined", data: { fetchId, asker: start.asker } });
-        return undefined;
-      }
-      case "asked":
-        return start.answer.then((answer) => {
-          answerCheck(run, since, answer);
-        });
-    }
-  };
   const start = scopes.start(question);
   // An answer that needs no waiting is taken in this turn, so that the whole fetch is one append.
-  const taken = start instanceof Promise ? start.then(take) : take(start);
-  taken?.catch((error: unknown) => {
+  if (!(start instanceof Promise) && start.kind !== "asked") {
+    take(run, since, start);
+    return;
+  }
+  void takeLater(run, since, start);
+}
+
+function take(run: FetchRun, since: number, start: Exclude<CheckStart, { kind: "asked" }>): void {
+  if (start.kind === "answered") {
+    answerCheck(run, since, start.answer);
+  } else {
+    const { fetchId } = run.asker;
+    run.answer(since, { type: "CheckJoined", data: { fetchId, asker: start.asker } });
+  }
+}
+
+async function takeLater(run: FetchRun, since: number, starting: CheckStart | Promise<CheckStart>): Promise<void> {
+  try {
+    const start = await starting;
+    if (start.kind === "asked") answerCheck(run, since, await start.answer);
+    else take(run, since, start);
+  } catch (error) {
     answerCheck(run, since, failed(run, error));
-  });
+  }
 }
 
 /** Hands a check's answer to the machine. */

@@ -14,12 +14,12 @@ export async function stepContext(
   run: FetchRun,
   { plan, since, signal }: { plan: CheckPlan | GetPlan; since: number; signal: AbortSignal },
 ): Promise<StepContext & { readonly end: () => void }> {
-  const { buildId, clock, redact } = run.build;
+  const { buildId, clock } = run.build;
   const output = new OutputWriter({
     fetchId: run.asker.fetchId,
     planId: plan.id,
     clock,
-    redact,
+    redact: (text) => run.build.redact(text),
     write: (fact) => {
       store(run, fact);
     },
