@@ -1,4 +1,5 @@
-import { FetchImageError } from "@fetch-image/core";
+import { type EventLog, FetchImageError } from "@fetch-image/core";
+import { createMemoryEventLog } from "@fetch-image/store/memory";
 import { describe, expect, test } from "vitest";
 import { factsOf, factTypesOf, pinnedPlan, scene, typePlans } from "../support/engine.ts";
 
@@ -55,15 +56,7 @@ describe("a registry-image on a runtime that pulls", () => {
 
   test("a fetch whose answer is known without the network is one append", async () => {
     const appends: number[] = [];
-    const inner = scene();
-    const eventLog = {
-      ...inner.eventLog,
-      append: (...args: Parameters<typeof inner.eventLog.append>) => {
-        appends.push(args[2].length);
-        return inner.eventLog.append(...args);
-      },
-    };
-    const { engine, registry } = scene({ eventLog });
+    const { engine, registry } = scene({ eventLog: watched(createMemoryEventLog(), (count) => appends.push(count)) });
     const digest = registry.push(`${repository}:v1.2`, "one");
     const build = await engine.openBuild({ id: "1" });
     await build.fetchImage({ ...typePlans("2", source), privileged: false });
@@ -195,3 +188,17 @@ describe("the same plan in the same build", () => {
     expect(await factTypesOf(eventLog, "1")).toEqual([]);
   });
 });
+
+/** The same log, that tells how many facts each append has. */
+function watched(inner: EventLog, onAppend: (facts: number) => void): EventLog {
+  return {
+    append(stream, expected, facts) {
+      onAppend(facts.length);
+      return inner.append(stream, expected, facts);
+    },
+    read: (stream, options) => inner.read(stream, options),
+    readAll: (options) => inner.readAll(options),
+    subscribe: (options) => inner.subscribe(options),
+    close: () => inner.close(),
+  };
+}
