@@ -18,6 +18,7 @@ import {
   type RecordedBuildFact,
   type RecordedFact,
   type RecordedScopeFact,
+  replayBuild,
   type ScopeFact,
   scopeFactToStore,
   scopeStream,
@@ -146,6 +147,9 @@ export function inputOf(fetchId: string, { type, data }: InputFor): FetchInput {
   return { type, data: { fetchId, ...data } } as FetchInput;
 }
 
+/** Where fast-check looks for the words to show a value in. */
+const inReports: unique symbol = Symbol.for("fast-check/toStringMethod");
+
 /** A build's stream, written fact by fact as the engine writes it. Time stands still until {@link wait}. */
 export class BuildHistory {
   readonly buildId: string;
@@ -161,6 +165,18 @@ export class BuildHistory {
       { type: "BuildOpened", data: { buildId, team: "main", pipeline: "ci", job: "unit", renderer: "1" } },
       "opened",
     );
+  }
+
+  /** The build as another process finds it, which has these facts and nothing else. */
+  static resume(facts: readonly RecordedBuildFact[]): BuildHistory {
+    const { opened, fetches, causes, writer, time } = replayBuild(facts);
+    const resumed = new BuildHistory(opened?.buildId);
+    resumed.facts.splice(0, resumed.facts.length, ...facts);
+    for (const [fetchId, state] of fetches) resumed.states.set(fetchId, state);
+    for (const [fetchId, cause] of causes) resumed.#causes.set(fetchId, cause);
+    resumed.now = time;
+    resumed.node = writer ?? resumed.node;
+    return resumed;
   }
 
   wait(ms: number): this {
@@ -212,6 +228,10 @@ export class BuildHistory {
     return stored.id;
   }
 
+  [inReports](): string {
+    return this.facts.map(shown).join("");
+  }
+
   #advance(input: BuildFact, says: readonly FetchOutput[], state: FetchState, ordinal: number): void {
     const fetchId = state.snapshot.context.request.fetchId;
     const id = this.append(input, `${fetchId}\n${ordinal}`, this.#causes.get(fetchId));
@@ -225,6 +245,12 @@ export class BuildHistory {
     if (fetchId === undefined || others.length > 0) throw new Error("name the fetch: the build has none, or several");
     return fetchId;
   }
+}
+
+/** All of a fetch's state that is data: what two ways to the same state must agree on. */
+export function essence(state: FetchState): object {
+  const { snapshot, ...rest } = state;
+  return { value: snapshot.value, status: snapshot.status, context: snapshot.context, ...rest };
 }
 
 /** The stream of a scope. */
@@ -249,6 +275,15 @@ export class ScopeHistory {
     this.facts.push(stored as unknown as RecordedScopeFact);
     return this;
   }
+
+  [inReports](): string {
+    return this.facts.map(shown).join("");
+  }
+}
+
+/** One fact a line, for the report of a property that fails. */
+function shown({ type, data, metadata }: RecordedBuildFact | RecordedScopeFact): string {
+  return `\n  ${metadata.time} ${type} ${JSON.stringify(data)}`;
 }
 
 // Through JSON, as every store keeps facts: what JSON would change cannot hide.
