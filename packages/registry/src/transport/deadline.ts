@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { type CancelSignal, FetchImageError } from "@fetch-image/core";
 
 /** An `AbortSignal` for the HTTP client whose `reason` is the error to reject with. Dispose of it when done. */
@@ -15,6 +16,8 @@ export function deadline(
   limit?: { readonly ms: number; readonly host: string },
 ): Deadline {
   const controller = new AbortController();
+  // One signal serves many requests at once, here and at the caller's; that is no leak to warn of.
+  for (const signal of [controller.signal, cancel]) if (signal instanceof AbortSignal) setMaxListeners(0, signal);
   const onCancel = (): void => controller.abort(aborted(cancel?.reason));
   const timer = limit && setTimeout(() => controller.abort(tooLong(limit.ms, limit.host)), limit.ms);
   timer?.unref();

@@ -1,7 +1,8 @@
-import { Agent, buildConnector, type Dispatcher, ProxyAgent } from "undici";
+import { Agent, buildConnector, type Dispatcher } from "undici";
 import type { RegistrySettings } from "../settings.ts";
 import type { TrustedRoots } from "./certificates.ts";
 import { proxyFor } from "./proxy.ts";
+import { proxyAgent } from "./proxy-agent.ts";
 
 /** Manifests and tokens never queue behind the blobs of a large image: each purpose has connections of its own. */
 export type Purpose = "api" | "blob";
@@ -51,8 +52,7 @@ function open(
     bodyTimeout: timeouts.bodyMs,
   };
   if (proxy === undefined) return new Agent({ ...pool, connect: watched(buildConnector(connect), resetAfterUse) });
-  // Plain http goes to the proxy in absolute form: proxies seldom allow CONNECT to other ports than 443.
-  return new ProxyAgent({ ...pool, uri: proxy, requestTls: connect, proxyTunnel: false });
+  return proxyAgent({ ...pool, uri: proxy, requestTls: connect });
 }
 
 function watched(connect: buildConnector.connector, resetAfterUse: WeakSet<object>): buildConnector.connector {

@@ -1,5 +1,6 @@
 import { FetchImageError, type FetchImageErrorCode } from "@fetch-image/core";
 import { reasonOf } from "./deadline.ts";
+import { proxyRefusal } from "./proxy-agent.ts";
 import { safeCause, type Secrets } from "./redact.ts";
 
 /**
@@ -14,7 +15,7 @@ export function transportFailure(
   if (context.signal.aborted) return reasonOf(context.signal);
   const { host, secrets } = context;
   const reason = codeOf(error);
-  const { code, says, hint } = meaning(reason, messageOf(error));
+  const { code, says, hint } = meaning(reason);
   return new FetchImageError(code, {
     message: `${host} ${says}`,
     ...(hint ? { hint } : {}),
@@ -47,13 +48,15 @@ interface Meaning {
 }
 
 const wrongTls = ["EPROTO", "ERR_SSL_WRONG_VERSION_NUMBER", "ERR_SSL_PACKET_LENGTH_TOO_LONG"];
-// A server that does not know TLS may also just hang up, or wait for a request line that never comes.
+// A server that does not know TLS may also just hang up, or wait for a request line that never comes; and a proxy may
+// let plain http pass where it allows no tunnel.
 const noTls: ReadonlySet<unknown> = new Set([
   ...wrongTls,
   "ECONNRESET",
   "EPIPE",
   "UND_ERR_SOCKET",
   "UND_ERR_CONNECT_TIMEOUT",
+  proxyRefusal,
 ]);
 
 const byReason: { readonly [reason: string]: Meaning } = {
@@ -76,11 +79,17 @@ const byReason: { readonly [reason: string]: Meaning } = {
   UND_ERR_HEADERS_TIMEOUT: { code: "FI_REGISTRY_TIMEOUT", says: "accepted the request and did not answer in time" },
   UND_ERR_BODY_TIMEOUT: { code: "FI_REGISTRY_TIMEOUT", says: "stopped in the middle of its answer" },
   UND_ERR_HEADERS_OVERFLOW: { code: "FI_ANSWER_TOO_LARGE", says: "sent more headers than anybody needs" },
+  HTTPParserError: { code: "FI_REGISTRY_PROTOCOL", says: "does not answer in HTTP" },
+  [proxyRefusal]: {
+    code: "FI_REGISTRY_UNREACHABLE",
+    says: "could not be asked: the proxy does not let us through",
+    hint: "Check HTTPS_PROXY, its credentials, and NO_PROXY.",
+  },
   UND_ERR_DESTROYED: { code: "FI_ABORTED", says: "was not asked to the end: the registry client was closed" },
   UND_ERR_CLOSED: { code: "FI_ABORTED", says: "was not asked: the registry client is closed" },
 };
 
-function meaning(reason: string, message: string): Meaning {
+function meaning(reason: string): Meaning {
   const known = byReason[reason];
   if (known) return known;
   if (wrongTls.includes(reason) || reason.startsWith("ERR_SSL_")) {
@@ -90,29 +99,18 @@ function meaning(reason: string, message: string): Meaning {
       hint: "If it is a plain http registry, set `insecure: true` in the source.",
     };
   }
-  if (reason === "ERR_TLS_CERT_ALTNAME_INVALID") {
+  if (reason === "ERR_TLS_CERT_ALTNAME_INVALID" || reason === "UND_ERR_PRX_TLS") {
     return { code: "FI_REGISTRY_TLS", says: "shows a certificate for another name" };
   }
   if (/CERT|SELF_SIGNED|UNABLE_TO_|ISSUER|CRL/.test(reason)) {
     return { code: "FI_REGISTRY_TLS", says: `shows a certificate that is not trusted (${reason})` };
-  }
-  if (reason.startsWith("HPE_")) return { code: "FI_REGISTRY_PROTOCOL", says: "does not answer in HTTP" };
-  if (/^Proxy (?:response|Authentication)/.test(message)) {
-    return {
-      code: "FI_REGISTRY_UNREACHABLE",
-      says: "could not be asked: the proxy refused",
-      hint: "Check HTTPS_PROXY, its credentials, and NO_PROXY.",
-    };
   }
   return { code: "FI_REGISTRY_UNREACHABLE", says: `could not be asked (${reason})` };
 }
 
 function codeOf(error: unknown): string {
   const { code, cause, name } = (error ?? {}) as { code?: unknown; cause?: unknown; name?: unknown };
+  if (name === "HTTPParserError") return name;
   if (typeof code === "string") return code;
   return cause === undefined || cause === error ? String(name) : codeOf(cause);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : "";
 }

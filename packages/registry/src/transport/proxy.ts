@@ -28,7 +28,7 @@ function covers(entry: string, host: string, port: string): boolean {
   if (onlyPort !== undefined && onlyPort !== port) return false;
   const wanted = name.replace(/^\[(.*)\]$/, "$1").replace(/^\*\./, ".");
   if (wanted.startsWith(".")) return host.endsWith(wanted);
-  return host === wanted || (isIP(wanted) === 0 && host.endsWith(`.${wanted}`));
+  return host === wanted || (isIP(host) === 0 && host.endsWith(`.${wanted}`));
 }
 
 function isInBlock(entry: string, host: string): boolean {

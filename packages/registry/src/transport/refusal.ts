@@ -48,6 +48,7 @@ function meaningOf(
   if (status === 401) return { code: "FI_UNAUTHORIZED", says: "it wants other credentials" };
   if (status === 403) return { code: "FI_FORBIDDEN", says: "access is denied" };
   if (status === 404) return { code: "FI_IMAGE_UNKNOWN", says: "there is no such repository, tag or digest" };
+  if (status === 407) return { code: "FI_REGISTRY_UNREACHABLE", says: "the proxy wants credentials", hint: proxyLogin };
   if (status === 408) return { code: "FI_REGISTRY_TIMEOUT", says: "it gave up waiting for the request" };
   if (status === 429) return { code: "FI_RATE_LIMITED", says: `the rate limit is used up${later}` };
   if (status >= 500) return { code: "FI_REGISTRY_UNAVAILABLE", says: `a server error${later}` };
@@ -57,6 +58,8 @@ function meaningOf(
   }
   return { code: "FI_REGISTRY_PROTOCOL", says: "not an answer that the OCI distribution API knows" };
 }
+
+const proxyLogin = "Put them into HTTP_PROXY or HTTPS_PROXY: http://user:password@proxy:3128.";
 
 // `{"errors":[{"code":"DENIED","message":"…"}]}` (OCI distribution-spec, "Error Codes"); token servers say `details`.
 async function wordsOf(answer: Answer, { secrets, errorBytes }: RefusalContext): Promise<string | undefined> {

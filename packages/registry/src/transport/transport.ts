@@ -1,7 +1,7 @@
 import { type Dispatcher, request } from "undici";
 import type { RegistrySettings } from "../settings.ts";
 import type { TrustedRoots } from "./certificates.ts";
-import { aborted } from "./deadline.ts";
+import { aborted, unlessAborted } from "./deadline.ts";
 import { createDispatchers, type Purpose } from "./dispatchers.ts";
 import { isStaleSocket, transportFailure } from "./failure.ts";
 import { contentLengthOf, type Headers } from "./headers.ts";
@@ -77,8 +77,9 @@ export function createTransport(settings: RegistrySettings): Transport {
     }
   }
 
-  function dispatch({ method, url, headers, trust, purpose, signal }: Question): Promise<Dispatcher.ResponseData> {
-    return request(url, {
+  async function dispatch(question: Question): Promise<Dispatcher.ResponseData> {
+    const { method, url, headers, trust, purpose, signal } = question;
+    const answer = request(url, {
       method,
       headers: { ...headers, "user-agent": settings.userAgent },
       signal,
@@ -86,6 +87,13 @@ export function createTransport(settings: RegistrySettings): Transport {
       // Without this undici closes the connection after every HEAD.
       reset: false,
     });
+    try {
+      // The client looks at the signal only once a connection stands, and waits for a free one as long as it takes.
+      return await unlessAborted(answer, signal);
+    } catch (error) {
+      void answer.then(({ body }) => body.on("error", () => {}).destroy()).catch(() => {});
+      throw error;
+    }
   }
 }
 
