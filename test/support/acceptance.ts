@@ -6,6 +6,7 @@ import { createFetchImageEngine, type EngineOptions, type FetchImageEngine } fro
 import { createImageRegistry, createRegistryImageRunner } from "@fetch-image/registry";
 import { createFileArtifactStore } from "@fetch-image/store/filesystem";
 import { createPostgresEventLog, createPostgresReadModel } from "@fetch-image/store/postgres";
+import { Client } from "pg";
 import { type DockerRegistry, dockerRegistryMissing, startDockerRegistry } from "./docker-registry.ts";
 import { postgresMissing, startPostgres, type TestPostgres } from "./postgres.ts";
 import { type RecordingProxy, startRecordingProxy } from "./recording-proxy.ts";
@@ -20,6 +21,8 @@ export interface Ground extends AsyncDisposable {
   readonly registry: DockerRegistry;
   /** What the registry was asked. Its host stands in every source. */
   readonly asked: RecordingProxy;
+  /** Every row of every table that the scene's stores made, as text. */
+  dump(scene: AcceptanceScene): Promise<string>;
   /** An engine over an empty database. */
   scene(options?: SceneOptions): Promise<AcceptanceScene>;
 }
@@ -30,6 +33,7 @@ export interface SceneOptions extends Partial<EngineOptions> {
 }
 
 export interface AcceptanceScene extends AsyncDisposable {
+  readonly databaseUrl: string;
   readonly engine: FetchImageEngine;
   readonly eventLog: EventLog;
   readonly readModel: ReadModel;
@@ -59,6 +63,7 @@ export async function startGround(): Promise<Ground> {
       });
       asked.clear();
       return {
+        databaseUrl: connectionString,
         engine,
         eventLog,
         readModel,
@@ -68,6 +73,24 @@ export async function startGround(): Promise<Ground> {
           await eventLog.close();
         },
       };
+    },
+    async dump({ databaseUrl }) {
+      const client = new Client({ connectionString: databaseUrl });
+      await client.connect();
+      try {
+        const { rows: tables } = await client.query<{ name: string }>(
+          `select format('%I.%I', schemaname, tablename) as name from pg_tables
+             where schemaname not in ('pg_catalog', 'information_schema')`,
+        );
+        const texts: string[] = [];
+        for (const { name } of tables) {
+          const { rows } = await client.query<{ row: string }>(`select t::text as row from ${name} t`);
+          texts.push(name, ...rows.map(({ row }) => row));
+        }
+        return texts.join("\n");
+      } finally {
+        await client.end();
+      }
     },
     async [Symbol.asyncDispose]() {
       await oci.close();
