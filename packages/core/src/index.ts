@@ -37,7 +37,7 @@ export type { VarReference } from "./pipeline/var-reference.ts";
 export { traverse, type VarSource } from "./pipeline/var-values.ts";
 export { type BaseTypeDefaults, taskImage } from "./plan/defaults.ts";
 export { type FetchImagePlanOptions, fetchImagePlan, imageForType } from "./plan/fetch-image-plan.ts";
-export { goDuration } from "./plan/go-duration.ts";
+export { goDuration, parseGoDuration } from "./plan/go-duration.ts";
 export {
   type ArtifactImageNeed,
   type BaseImageNeed,

@@ -5,6 +5,7 @@ import {
   type FetchRequest,
   type GetPlan,
   type Hash,
+  parseGoDuration,
   parseRegistryImageSource,
   publicPlan,
   publicSourceSuffices,
@@ -138,28 +139,9 @@ function stepOf(getPlanId: string): string {
 function intervalOf(checkPlan: CheckPlan | undefined, settings: EngineSettings): number | "never" {
   const interval = checkPlan?.check.interval;
   if (interval === undefined || interval === "") return settings.checkIntervalMs;
-  return interval === "never" ? "never" : (parseGoDuration(interval) ?? settings.checkIntervalMs);
-}
-
-const units: { readonly [unit: string]: number } = {
-  ns: 1e-6,
-  us: 1e-3,
-  µs: 1e-3,
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-};
-
-/** Milliseconds of a Go duration (`1m`, `1h30m`, `250ms`), as `check_every` is written; undefined for other text. */
-export function parseGoDuration(text: string): number | undefined {
-  if (text === "0") return 0;
-  if (text.length > 64 || !/^(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined;
-  let total = 0;
-  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)) {
-    total += Number(amount) * (units[unit ?? ""] ?? 0);
-  }
-  return total;
+  if (interval === "never") return "never";
+  const nanoseconds = parseGoDuration(interval);
+  return nanoseconds === undefined ? settings.checkIntervalMs : Number(nanoseconds / 1_000_000n);
 }
 
 function stepRunnerMissing(name: string, type: string): FetchImageError {

@@ -18,6 +18,13 @@ const longest = 2n ** 63n - 1n;
  * (`1m0s`, `1h30m0s`); undefined for any other text, and beyond the 292 years that Go can hold.
  */
 export function goDuration(text: string): string | undefined {
+  const total = parseGoDuration(text);
+  if (total === undefined) return undefined;
+  return total < 0n ? `-${written(-total)}` : written(total);
+}
+
+/** Nanoseconds of a duration as Go's time.ParseDuration reads it; undefined for any other text. */
+export function parseGoDuration(text: string): bigint | undefined {
   if (text.length > 100 || !whole.test(text)) return undefined;
   let total = 0n;
   for (const [, integer = "", fraction = "", unit = ""] of text.matchAll(amount)) {
@@ -26,7 +33,7 @@ export function goDuration(text: string): string | undefined {
     if (fraction !== "") total += (BigInt(fraction) * size) / 10n ** BigInt(fraction.length);
   }
   if (total > longest) return undefined;
-  return (text.startsWith("-") && total > 0n ? "-" : "") + written(total);
+  return text.startsWith("-") ? -total : total;
 }
 
 function written(total: bigint): string {
