@@ -17,7 +17,7 @@ import { anyBuild, anyHistory } from "../support/any-fetch.ts";
 import { aRequest, BuildHistory, digestA, essence, type InputFor, inputs } from "../support/fetch-facts.ts";
 import { seedFromEnv } from "./seed.ts";
 
-test("R1: a replay finds what the writer knew: state, version, image, failure, owed effect and timer of every fetch", () => {
+test("H1: a replay finds what the writer knew: state, version, image, failure, owed effect and timer of every fetch", () => {
   everyBuild((build) => {
     const { fetches, awaited, revision, time, writer, opened } = replay(build.facts);
     expect([...fetches.keys()]).toEqual([...build.states.keys()]);
@@ -30,7 +30,7 @@ test("R1: a replay finds what the writer knew: state, version, image, failure, o
   });
 });
 
-test("R2: a process that takes over after any append goes on to the very same facts, ids and causes included", () => {
+test("H2: a process that takes over after any append goes on to the very same facts, ids and causes included", () => {
   fc.assert(
     fc.property(anyBuild(), fc.nat(), ({ facts }, at) => {
       const ends = facts.flatMap((_fact, index) =>
@@ -45,7 +45,7 @@ test("R2: a process that takes over after any append goes on to the very same fa
   );
 });
 
-test("R3: a fold may stop at any fact and go on from there: it sees and finds the same", () => {
+test("H3: a fold may stop at any fact and go on from there: it sees and finds the same", () => {
   fc.assert(
     fc.property(anyBuild(), fc.array(fc.nat(), { maxLength: 6 }), ({ facts }, cuts) => {
       const whole = foldInParts(facts, []);
@@ -61,7 +61,7 @@ test("R3: a fold may stop at any fact and go on from there: it sees and finds th
   );
 });
 
-test("R4: the fetches of a build do not touch each other: each folds alone as it does among the others", () => {
+test("H4: the fetches of a build do not touch each other: each folds alone as it does among the others", () => {
   everyBuild(({ facts }) => {
     for (const [fetchId, state] of replay(facts).fetches) {
       const alone = facts.filter(({ data }) => !("fetchId" in data) || data.fetchId === fetchId);
@@ -70,7 +70,7 @@ test("R4: the fetches of a build do not touch each other: each folds alone as it
   });
 });
 
-test("R5: a fact that is taken out is missed by what follows, but for a mere wait and for what an abort cut short", () => {
+test("H5: a fact that is taken out is missed by what follows, but for a mere wait and for what an abort cut short", () => {
   everyFact((facts, index, removed) => {
     const wait = removed.type === "CheckJoined" || (removed.type === "TimerFired" && removed.data.timer === "patience");
     const next = facts[index + 1];
@@ -79,7 +79,7 @@ test("R5: a fact that is taken out is missed by what follows, but for a mere wai
   });
 });
 
-test("R6: a fact that stands twice, or elsewhere than it was written, is seen", () => {
+test("H6: a fact that stands twice, or elsewhere than it was written, is seen", () => {
   fc.assert(
     fc.property(anyHistory(), fc.nat(), fc.nat(), ({ facts }, from, to) => {
       const [index, target] = [from % facts.length, to % facts.length];
@@ -92,7 +92,7 @@ test("R6: a fact that stands twice, or elsewhere than it was written, is seen", 
   );
 });
 
-test("R7: what a fetch said cannot be changed afterwards, in any field", () => {
+test("H7: what a fetch said cannot be changed afterwards, in any field", () => {
   everyFact((facts, index, said, pick) => {
     fc.pre(saying.has(said.type));
     const forgeries = [...forgeriesOf(said.data), { ...said.data, more: true }];
@@ -103,7 +103,7 @@ test("R7: what a fetch said cannot be changed afterwards, in any field", () => {
   });
 });
 
-test("R8: a fact with a field of another kind, or without its fetch, is unreadable", () => {
+test("H8: a fact with a field of another kind, or without its fetch, is unreadable", () => {
   everyFact((facts, index, fact, pick) => {
     const keys = Object.keys(fact.data);
     const key = keys[pick % keys.length] ?? "";

@@ -198,7 +198,8 @@ export class BuildHistory {
   }
 
   /** Appends the fact and what it causes; throws where the machine ignores it, for then the engine stores nothing. */
-  take(input: InputFor, fetchId?: string): this {
+  take(given: InputFor | ((now: number) => InputFor), fetchId?: string): this {
+    const input = typeof given === "function" ? given(this.now) : given;
     if (!this.offer(input, fetchId))
       throw new Error(`${input.type} is ignored in ${this.state(fetchId).snapshot.value}`);
     return this;
