@@ -15,6 +15,8 @@ describe("registrySettings", () => {
     [{ allowedRealms: ["https://ok.example", "https://host/path"] }, "allowedRealms[1]"],
     [{ allowedRealms: ["https://alice:hunter2@host"] }, "allowedRealms[0]"],
     [{ allowedRealms: ["ftp://host"] }, "allowedRealms[0]"],
+    [{ proxy: { httpsProxy: "http://alice:hunter2@:x" } }, "HTTPS_PROXY"],
+    [{ proxy: { httpProxy: "socks5://hunter2@proxy" } }, "HTTP_PROXY"],
     [{ endpoints: { "docker.io": "not a host" } }, 'endpoints["docker.io"]'],
   ])("refuses %j by name, without repeating what may be a secret", (options, name) => {
     expect(() => registrySettings(options)).toThrow(expect.objectContaining({ code: "FI_SETTING_INVALID" }));

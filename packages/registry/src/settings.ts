@@ -1,4 +1,5 @@
 import { type Clock, FetchImageError, type Logger, silentLogger } from "@fetch-image/core";
+import { proxyUrl } from "./transport/proxy.ts";
 
 /** Milliseconds. */
 export interface RegistryTimeouts {
@@ -89,7 +90,7 @@ export function registrySettings(options: RegistryOptions): RegistrySettings {
     endpoints: new Map(
       Object.entries(options.endpoints ?? {}).map(([domain, text]) => [domain, origin(`endpoints["${domain}"]`, text)]),
     ),
-    proxy: options.proxy ?? proxyOfEnvironment(),
+    proxy: usableProxy(options.proxy ?? proxyOfEnvironment()),
     userAgent: options.userAgent ?? "fetch-image",
     now: () => (options.clock ?? Date).now(),
     logger: options.logger ?? silentLogger,
@@ -125,6 +126,20 @@ function withScheme(text: string): string {
 
 function parse(text: string): URL | undefined {
   return URL.canParse(text) ? new URL(text) : undefined;
+}
+
+function usableProxy(proxy: ProxySettings): ProxySettings {
+  for (const [name, text] of [
+    ["HTTP_PROXY", proxy.httpProxy],
+    ["HTTPS_PROXY", proxy.httpsProxy],
+  ] as const) {
+    if (!text || /^https?:$/.test(parse(proxyUrl(text))?.protocol ?? "")) continue;
+    throw new FetchImageError("FI_SETTING_INVALID", {
+      message: `${name} is not the URL of an HTTP proxy`,
+      hint: "Write it as http://proxy:3128 or http://user:password@proxy:3128, odd characters percent-encoded.",
+    });
+  }
+  return proxy;
 }
 
 // Lower case first, as curl and Go's net/http have it.

@@ -109,8 +109,14 @@ function meaning(reason: string): Meaning {
 }
 
 function codeOf(error: unknown): string {
-  const { code, cause, name } = (error ?? {}) as { code?: unknown; cause?: unknown; name?: unknown };
+  const { code, cause, name, message } = (error ?? {}) as Partial<{
+    code: unknown;
+    cause: unknown;
+    name: unknown;
+    message: unknown;
+  }>;
   if (name === "HTTPParserError") return name;
+  if (typeof message === "string" && message.startsWith("Proxy Authentication Required")) return proxyRefusal;
   if (typeof code === "string") return code;
   return cause === undefined || cause === error ? String(name) : codeOf(cause);
 }

@@ -10,7 +10,7 @@ import { isLoopback } from "./address.ts";
 export function proxyFor(url: URL, settings: ProxySettings): string | undefined {
   const proxy = url.protocol === "https:" ? settings.httpsProxy : settings.httpProxy;
   if (!proxy || isLoopback(url.hostname)) return undefined;
-  return isExempt(url, settings.noProxy ?? "") ? undefined : withScheme(proxy);
+  return isExempt(url, settings.noProxy ?? "") ? undefined : proxyUrl(proxy);
 }
 
 function isExempt(url: URL, noProxy: string): boolean {
@@ -43,6 +43,7 @@ function isInBlock(entry: string, host: string): boolean {
   return block.check(host, family === 6 ? "ipv6" : "ipv4");
 }
 
-function withScheme(proxy: string): string {
+/** A proxy without a scheme is asked by http. */
+export function proxyUrl(proxy: string): string {
   return proxy.includes("://") ? proxy : `http://${proxy}`;
 }
