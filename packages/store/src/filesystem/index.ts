@@ -1,0 +1,1 @@
+export { createFileArtifactStore, type FileArtifactStoreOptions } from "./artifact-store.ts";
