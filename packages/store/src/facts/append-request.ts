@@ -1,0 +1,76 @@
+import { type ExpectedRevision, FetchImageError, type NewFact } from "@fetch-image/core";
+import { isWellFormed, unfitForJson } from "./json-gate.ts";
+
+/** An append that can be stored as given, its JSON written out. */
+export interface AppendRequest {
+  readonly stream: string;
+  readonly expected: ExpectedRevision;
+  readonly facts: readonly EncodedFact[];
+  /** UTF-16 units of JSON, about the bytes on the wire. */
+  readonly size: number;
+}
+
+export interface EncodedFact {
+  readonly id: string;
+  readonly type: string;
+  readonly data: string;
+  readonly metadata: string;
+}
+
+/** In UTF-16 units of JSON, for one append. */
+export const largestAppend: number = 32 * 1024 * 1024;
+/** In UTF-8 bytes; the stream is part of an index, whose rows must fit a third of a page. */
+const longestName = 1024;
+
+const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** Checks an append and writes its JSON; rejects nothing but what could not be given back as it is, with `FI_APPEND_INVALID`. */
+export function appendRequest(stream: string, expected: ExpectedRevision, facts: readonly NewFact[]): AppendRequest {
+  const refuse = (what: string): never => {
+    throw new FetchImageError("FI_APPEND_INVALID", {
+      message: `stream ${quoted(stream)}: ${what}`,
+      details: { stream },
+    });
+  };
+  if (!isName(stream)) refuse("its name must be 1 to 1024 bytes of text without U+0000");
+  if (expected !== "no-stream" && (typeof expected !== "bigint" || expected < 0n)) {
+    refuse(`the expected revision must be "no-stream" or a bigint from 0, not ${String(expected)}`);
+  }
+  if (facts.length === 0) refuse("an append needs at least one fact");
+  const ids = new Set<string>();
+  let size = 0;
+  const encoded = facts.map((fact, index) => {
+    const refuseFact = (what: string): never => refuse(`fact ${index + 1} of ${facts.length} (${fact.type}): ${what}`);
+    if (!uuidPattern.test(fact.id)) refuseFact(`its id must be a lower-case UUID, not ${quoted(fact.id)}`);
+    if (ids.has(fact.id)) refuseFact(`its id ${fact.id} comes twice in the append`);
+    ids.add(fact.id);
+    if (!isName(fact.type)) refuseFact("its type must be 1 to 1024 bytes of text without U+0000");
+    const unfit = unfitObject(fact.data, "data") ?? unfitObject(fact.metadata, "metadata");
+    if (unfit !== undefined) refuseFact(unfit);
+    const data = JSON.stringify(fact.data);
+    const metadata = JSON.stringify(fact.metadata);
+    size += data.length + metadata.length + 256;
+    return { id: fact.id, type: fact.type, data, metadata };
+  });
+  if (size > largestAppend) refuse(`${size} bytes are more than one append may hold (${largestAppend})`);
+  return { stream, expected, facts: encoded, size };
+}
+
+function unfitObject(value: unknown, name: string): string | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return `${name} is not an object`;
+  return unfitForJson(value, name);
+}
+
+function isName(text: string): boolean {
+  return (
+    typeof text === "string" &&
+    text.length > 0 &&
+    !text.includes("\0") &&
+    isWellFormed(text) &&
+    (text.length * 3 <= longestName || Buffer.byteLength(text) <= longestName)
+  );
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.length <= 100 ? text : `${text.slice(0, 100)}…`);
+}

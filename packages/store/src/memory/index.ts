@@ -1,0 +1,2 @@
+export { createMemoryEventLog } from "./event-log.ts";
+export { createMemoryReadModel } from "./read-model.ts";

@@ -1,0 +1,26 @@
+import { SqlError } from "../sql/sql.ts";
+
+/** `pg`'s error as ours; `otherwise` is what it means where the server did not say that the statement failed. */
+export function asSqlError(error: unknown, otherwise: "refused" | "lost"): SqlError {
+  if (error instanceof SqlError) return error;
+  const { code, severity } = fieldsOf(error);
+  const message = messageOf(error);
+  if (typeof severity !== "string" || typeof code !== "string") {
+    return new SqlError(message.endsWith("not queryable") ? "refused" : otherwise, message);
+  }
+  // FATAL and PANIC end the connection, and may come after the commit. So may, for all we know, a severity in another
+  // language than English.
+  return new SqlError(severity === "ERROR" ? "answered" : otherwise, message, code);
+}
+
+function messageOf(error: unknown): string {
+  const { message, errors, code } = fieldsOf(error);
+  if (typeof message === "string" && message !== "") return message;
+  // Where a host has several addresses, Node tells of each attempt and says nothing itself.
+  if (Array.isArray(errors) && errors.length > 0) return errors.map(messageOf).join("; ");
+  return typeof code === "string" ? code : String(error);
+}
+
+function fieldsOf(error: unknown): { readonly [field in "code" | "severity" | "message" | "errors"]?: unknown } {
+  return typeof error === "object" && error !== null ? error : {};
+}

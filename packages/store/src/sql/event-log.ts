@@ -1,0 +1,266 @@
+import type {
+  Appended,
+  EventFilter,
+  EventLog,
+  ExpectedRevision,
+  NewFact,
+  Page,
+  Position,
+  ReadAllOptions,
+  ReadOptions,
+  RecordedFact,
+  SubscribeOptions,
+  SubscriptionMessage,
+} from "@fetch-image/core";
+import { type AppendRequest, appendRequest } from "../facts/append-request.ts";
+import { duplicateId, logClosed, wrongExpectedRevision } from "../facts/errors.ts";
+import { follow } from "../facts/follow.ts";
+import { positionNumber } from "../facts/position.ts";
+import { appendMany, appendOne, type OutcomeRow } from "./append-statement.ts";
+import { textArray } from "./arrays.ts";
+import { appendError, isAboutTheData, storeError } from "./errors.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { migrateOnce } from "./migrate.ts";
+import { schemaName, type SchemaName } from "./schema-name.ts";
+import { type Sql, SqlError, type SqlParameter, type SqlRow } from "./sql.ts";
+import { Tail } from "./tail.ts";
+
+export interface SqlEventLogOptions {
+  readonly sql: Sql;
+  /** Default: `fetch_image`. */
+  readonly schema?: string;
+  /** How often subscriptions look for new facts where no NOTIFY came, in milliseconds. Default: 500. */
+  readonly pollMs?: number;
+  /** Whether `close` closes `sql` too. */
+  readonly ownsSql: boolean;
+}
+
+/** How many facts one page of a subscription, and one statement of a long read, holds. */
+const pageSize = 512;
+
+/**
+ * An event log in PostgreSQL, on any driver. Appends that wait at the same time are committed together, one transaction
+ * at a time (`GroupCommit`), each succeeding or failing by itself; one that is alone is a single plain statement.
+ * The schema is made or brought up to date before the first use.
+ */
+export class SqlEventLog implements EventLog {
+  readonly #sql: Sql;
+  readonly #schema: SchemaName;
+  readonly #ownsSql: boolean;
+  readonly #appends: GroupCommit<AppendRequest, Appended | Error>;
+  readonly #tail: Tail;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: SqlEventLogOptions) {
+    this.#sql = options.sql;
+    this.#schema = schemaName(options.schema);
+    this.#ownsSql = options.ownsSql;
+    this.#tail = new Tail({
+      sql: options.sql,
+      channel: this.#schema.channel,
+      pollMs: options.pollMs ?? 500,
+      head: () => this.#head(),
+    });
+    this.#appends = new GroupCommit<AppendRequest, Appended | Error>({
+      maxItems: 128,
+      maxSize: 8 * 1024 * 1024,
+      sizeOf: ({ size }) => size,
+      flush: (requests) => this.#flush(requests),
+      isOneItemsFault: isAboutTheData,
+    });
+  }
+
+  async append(stream: string, expected: ExpectedRevision, facts: readonly NewFact[]): Promise<Appended> {
+    this.#assertOpen();
+    const request = appendRequest(stream, expected, facts);
+    try {
+      const outcome = await this.#appends.add(request);
+      if (outcome instanceof Error) throw outcome;
+      return outcome;
+    } catch (error) {
+      throw appendError(error, this.#sql.name, `stream ${stream}`);
+    }
+  }
+
+  async read(stream: string, options: ReadOptions = {}): Promise<readonly RecordedFact[]> {
+    this.#assertOpen();
+    const { from, direction = "forwards", limit } = options;
+    if (limit !== undefined && limit <= 0) return [];
+    const [compare, order] = direction === "forwards" ? [">=", "asc"] : ["<=", "desc"];
+    const { rows } = await this.#query<FactRow>(
+      `read stream ${stream}`,
+      `select ${factColumns} from ${this.#schema.identifier}.events e
+       where e.stream = $1 ${from === undefined ? "" : `and e.revision ${compare} $3`}
+       order by e.revision ${order} limit $2`,
+      [
+        stream,
+        limit === undefined ? null : Math.trunc(limit),
+        ...(from === undefined ? [] : [clamped(from).toString()]),
+      ],
+    );
+    return rows.map(asFact);
+  }
+
+  async readAll(options: ReadAllOptions): Promise<Page> {
+    return this.#page(options, -1n);
+  }
+
+  subscribe(options: SubscribeOptions): AsyncIterable<SubscriptionMessage> {
+    // A stream's facts are found by revision, so that following a long one does not read it from its start each time.
+    let last = -1n;
+    return follow(options, {
+      page: async (after) => {
+        const page = await this.#page({ ...options, ...(after === undefined ? {} : { after }), limit: pageSize }, last);
+        last = page.facts.at(-1)?.revision ?? last;
+        return page;
+      },
+      mark: () => this.#tail.mark,
+      changed: (mark, next, signal) => this.#tail.changed(mark, next, signal),
+      ended: () => (this.#closing === undefined ? undefined : logClosed()),
+    });
+  }
+
+  /** Resolves when what was appended before has been answered. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#appends.idle();
+    await this.#tail.close();
+    if (this.#ownsSql) await this.#sql.close();
+  }
+
+  async #flush(requests: readonly AppendRequest[]): Promise<readonly (Appended | Error)[]> {
+    await migrateOnce(this.#sql, this.#schema.name);
+    await this.#sql.checkRoom?.();
+    const [first] = requests;
+    const statement =
+      requests.length === 1 && first !== undefined
+        ? appendOne(this.#schema, first)
+        : appendMany(this.#schema, requests);
+    const { rows } = await this.#sql.query<OutcomeRow>(statement.text, statement.parameters, { name: statement.name });
+    const outcomes: (Appended | Error)[] = [];
+    for (const row of rows) {
+      const index = requests.length === 1 ? 0 : Number(row["append_no"]) - 1;
+      const request = requests[index];
+      if (request !== undefined) outcomes[index] = asOutcome(request, row);
+    }
+    if (Object.keys(outcomes).length !== requests.length) {
+      throw new SqlError("lost", `${requests.length} appends were answered by ${rows.length} rows`);
+    }
+    return outcomes;
+  }
+
+  async #page(options: ReadAllOptions, sinceRevision: bigint): Promise<Page> {
+    this.#assertOpen();
+    const after = positionNumber(options.after);
+    const limit = Math.max(0, Math.trunc(options.limit));
+    const { condition, order, parameters } = filterSql(options.filter, sinceRevision);
+    // Head and facts in one statement, so that both are of one moment.
+    const { rows } = await this.#query<PageRow>(
+      "read the event log",
+      `select h.head, ${factColumns}
+       from (select max(e.position) as head from ${this.#schema.identifier}.events e) h
+       left join lateral (
+         select * from ${this.#schema.identifier}.events e
+         where e.position > $1 ${condition} order by ${order} limit $2
+       ) e on true
+       order by e.position`,
+      [after.toString(), limit, ...parameters],
+    );
+    const facts = rows.filter((row) => row.position !== null).map(asFact);
+    const head = rows[0]?.head ?? undefined;
+    const full = facts.length === limit;
+    const next = full ? (facts.at(-1)?.position ?? options.after) : later(options.after, head);
+    return { facts, next, end: positionNumber(next) >= positionNumber(head) };
+  }
+
+  async #head(): Promise<Position | undefined> {
+    const { rows } = await this.#query<{ readonly head: string | null }>(
+      "look for new facts",
+      `select max(e.position) as head from ${this.#schema.identifier}.events e`,
+    );
+    return rows[0]?.head ?? undefined;
+  }
+
+  // Not prepared: a plan kept from when the table was small would read all of it when it is large.
+  async #query<Row extends SqlRow>(doing: string, text: string, parameters: readonly SqlParameter[] = []) {
+    try {
+      await migrateOnce(this.#sql, this.#schema.name);
+      return await this.#sql.query<Row>(text, parameters);
+    } catch (error) {
+      throw storeError(error, this.#sql.name, doing);
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw logClosed();
+  }
+}
+
+const factColumns = "e.stream, e.revision, e.position, e.event_id, e.type, e.data, e.metadata";
+
+interface FactRow extends SqlRow {
+  readonly stream: string;
+  readonly revision: string;
+  readonly position: string;
+  readonly event_id: string;
+  readonly type: string;
+  readonly data: RecordedFact["data"];
+  readonly metadata: RecordedFact["metadata"];
+}
+
+type PageRow = FactRow & { readonly head: string | null };
+
+function asFact(row: FactRow): RecordedFact {
+  return {
+    id: row.event_id,
+    type: row.type,
+    data: row.data,
+    metadata: row.metadata,
+    stream: row.stream,
+    revision: BigInt(row.revision),
+    position: row.position,
+  };
+}
+
+function asOutcome({ stream, expected }: AppendRequest, row: OutcomeRow): Appended | Error {
+  if (row.outcome === "duplicate-id") return duplicateId(stream, row.duplicate);
+  const revision = BigInt(row.last_revision);
+  if (row.outcome !== "conflict") return { revision, position: row.last_position };
+  return wrongExpectedRevision(stream, expected, revision < 0n ? undefined : revision);
+}
+
+interface FilterSql {
+  readonly condition: string;
+  readonly order: string;
+  readonly parameters: readonly SqlParameter[];
+}
+
+function filterSql(filter: EventFilter | undefined, sinceRevision: bigint): FilterSql {
+  if (filter === undefined) return { condition: "", order: "e.position", parameters: [] };
+  if ("stream" in filter) {
+    return {
+      condition: "and e.stream = $3 and e.revision > $4",
+      // Positions follow revisions within a stream, and these are what the index has.
+      order: "e.revision",
+      parameters: [filter.stream, sinceRevision.toString()],
+    };
+  }
+  return {
+    condition: "and e.stream ^@ any ($3::text[])",
+    order: "e.position",
+    parameters: [textArray(filter.streamPrefixes)],
+  };
+}
+
+function later(after: Position | undefined, head: string | undefined): Position | undefined {
+  return positionNumber(head) > positionNumber(after) ? head : after;
+}
+
+function clamped(revision: bigint): bigint {
+  const bound = 2n ** 62n;
+  return revision > bound ? bound : revision < -bound ? -bound : revision;
+}

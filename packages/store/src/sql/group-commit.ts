@@ -1,0 +1,75 @@
+/** What one item costs in a batch, and how a batch is done. */
+export interface GroupCommitOptions<Item, Outcome> {
+  readonly maxItems: number;
+  readonly maxSize: number;
+  readonly sizeOf: (item: Item) => number;
+  /** Does a batch in one transaction and gives one outcome per item, in order. A rejection is every item's. */
+  readonly flush: (items: readonly Item[]) => Promise<readonly Outcome[]>;
+  /** Whether a rejected batch failed for the sake of one item's content: then each is tried by itself. */
+  readonly isOneItemsFault: (error: unknown) => boolean;
+}
+
+/**
+ * Does items in batches, one batch at a time, in the order they came, without timers: what comes in while a batch is in
+ * flight makes the next one, and what comes in during one turn of the event loop goes together.
+ */
+export class GroupCommit<Item, Outcome> {
+  readonly #options: GroupCommitOptions<Item, Outcome>;
+  #waiting: Entry<Item, Outcome>[] = [];
+  #running: Promise<void> | undefined;
+
+  constructor(options: GroupCommitOptions<Item, Outcome>) {
+    this.#options = options;
+  }
+
+  add(item: Item): Promise<Outcome> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ item, resolve, reject });
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Resolves when nothing is waiting or in flight. */
+  async idle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      await this.#do(this.#take());
+    }
+    this.#running = undefined;
+  }
+
+  #take(): Entry<Item, Outcome>[] {
+    const { maxItems, maxSize, sizeOf } = this.#options;
+    let size = 0;
+    let count = 0;
+    for (const { item } of this.#waiting) {
+      size += sizeOf(item);
+      if (count === maxItems || (count > 0 && size > maxSize)) break;
+      count++;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  async #do(batch: readonly Entry<Item, Outcome>[]): Promise<void> {
+    try {
+      const outcomes = await this.#options.flush(batch.map(({ item }) => item));
+      for (const [index, outcome] of outcomes.entries()) batch[index]?.resolve(outcome);
+    } catch (error) {
+      if (batch.length > 1 && this.#options.isOneItemsFault(error)) {
+        for (const entry of batch) await this.#do([entry]);
+      } else {
+        for (const entry of batch) entry.reject(error);
+      }
+    }
+  }
+}
+
+interface Entry<Item, Outcome> {
+  readonly item: Item;
+  readonly resolve: (outcome: Outcome) => void;
+  readonly reject: (error: unknown) => void;
+}

@@ -1,0 +1,27 @@
+import { createPostgresSql, type Sql } from "@fetch-image/store/postgres";
+import { afterAll } from "vitest";
+import { startPostgres, type TestPostgres } from "../support/postgres.ts";
+
+/** One server for the tests of a file, started when the first of them needs it and ended after the last. */
+export function sharedPostgres(): {
+  /** One pool, and a schema that nobody has used. */
+  freshSchema(): Promise<{ readonly sql: Sql; readonly schema: string }>;
+  server(): Promise<TestPostgres>;
+} {
+  let starting: Promise<TestPostgres> | undefined;
+  let pool: Sql | undefined;
+  let schemas = 0;
+  const server = (): Promise<TestPostgres> => (starting ??= startPostgres());
+  afterAll(async () => {
+    await pool?.close();
+    await (await starting)?.stop();
+  });
+  return {
+    server,
+    async freshSchema() {
+      const { url } = await server();
+      pool ??= createPostgresSql({ connectionString: url });
+      return { sql: pool, schema: `test_${++schemas}` };
+    },
+  };
+}
