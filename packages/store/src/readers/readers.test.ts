@@ -1,0 +1,120 @@
+import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { NewFact } from "@fetch-image/core";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createMemoryEventLog } from "../memory/event-log.ts";
+import { createMemoryReadModel } from "../memory/read-model.ts";
+import { connectReader } from "./connect-reader.ts";
+import { serveReaders } from "./serve-readers.ts";
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "fetch-image-readers-"));
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const fact = (n: number): NewFact => ({
+  id: `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`,
+  type: "Happened",
+  data: { n, odd: { $n: "5", revision: "7" } },
+  metadata: {},
+});
+
+test("a reader sees what the holder has, with the same values", async () => {
+  const eventLog = createMemoryEventLog();
+  const readModel = createMemoryReadModel();
+  await eventLog.append("build-1", "no-stream", [fact(1), fact(2)]);
+  const versions = [{ scope: "s", tag: "v1", digest: "sha256:1", checkOrder: 3n }];
+  const scopes = [{ scope: "s", repository: "docker.io/library/busybox" }];
+  await readModel.apply({ builds: [{ buildId: "1" }], images: [], scopes, versions }, { from: undefined, to: "2" });
+  const server = await serveReaders({ directory, eventLog, readModel });
+  const reader = await connectReader(directory);
+
+  expect(await reader.eventLog.read("build-1")).toEqual(await eventLog.read("build-1"));
+  expect(await reader.eventLog.read("build-1", { from: 1n })).toHaveLength(1);
+  expect(await reader.eventLog.readAll({ limit: 10 })).toEqual(await eventLog.readAll({ limit: 10 }));
+  expect(await reader.readModel.versions("s")).toEqual(await readModel.versions("s"));
+  expect(await reader.readModel.checkpoint()).toBe("2");
+  expect(await reader.readModel.build("404")).toBeUndefined();
+  expect(await reader.readModel.builds({ limit: 5 })).toEqual([{ buildId: "1" }]);
+  await reader.close();
+  await server.close();
+});
+
+test("a reader follows live, and stops when it likes", async () => {
+  const eventLog = createMemoryEventLog();
+  const server = await serveReaders({ directory, eventLog, readModel: createMemoryReadModel() });
+  const reader = await connectReader(directory);
+  const controller = new AbortController();
+  const seen: string[] = [];
+  const following = (async () => {
+    for await (const message of reader.eventLog.subscribe({ signal: controller.signal })) {
+      seen.push(message.kind === "fact" ? `${message.fact.revision}` : message.kind);
+      if (seen.at(-1) === "1") controller.abort();
+    }
+  })();
+  await eventLog.append("build-1", "no-stream", [fact(1)]);
+  await eventLog.append("build-1", 0n, [fact(2)]);
+  await following;
+  expect(seen.filter((each) => each !== "caught-up")).toEqual(["0", "1"]);
+  await reader.close();
+  await server.close();
+});
+
+test("nothing is written through a reader", async () => {
+  const server = await serveReaders({
+    directory,
+    eventLog: createMemoryEventLog(),
+    readModel: createMemoryReadModel(),
+  });
+  const reader = await connectReader(directory);
+  await expect(reader.eventLog.append("build-1", "no-stream", [fact(1)])).rejects.toMatchObject({
+    code: "FI_STORE_LOCKED",
+  });
+  await expect(reader.readModel.reset()).rejects.toMatchObject({ code: "FI_STORE_LOCKED" });
+  await reader.close();
+  await server.close();
+});
+
+test("the socket is its owner's alone, and gone after the holder closed", async () => {
+  const server = await serveReaders({
+    directory,
+    eventLog: createMemoryEventLog(),
+    readModel: createMemoryReadModel(),
+  });
+  expect(statSync(join(directory, "readers.sock")).mode & 0o777).toBe(0o600);
+  await server.close();
+  await expect(connectReader(directory)).rejects.toMatchObject({ code: "FI_STORE_UNAVAILABLE" });
+});
+
+test("a holder that goes away ends what its readers wait for", async () => {
+  const server = await serveReaders({
+    directory,
+    eventLog: createMemoryEventLog(),
+    readModel: createMemoryReadModel(),
+  });
+  const reader = await connectReader(directory);
+  const { signal } = new AbortController();
+  const following = (async () => {
+    for await (const message of reader.eventLog.subscribe({ signal })) expect(message.kind).toBe("caught-up");
+  })();
+  const failure = following.catch((error: unknown) => error);
+  await reader.eventLog.read("build-1");
+  await server.close();
+  expect(await failure).toMatchObject({ code: "FI_STORE_UNAVAILABLE" });
+  await expect(reader.eventLog.read("build-1")).rejects.toMatchObject({ code: "FI_STORE_UNAVAILABLE" });
+});
+
+test("a data directory whose path is too long for a socket is served all the same", async () => {
+  const deep = join(directory, "d".repeat(100), "e".repeat(100));
+  mkdirSync(deep, { recursive: true });
+  const eventLog = createMemoryEventLog();
+  const server = await serveReaders({ directory: deep, eventLog, readModel: createMemoryReadModel() });
+  const reader = await connectReader(deep);
+  expect(await reader.eventLog.read("build-1")).toEqual([]);
+  await reader.close();
+  await server.close();
+});
