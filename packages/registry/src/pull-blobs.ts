@@ -20,8 +20,9 @@ export async function pullBlobs(pull: Pull, descriptors: readonly Descriptor[]):
     for (let blob = queue.shift(); blob && !failure; blob = queue.shift()) {
       try {
         const present = await pull.options.store.has(blob.digest);
+        if (!present) await pullBlob(pull, blob, limit.signal, (count) => tally.received(count));
         if (present) tally.received(blob.size);
-        else downloaded += await pullBlob(pull, blob, limit.signal, (count) => tally.received(count));
+        else downloaded += blob.size;
         tally.done();
       } catch (error) {
         failure ??= { error };
@@ -39,7 +40,7 @@ async function pullBlob(
   blob: Descriptor,
   signal: AbortSignal,
   onBytes: (count: number) => void,
-): Promise<number> {
+): Promise<void> {
   signal.throwIfAborted();
   const answer = await conversation.ask(target, {
     method: "GET",
@@ -53,7 +54,6 @@ async function pullBlob(
   let failure: unknown;
   try {
     await store.put(blob.digest, bounded(answer, blob, subject, onBytes), { size: blob.size, signal });
-    return blob.size;
   } catch (error) {
     failure = error;
     throw withHost(error, answer, subject);

@@ -1,0 +1,170 @@
+import type { CheckPlan, GetPlan, JsonObject, StepContext, StepRunner, Version } from "@fetch-image/core";
+import { createImageRegistry, createRegistryImageRunner, type OciRegistry } from "@fetch-image/registry";
+import { type EmbeddedRegistry, startEmbeddedRegistry } from "@fetch-image/registry/embedded";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type MemoryArtifacts, memoryArtifacts } from "./memory-artifacts.ts";
+import { failureOf, patient } from "./support.ts";
+
+let peer: EmbeddedRegistry;
+let registry: OciRegistry;
+let store: MemoryArtifacts;
+let runner: StepRunner;
+let printed: string;
+
+beforeEach(async () => {
+  peer = await startEmbeddedRegistry();
+  registry = createImageRegistry();
+  store = memoryArtifacts();
+  runner = createRegistryImageRunner({ registry, store });
+  printed = "";
+});
+
+afterEach(async () => {
+  await registry.close();
+  await peer.close();
+});
+
+function context(): StepContext {
+  return {
+    buildId: "1",
+    effectKey: "e1",
+    image: { privileged: false },
+    output: (chunk) => void (printed += chunk),
+    ...patient,
+  };
+}
+
+function check(source: JsonObject, from?: Version): Promise<readonly Version[]> {
+  const plan: CheckPlan = {
+    id: "1/image-check",
+    check: { name: "image", type: "registry-image", source, ...(from ? { from_version: from } : {}) },
+  };
+  return runner.check(plan, context());
+}
+
+function get(source: JsonObject, version: Version, params?: JsonObject): Promise<{ handle: string }> {
+  const plan: GetPlan = {
+    id: "1/image-get",
+    get: { name: "image", type: "registry-image", source, version, ...(params ? { params } : {}) },
+  };
+  return runner.get(plan, context());
+}
+
+const app = (): JsonObject => ({ repository: `${peer.host}/acme/app`, tag: "1" });
+
+describe("a check", () => {
+  test("gives the tag's version, and says what it asked", async () => {
+    const { digest } = await peer.push("acme/app:1");
+    expect(await check(app())).toEqual([{ tag: "1", digest }]);
+    expect(printed).toBe(`checking ${peer.host}/acme/app:1\n1 is ${digest} (HEAD at ${peer.host})\n`);
+  });
+
+  test("takes a number for a tag, as the resource does", async () => {
+    const { digest } = await peer.push("acme/app:42.1");
+    expect(await check({ ...app(), tag: 42.1 })).toEqual([{ tag: "42.1", digest }]);
+  });
+
+  test("of a tag that is not there gives nothing, and says so", async () => {
+    expect(await check(app())).toEqual([]);
+    expect(printed).toContain("has no tag 1");
+  });
+
+  test("from a version gives that one first, while the registry still has it", async () => {
+    const before = await peer.push("acme/app:1", { layers: ["before"] });
+    const after = await peer.push("acme/app:1", { layers: ["after"] });
+    const newest = { tag: "1", digest: after.digest };
+    expect(await check(app(), { tag: "1", digest: before.digest })).toEqual([
+      { tag: "1", digest: before.digest },
+      newest,
+    ]);
+    expect(await check(app(), { digest: after.digest })).toEqual([newest]);
+    expect(await check(app(), { tag: "1", digest: `sha256:${"0".repeat(64)}` })).toEqual([newest]);
+    expect(await check(app(), { tag: "1" })).toEqual([newest]);
+  });
+
+  test.each([
+    [{ tag_regex: "^1" }, "tag_regex"],
+    [{ semver_constraint: "1.x" }, "semver_constraint"],
+    [{ variant: "alpine" }, "variant"],
+    [{}, "tag"],
+    [{ tag: "1", aws_region: "eu-west-1" }, "aws_region"],
+    [{ tag: "1", azure_acr: true }, "azure_acr"],
+  ])("of %j cannot be answered here, and the field is named", async (fields, field) => {
+    const error = await failureOf(check({ repository: `${peer.host}/acme/app`, ...fields }));
+    expect(error).toMatchObject({ code: "FI_SOURCE_UNSUPPORTED", details: { field } });
+    expect(error.message).toContain(field);
+    expect(peer.requests).toHaveLength(0);
+  });
+
+  test("of a source that is none is refused with the field's name", async () => {
+    expect(await failureOf(check({ tag: "1" }))).toMatchObject({
+      code: "FI_SOURCE_INVALID",
+      details: { field: "repository" },
+    });
+    expect((await failureOf(check({ ...app(), tagg: "1" }))).code).toBe("FI_SOURCE_INVALID");
+  });
+
+  test("through a mirror asks the mirror, which no client without the resource's rules may", async () => {
+    await using mirror = await startEmbeddedRegistry();
+    const { digest } = await mirror.push("library/busybox:1");
+    const source = { repository: "busybox", tag: "1", registry_mirror: { host: mirror.host } };
+    expect(await check(source)).toEqual([{ tag: "1", digest }]);
+  });
+
+  test("of another type needs another runner", async () => {
+    const plan: CheckPlan = { id: "1", check: { name: "repo", type: "git", source: {} } };
+    const error = await failureOf(runner.check(plan, context()));
+    expect(error).toMatchObject({ code: "FI_STEP_RUNNER_MISSING", details: { name: "repo", type: "git" } });
+  });
+
+  test("that is aborted ends so", async () => {
+    const plan: CheckPlan = { id: "1", check: { name: "image", type: "registry-image", source: app() } };
+    const aborted = { ...context(), signal: AbortSignal.abort() };
+    expect((await failureOf(runner.check(plan, aborted))).code).toBe("FI_ABORTED");
+  });
+});
+
+describe("a get", () => {
+  test("makes a layout of the version's digest, whatever the tag points to by now", async () => {
+    const { digest } = await peer.push("acme/app:1", { layers: ["before"] });
+    await peer.push("acme/app:1", { layers: ["after"] });
+    expect(await get(app(), { tag: "1", digest })).toEqual({ handle: `/layouts/${digest}` });
+    expect(store.layouts.map((layout) => layout.digest)).toEqual([digest]);
+    expect(printed.split("\n")[0]).toBe(`fetching ${peer.host}/acme/app@${digest}`);
+    expect(printed).toMatch(/2 of 2 blobs\nlinux\/amd64: \d+ kB, \d+ kB downloaded\n$/);
+  });
+
+  test("takes the platform of the params for the source's whole", async () => {
+    const { digest, platforms } = await peer.push("acme/app:1", {
+      platforms: ["linux/amd64", "linux/arm64", "linux/s390x"],
+    });
+    const source = { ...app(), platform: { architecture: "s390x" } };
+    expect(await get(source, { digest })).toEqual({ handle: `/layouts/${platforms["linux/s390x"]}` });
+    const params = { platform: { architecture: "arm64", os: "linux" } };
+    expect(await get(source, { digest }, params)).toEqual({ handle: `/layouts/${platforms["linux/arm64"]}` });
+  });
+
+  test("of a version without a digest fetches nothing", async () => {
+    await peer.push("acme/app:1");
+    for (const version of [{ tag: "1" }, { digest: "sha256:abc" }]) {
+      expect((await failureOf(get(app(), version))).code).toBe("FI_NO_VERSION");
+    }
+    expect(peer.requests).toHaveLength(0);
+  });
+
+  test("that is told to skip the download has nothing to give", async () => {
+    const { digest } = await peer.push("acme/app:1");
+    const error = await failureOf(get(app(), { digest }, { skip_download: true }));
+    expect(error).toMatchObject({ code: "FI_SOURCE_UNSUPPORTED", details: { field: "params.skip_download" } });
+  });
+
+  test("of a large image says how far it is, a few times", async () => {
+    const layers = Array.from({ length: 20 }, (_, at) => `${at}`.repeat(50_000));
+    const { digest } = await peer.push("acme/app:1", { layers });
+    await get(app(), { digest });
+    const lines = printed.split("\n").filter((line) => line.includes(" blobs"));
+    expect(lines.length).toBeGreaterThan(1);
+    expect(lines.length).toBeLessThanOrEqual(4);
+    expect(lines.at(-1)).toContain("21 of 21 blobs");
+  });
+});
