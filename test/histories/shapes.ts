@@ -5,15 +5,14 @@ import {
   aPinnedRequest,
   aRequest,
   aRequestOfOtherType,
-  BuildHistory,
   digestA,
   digestB,
   type InputFor,
   inputs,
   lastingFailure,
   passingFailure,
-  ScopeHistory,
 } from "../support/fetch-facts.ts";
+import { BuildHistory, ScopeHistory } from "../support/stream-histories.ts";
 
 const version = { tag: "v1", digest: digestA };
 const policed = { policy: true };

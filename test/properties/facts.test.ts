@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { buildFactToStore, formatTime, nameUuid, parseTime, scopeFactToStore } from "@fetch-image/core";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { testHash } from "../support/fetch-facts.ts";
+import { testHash } from "../support/stream-histories.ts";
 import { seedFromEnv } from "./seed.ts";
 
 const settings = { seed: seedFromEnv(), numRuns: 2000 };

@@ -7,14 +7,13 @@ import {
   aPinnedRequest,
   aRequest,
   aRequestOfOtherType,
-  BuildHistory,
   digestA,
-  essence,
   type InputFor,
   inputOf,
   inputs,
   lastingFailure,
 } from "../support/fetch-facts.ts";
+import { BuildHistory, essence } from "../support/stream-histories.ts";
 
 const version = { tag: "v1", digest: digestA };
 const retry = { ...aRequest().retry, attempts: 2 };

@@ -14,7 +14,8 @@ import {
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { anyHistory, anyInput, anyRequest } from "../support/any-fetch.ts";
-import { type BuildHistory, essence, inputOf } from "../support/fetch-facts.ts";
+import { inputOf } from "../support/fetch-facts.ts";
+import { type BuildHistory, essence } from "../support/stream-histories.ts";
 import { seedFromEnv } from "./seed.ts";
 
 const terminal: ReadonlySet<string> = new Set([

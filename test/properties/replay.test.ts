@@ -14,7 +14,8 @@ import {
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { anyBuild, anyHistory } from "../support/any-fetch.ts";
-import { aRequest, BuildHistory, digestA, essence, type InputFor, inputs } from "../support/fetch-facts.ts";
+import { aRequest, digestA, type InputFor, inputs } from "../support/fetch-facts.ts";
+import { BuildHistory, essence } from "../support/stream-histories.ts";
 import { seedFromEnv } from "./seed.ts";
 
 test("H1: a replay finds what the writer knew: state, version, image, failure, owed effect and timer of every fetch", () => {

@@ -13,7 +13,8 @@ import {
 } from "@fetch-image/core";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { digestA, digestB, passingFailure, ScopeHistory } from "../support/fetch-facts.ts";
+import { digestA, digestB, passingFailure } from "../support/fetch-facts.ts";
+import { ScopeHistory } from "../support/stream-histories.ts";
 import { seedFromEnv } from "./seed.ts";
 
 test("S1: an observation younger than the interval answers everyone who was not triggered by hand, and says whose it was", () => {

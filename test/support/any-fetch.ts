@@ -5,7 +5,6 @@ import {
   aPinnedRequest,
   aRequest,
   aRequestOfOtherType,
-  BuildHistory,
   digestA,
   digestB,
   type InputFor,
@@ -13,6 +12,7 @@ import {
   lastingFailure,
   passingFailure,
 } from "./fetch-facts.ts";
+import { BuildHistory } from "./stream-histories.ts";
 
 const anyVersion = fc.constantFrom<{ readonly [key: string]: string }>(
   { tag: "v1", digest: digestA },

@@ -153,6 +153,14 @@ describe("why a fetch failed", () => {
     });
   });
 
+  test("a denial that does not say how hard it is counts as hard", () => {
+    const denied: FetchInput = {
+      type: "PolicyDecided",
+      data: { fetchId, phase: "request", decision: "denied", reasons: [] },
+    };
+    expect(stateName(after({ ...task, policy: true }, [denied]).state)).toBe("failed");
+  });
+
   test("a policy without an answer fails the fetch with its own failure", () => {
     const failure = { code: "FI_POLICY_UNAVAILABLE", message: "opa.test cannot be reached", retryable: true };
     const unanswered: FetchInput = { type: "PolicyUnanswered", data: { fetchId, phase: "request", failure } };
