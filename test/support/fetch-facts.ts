@@ -53,7 +53,7 @@ export function aRequestOfOtherType(changes: Partial<FetchRequest> = {}): FetchR
   return { ...request, type: "git-image", source: {}, credentials: true, checker: "step", ...changes };
 }
 
-export function someEvidence(changes: Partial<CheckEvidence> = {}): CheckEvidence {
+function someEvidence(changes: Partial<CheckEvidence> = {}): CheckEvidence {
   return {
     via: "HEAD",
     observedAt: formatTime(startOfTests),

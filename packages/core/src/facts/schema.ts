@@ -30,7 +30,7 @@ export const failure = z.object({
 });
 
 /** How a check's answer became known. */
-export const checkVia = z.enum(["HEAD", "GET", "fresh", "joined", "step"]);
+const checkVia = z.enum(["HEAD", "GET", "fresh", "joined", "step"]);
 
 /** Where an answer came from. */
 export const checkEvidence = z.object({

@@ -47,7 +47,7 @@ export function toMachineEvent(input: FetchInput): FetchEvent {
   return { ...input.data, type: input.type } as FetchEvent;
 }
 
-export const timerEvents: Readonly<Record<TimerName, string>> = {
+const timerEvents: Readonly<Record<TimerName, string>> = {
   backoff: "xstate.after.backoff.fetchImage.backing-off",
   patience: "xstate.after.patience.fetchImage.waiting",
 };
