@@ -72,7 +72,8 @@ function unknownHint(of: Mention["of"], known: Known): string {
  * `{name: registry-image, type: registry-image}` overrides the base type and is no cycle.
  */
 function checkNesting(types: readonly ResourceType[], baseTypes: ReadonlySet<string>, context: DecodeContext): void {
-  const typeOf = new Map(types.map(({ name, type }) => [name, type]));
+  // What a var will name is not known yet.
+  const typeOf = new Map(types.filter(({ name }) => !name.includes("((")).map(({ name, type }) => [name, type]));
   const depths = new Map<string, number>();
   for (const { name } of types) {
     const chain: string[] = [];

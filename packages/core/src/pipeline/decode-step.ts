@@ -35,6 +35,10 @@ export const step: Decoder<PipelineStep> = (node, path, context) => {
   if (second !== undefined) {
     return context.problem(node, path, `a step is a ${kind} or a ${second}, not both`, "Make two steps of it.");
   }
+  const called = field(node, kind);
+  if (called?.kind === "scalar" && called.value === null) {
+    return context.problem(called, path, `the value of ${kind} is missing`);
+  }
   const { fields, read } = stepKinds[kind];
   const across = field(node, "across") === undefined ? [] : ["fail_fast"];
   refuseUnknown(node.entries, [kind, ...fields, ...modifiers, ...across], `a ${kind} step`, path, context);
@@ -232,11 +236,11 @@ function stepList(node: YamlNode, path: string, context: DecodeContext): readonl
   return listOf(step)(node, path, context);
 }
 
-const acrossVar = record("an across var", { var: name }, { values: json, max_in_flight: maxInFlight });
+const acrossVar = record("an across var", { var: name, values: json }, { max_in_flight: maxInFlight });
 
 const acrossVars: Decoder<Extract<PipelineStep, { kind: "across" }>["vars"]> = (node, path, context) => {
   const vars = listOf(acrossVar)(node, path, context);
-  if (vars?.length === 0) return context.problem(node, path, "across has no vars");
+  if (node.kind === "list" && node.items.length === 0) return context.problem(node, path, "across has no vars");
   const twice = vars?.find((one, index) => vars.findIndex((other) => other.var === one.var) !== index);
   if (twice !== undefined) return context.problem(node, path, `the var ${showText(twice.var)} stands here twice`);
   for (const [index, { values }] of (vars ?? []).entries()) {
@@ -244,7 +248,7 @@ const acrossVars: Decoder<Extract<PipelineStep, { kind: "across" }>["vars"]> = (
     if (isVar || Array.isArray(values)) continue;
     context.problem(node, `${path}[${index}]`, "the values of an across var must be a list");
   }
-  return vars?.map((one) => ({ ...one, values: one.values ?? [] }));
+  return vars;
 };
 
 const positive: Decoder<number> = (node, path, context) => {

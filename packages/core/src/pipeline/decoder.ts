@@ -165,6 +165,7 @@ export function readFields(
   optional: Fields,
   { what, path, context }: Place,
 ): object | undefined {
+  const known = [...Object.keys(required), ...Object.keys(optional)];
   const read: [string, unknown][] = [];
   let complete = true;
   for (const { key, value } of node.entries) {
@@ -178,8 +179,11 @@ export function readFields(
   for (const missing of Object.keys(required)) {
     const entry = node.entries.find(({ key }) => key === missing);
     if (entry === undefined || (entry.value.kind === "scalar" && entry.value.value === null)) {
-      context.problem(entry ?? node, path, `${what} has no ${missing}`);
       complete = false;
+      // A misspelt field has been refused already, with its right name.
+      const unknown = node.entries.filter(({ key }) => !known.includes(key)).slice(0, 20);
+      const isMisspelt = unknown.some(({ key }) => didYouMean(key, known) === missing);
+      if (!isMisspelt) context.problem(entry ?? node, path, `${what} has no ${missing}`);
     }
   }
   return complete ? Object.fromEntries(read) : undefined;

@@ -50,7 +50,9 @@ export function interpolate(root: YamlNode, lookup: VarLookup): { root: YamlNode
         path: "",
         says: `the value of ((${name})) is nested deeper than ${deepest} levels`,
       });
-    } else if (value !== undefined) return fromJson(value, node.at);
+      return node;
+    }
+    if (value !== undefined) return fromJson(value, node.at);
     return { ...node, value: text(node.value, node.at) };
   };
   const entry = ({ key, at, value }: YamlEntry): YamlEntry => ({

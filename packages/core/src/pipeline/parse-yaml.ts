@@ -161,7 +161,7 @@ const inWords: { readonly [Code in ErrorCode]: string } = {
   BAD_COLLECTION_TYPE: "the value is not what its tag says",
   BAD_DIRECTIVE: "a malformed directive (a line that begins with %)",
   BAD_DQ_ESCAPE: "an unknown escape (a backslash) in double quotes",
-  BAD_INDENT: "wrong indentation",
+  BAD_INDENT: "wrong indentation, or a closing bracket is missing",
   BAD_PROP_ORDER: "an anchor or tag in the wrong place",
   BAD_SCALAR_START: "a value that begins with this character must be quoted",
   BLOCK_AS_IMPLICIT_KEY: "a key and its value, or a list, where only a plain value can stand",

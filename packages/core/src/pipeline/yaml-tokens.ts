@@ -16,25 +16,35 @@ export function yamlTokens(text: string): { readonly tokens: CST.Token[] } | { r
   const parser = new Parser();
   const tokens: CST.Token[] = [];
   let run = 0;
-  let documents = 0;
-  let directives = 0;
   for (const lexeme of new Lexer().lex(text)) {
     const { offset } = parser;
     run = runLength(run, lexeme);
     if (run > longestRun) return stop(offset, "a comma, an anchor or a tag where a value should be");
-    for (const token of parser.next(lexeme)) {
-      if (token.type === "error") return stop(token.offset, "this is not YAML");
-      if (token.type === "document" && ++documents > 1) return stop(token.offset, "a second document begins here");
-      if (token.type === "directive" && ++directives > longestRun) return stop(token.offset, "too many directives");
-      tokens.push(token);
-    }
+    const unwanted = take(parser.next(lexeme), tokens);
+    if (unwanted !== undefined) return unwanted;
     if (parser.stack.length > deepestStack) return stop(offset, "nested too deeply");
     const top = parser.stack.at(-1);
     if (top !== undefined && "end" in top && (top.end?.length ?? 0) > longestRun) {
       return stop(offset, "text where a value has already ended");
     }
   }
-  return { tokens: [...tokens, ...parser.end()] };
+  return take(parser.end(), tokens) ?? { tokens };
+}
+
+/** Adds the tokens, but for the first that no pipeline has. */
+function take(more: Iterable<CST.Token>, tokens: CST.Token[]): { readonly problem: Problem } | undefined {
+  for (const token of more) {
+    const { type, offset } = token;
+    if (type === "error") return stop(offset, "this is not YAML");
+    if (type === "document" && has(tokens, type, 1)) return stop(offset, "a second document begins here");
+    if (type === "directive" && has(tokens, type, longestRun)) return stop(offset, "too many directives");
+    tokens.push(token);
+  }
+  return undefined;
+}
+
+function has(tokens: readonly CST.Token[], type: CST.Token["type"], atLeast: number): boolean {
+  return tokens.filter((token) => token.type === type).length >= atLeast;
 }
 
 /** How many lexemes in a row have only decorated a value that does not come. */
