@@ -1,4 +1,4 @@
-import type { FetchImageError, Logger } from "@fetch-image/core";
+import type { FetchImageError, FetchImageErrorCode, Logger } from "@fetch-image/core";
 import { createImageRegistry, type RegistryOptions } from "@fetch-image/registry";
 import { type EmbeddedRegistry, startEmbeddedRegistry } from "@fetch-image/registry/embedded";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -31,7 +31,7 @@ function logger(): Logger {
 
 async function failure(options: RegistryOptions = {}): Promise<FetchImageError> {
   await using registry = createImageRegistry({ ...hasty, logger: logger(), ...options });
-  return failureOf(registry.resolve(sourceAt(peer, "private/app", { username, password }), "1", patient));
+  return await failureOf(registry.resolve(sourceAt(peer, "private/app", { username, password }), "1", patient));
 }
 
 function echo(...forms: string[]): string {
@@ -39,54 +39,77 @@ function echo(...forms: string[]): string {
 }
 
 /** Ways to fail, each with a registry that repeats what it was told wherever it can. */
-const failures: Record<string, () => void> = {
-  "it is down": () => void peer.close(),
-  "it hangs": () => peer.hang("*", "*"),
-  "it drops connections": () => peer.reset("*", "*"),
-  "the credentials are wrong": () => peer.answerAlways("GET", "/token", 401, {}, echo(password, username, basic)),
-  "the token server fails": () => peer.answerAlways("GET", "/token", 500, {}, echo(`${username}:${password}`)),
-  "the token server echoes them as a URL": () =>
-    peer.answerAlways(
-      "GET",
-      "/token",
-      400,
-      {},
-      echo(`https://${encodeURIComponent(username)}:${encodeURIComponent(password)}@x/`),
-    ),
-  "the token is no token": () => peer.answerAlways("GET", "/token", 200, {}, JSON.stringify({ token: `${token}\n` })),
-  "the token server sends a page with them": () => peer.answerAlways("GET", "/token", 200, {}, `<p>${password}`),
-  "the token is refused": () => {
-    peer.answerAlways("GET", "/token", 200, {}, JSON.stringify({ token }));
-    const echoed = `Bearer realm="${peer.origin}/token",error="invalid_token",error_description="${token}"`;
-    peer.setHeaders("HEAD", tagPath, { "www-authenticate": echoed });
-  },
-  "the registry echoes the token": () => {
-    peer.answerAlways("GET", "/token", 200, {}, JSON.stringify({ token }));
-    peer.answerNext("HEAD", tagPath, 401, { "www-authenticate": `Bearer realm="${peer.origin}/token"` });
-    peer.answerAlways("HEAD", tagPath, 405);
-    peer.answerAlways("GET", tagPath, 403, {}, echo(token, `Bearer ${token}`));
-  },
-  "the realm repeats them": () => peer.setRealm(`http://127.0.0.9/${encodeURIComponent(password)}?p=${password}`),
-  "a redirect repeats them": () => {
-    peer.answerAlways("GET", "/token", 200, {}, JSON.stringify({ token }));
-    peer.answerNext("HEAD", tagPath, 401, { "www-authenticate": `Bearer realm="${peer.origin}/token"` });
-    peer.redirect("HEAD", tagPath, `http://${token}.localhost/?token=${token}`);
-  },
-  "it answers nonsense": () => {
-    peer.answerNext("HEAD", tagPath, 401, { "www-authenticate": `Bearer realm="${peer.origin}/token"` });
-    peer.answerAlways("HEAD", tagPath, 405);
-    peer.answerAlways("GET", tagPath, 200, {}, JSON.stringify({ mediaType: password, schemaVersion: 1 }));
-  },
-};
+const failures: readonly (readonly [name: string, code: FetchImageErrorCode, cause: () => void])[] = [
+  ["it is down", "FI_REGISTRY_UNREACHABLE", () => void peer.close()],
+  ["it hangs", "FI_REGISTRY_TIMEOUT", () => peer.hang("*", "*")],
+  ["it drops connections", "FI_REGISTRY_UNREACHABLE", () => peer.reset("*", "*")],
+  ["the credentials are wrong", "FI_UNAUTHORIZED", () => tokenServer(401, echo(password, username, basic))],
+  ["the token server fails", "FI_REGISTRY_UNAVAILABLE", () => tokenServer(500, echo(`${username}:${password}`))],
+  ["the token server echoes them in a URL", "FI_REGISTRY_PROTOCOL", () => tokenServer(400, echo(inUrl))],
+  ["the token is no token", "FI_REGISTRY_PROTOCOL", () => tokenServer(200, JSON.stringify({ token: `${token}\n` }))],
+  ["the token server sends them in a page", "FI_REGISTRY_PROTOCOL", () => tokenServer(200, `<p>${password}`)],
+  [
+    "the token is refused",
+    "FI_UNAUTHORIZED",
+    () => {
+      tokenServer(200, JSON.stringify({ token }));
+      peer.setHeaders("HEAD", tagPath, { "www-authenticate": `${bearer()},error="${token}",error_uri="${inUrl}"` });
+    },
+  ],
+  [
+    "the registry echoes the token",
+    "FI_FORBIDDEN",
+    () => {
+      peer.answerAlways("HEAD", tagPath, 405);
+      peer.answerAlways("GET", tagPath, 403, {}, echo(token, `Bearer ${token}`, password));
+      loggedInWith(token);
+    },
+  ],
+  [
+    "the realm repeats them",
+    "FI_REGISTRY_UNTRUSTED",
+    () => peer.setRealm(`http://127.0.0.9/${encodeURIComponent(password)}?p=${encodeURIComponent(password)}`),
+  ],
+  [
+    "the host of a redirect repeats the token",
+    "FI_REGISTRY_UNTRUSTED",
+    () => {
+      peer.redirect("HEAD", tagPath, `http://${token}.localhost/?token=${token}`);
+      loggedInWith(token);
+    },
+  ],
+  [
+    "it answers nonsense",
+    "FI_REGISTRY_PROTOCOL",
+    () => {
+      peer.answerAlways("HEAD", tagPath, 405);
+      loggedInWith(token);
+      peer.answerAlways("GET", tagPath, 200, {}, JSON.stringify({ mediaType: password, schemaVersion: token }));
+    },
+  ],
+];
 
-test.each(Object.keys(failures))("no secret is in any word of the error when %s", async (name) => {
-  failures[name]?.();
+const inUrl = `https://${encodeURIComponent(username)}:${encodeURIComponent(password)}@x/?t=${token}`;
+const bearer = (): string => `Bearer realm="${peer.origin}/token"`;
+
+function tokenServer(status: number, body: string): void {
+  peer.answerAlways("GET", "/token", status, {}, body);
+}
+
+/** The token is sent, and taken. */
+function loggedInWith(value: string): void {
+  tokenServer(200, JSON.stringify({ token: value }));
+  peer.answerNext("HEAD", tagPath, 401, { "www-authenticate": bearer() });
+}
+
+test.each(failures)("no secret is in any word of the error when %s (%s)", async (_, code, cause) => {
+  cause();
   const error = await failure();
+  expect(error.code).toBe(code);
   const words = [everyWordOf(error), ...logged].join("\n").toLowerCase();
   for (const secret of [canary, basic, encodeURIComponent(canary), token]) {
     expect(words).not.toContain(secret.toLowerCase());
   }
-  expect(error.message.length).toBeGreaterThan(10);
 });
 
 test("credentials of a proxy are in no word either", async () => {
@@ -102,6 +125,7 @@ test("credentials of a proxy are in no word either", async () => {
   for (const insecure of [false, true]) {
     const source = { repository: "registry.test/acme/app", insecure };
     const error = await failureOf(registry.resolve(source, "1", patient));
+    expect(error.code).toBe("FI_REGISTRY_UNREACHABLE");
     const words = [everyWordOf(error), ...logged].join("\n");
     expect(words).not.toContain(canary);
     expect(words).not.toContain(basic);
@@ -110,6 +134,7 @@ test("credentials of a proxy are in no word either", async () => {
 
 test("a password is never in clear where nobody asked for it", async () => {
   peer.setRealm("http://127.0.0.9/token");
-  await failure();
+  expect((await failure()).code).toBe("FI_REGISTRY_UNTRUSTED");
+  expect(peer.requests).toHaveLength(1);
   expect(peer.requests.every(({ authorization }) => !authorization)).toBe(true);
 });
