@@ -6,10 +6,12 @@ import { dirname, join } from "node:path";
 import { format, getFileInfo, resolveConfig } from "prettier";
 import * as errorReference from "./generators/error-reference.mjs";
 import * as machineChart from "./generators/machine-chart.mjs";
+import * as machinePicture from "./generators/machine-picture.mjs";
+import * as settingsReference from "./generators/settings-reference.mjs";
 import { root } from "./lib/process.mjs";
 
 /** @type {readonly {path: string, make: () => string | Promise<string>}[]} */
-const generators = [errorReference, machineChart];
+const generators = [errorReference, machineChart, machinePicture];
 const check = process.argv.includes("--check");
 
 for (const { path, make } of generators) {

@@ -45,15 +45,15 @@ import { asPath, findTarget } from "./targets.mjs";
 
 /**
  * The chart of a machine's config.
- * @param {object} config of an XState 5 machine: `machine.config`, or the same as JSON
+ * @param {any} config of an XState 5 machine: `machine.config`, or the same as JSON
  * @returns {Chart}
- * @throws {Error} when a target leads to no state; it names the state, the event and the target
+ * @throws {Error} when a target leads to no state; it names the transition, the target and the machine
  */
 export function toChart(config) {
-  const machine = /** @type {any} */ (config);
-  const nodes = allNodes({ config: machine, id: machine.id ?? "(machine)", key: machine.id ?? "(machine)" });
+  const id = config.id ?? "(machine)";
+  const nodes = withDescendants({ config, id, key: id, parent: undefined });
   return {
-    id: nodes[0].id,
+    id,
     states: nodes.map(toState),
     edges: nodes.flatMap((node) => edgesOf(node).map((edge) => resolved(edge, node, nodes))),
   };
@@ -64,28 +64,39 @@ export function toChart(config) {
  * @property {any} config
  * @property {string} id
  * @property {string} key
- * @property {Node} [parent]
- * @property {Node[]} children
+ * @property {Node | undefined} parent
+ * @property {readonly Node[]} children
  */
 
-/** @returns {Node[]} */
-function allNodes({ config, id, key, parent = undefined }) {
-  /** @type {Node} */
-  const node = { config, id, key, parent, children: [] };
+/**
+ * @param {Omit<Node, "children">} place
+ * @returns {Node[]}
+ */
+function withDescendants(place) {
+  /** @type {Node[]} */
+  const children = [];
+  const node = { ...place, children };
   const path = pathOf(node);
-  const descendants = Object.entries(config.states ?? {}).map(([childKey, child]) =>
-    allNodes({ config: child, id: child.id ?? [...path, childKey].join("."), key: childKey, parent: node }),
+  const families = Object.entries(place.config.states ?? {}).map(([key, config]) =>
+    withDescendants({ config, id: config.id ?? [...path, key].join("."), key, parent: node }),
   );
-  node.children = descendants.map(([first]) => first);
-  return [node, ...descendants.flat()];
+  children.push(...families.map(([child]) => child));
+  return [node, ...families.flat()];
 }
 
-/** Keys from the root, whose key is the machine's id: what ids are made of where a state gives itself none. */
+/**
+ * Keys from the root, whose key is the machine's id: what ids are made of where a state gives itself none.
+ * @param {Node} node
+ * @returns {string[]}
+ */
 function pathOf({ key, parent }) {
   return parent === undefined ? [key] : [...pathOf(parent), key];
 }
 
-/** @returns {ChartState} */
+/**
+ * @param {Node} node
+ * @returns {ChartState}
+ */
 function toState({ config, id, key, parent, children }) {
   const type = config.type ?? (config.history ? "history" : children.length > 0 ? "compound" : "atomic");
   return {
@@ -103,7 +114,11 @@ function toState({ config, id, key, parent, children }) {
   };
 }
 
-/** Edges whose targets are still as the config writes them. */
+/**
+ * Edges whose targets are still as the config writes them.
+ * @param {Node} node
+ * @returns {ChartEdge[]}
+ */
 function edgesOf({ config, id }) {
   return [
     ...initialOf(config, id),
@@ -132,6 +147,12 @@ function initialOf({ initial, states }, id) {
   return written(id, { kind: "initial" }, { ...rest, target: `.${asPath(target)}` });
 }
 
+/**
+ * @param {string} source
+ * @param {{kind: ChartEdge["kind"], name?: string, eventType?: string, event?: string}} event
+ * @param {any} transitions as the config writes them: one or several, of which each may be a mere target
+ * @returns {ChartEdge[]}
+ */
 function written(source, { kind, name = "", eventType = "", event = "" }, transitions) {
   const all = list(transitions).map((each) => (typeof each === "string" ? { target: each } : each));
   return all.map(({ target, guard, actions, description }, index) => ({
@@ -149,7 +170,12 @@ function written(source, { kind, name = "", eventType = "", event = "" }, transi
   }));
 }
 
-/** @returns {ChartEdge} */
+/**
+ * @param {ChartEdge} edge
+ * @param {Node} node its source
+ * @param {readonly Node[]} nodes all
+ * @returns {ChartEdge}
+ */
 function resolved(edge, node, nodes) {
   const targets = edge.targets.map((target) => {
     const found = findTarget(target, node, nodes);

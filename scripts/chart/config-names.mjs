@@ -56,10 +56,17 @@ function guardName(guard) {
     case "not":
       return `not ${inBrackets(parts[0])}`;
     case "stateIn":
-      return `in ${typeof guard.stateValue === "string" ? guard.stateValue : JSON.stringify(guard.stateValue)}`;
+      return `in ${stateName(guard.stateValue)}`;
     default:
       return ownName(guard);
   }
+}
+
+/** `playing.picture.gone`, or of a parallel state `playing.(picture.gone, sound.quiet)`. */
+function stateName(value) {
+  if (typeof value === "string") return value;
+  const parts = Object.entries(value).map(([key, inner]) => `${key}.${stateName(inner)}`);
+  return parts.length === 1 ? parts[0] : `(${parts.join(", ")})`;
 }
 
 const inBrackets = (guard) => (/ (and|or) /.test(guard) ? `(${guard})` : guard);

@@ -1,113 +1,101 @@
-// A chart as the graph that elk lays out: boxes as nodes, pills as labels on edges, or as nodes where no line comes in
-// or several go out.
-import { pillOf } from "./pill.mjs";
+// A chart as the graph that elk lays out: boxes, dots and hubs as nodes, the cards of lines as labels in their middle.
 import { stateBox } from "./state-box.mjs";
 
+/** @typedef {import("elkjs/lib/elk-api.js").ElkNode} ElkNode */
+
 const dotSize = 12;
-const inset = 24;
+const inset = 22;
 
 /**
  * @param {import("./chart-model.mjs").Chart} chart
- * @returns {{graph: import("elkjs/lib/elk-api.js").ElkNode, boxes: import("./state-box.mjs").StateBox[],
- *   pills: Map<string, import("./pill.mjs").Pill>}} pills by their edge's id
+ * @param {readonly import("./routes.mjs").Route[]} routes
+ * @returns {{graph: ElkNode, boxes: import("./state-box.mjs").StateBox[]}}
  */
-export function toGraph(chart) {
+export function toGraph(chart, routes) {
   const boxes = chart.states.map((state) =>
     stateBox(
       state,
       chart.edges.filter(({ source, targets }) => source === state.id && targets.length === 0),
     ),
   );
-  const moving = chart.edges.filter(({ targets }) => targets.length > 0);
-  const pills = new Map(
-    moving.flatMap((edge) => {
-      const pill = pillOf(edge);
-      return pill === undefined ? [] : [[edge.id, pill]];
-    }),
-  );
-  const tree = treeOf(chart);
-  const parts = moving.map((edge) => partsOf(edge, pills.get(edge.id), tree));
-  const nodesIn = (parent) =>
-    parts.flatMap(({ nodes }) => nodes.filter((node) => node.parent === parent).map(({ parent, ...node }) => node));
   const boxOf = new Map(boxes.map((box) => [box.state.id, box]));
 
+  /** @returns {ElkNode} */
   const toNode = (id) => {
     const box = boxOf.get(id);
+    if (box === undefined) throw new Error(`${id} is no state of ${chart.id}`);
     const { children } = box.state;
     if (children.length === 0) return { id, width: box.width, height: box.height };
-    return {
-      id,
-      layoutOptions: {
-        "elk.padding": `[top=${box.height + inset - 6},left=${inset},bottom=${inset},right=${inset}]`,
-        "elk.nodeSize.constraints": "MINIMUM_SIZE",
-        "elk.nodeSize.minimum": `(${box.width},${box.height + 2 * inset})`,
-      },
-      children: [...nodesIn(id), ...children.map(toNode)],
-    };
+    const own = routes.filter(({ within }) => within === id).flatMap(ownNode);
+    return { id, layoutOptions: containerOptions(box), children: [...own, ...children.map(toNode)] };
   };
-  const graph = {
-    id: "",
-    children: [toNode(chart.states[0].id)],
-    edges: parts.flatMap(({ edges }) => edges),
-    layoutOptions: options,
-  };
-  return { graph, boxes, pills };
+  const order = orderOfRegions(chart, routes);
+  const [root] = chart.states;
+  return { graph: { id: "", children: [toNode(root.id)], edges: [...routes.flatMap(toEdges), ...order] }, boxes };
 }
 
-/** Nodes and edges that stand for one transition. */
-function partsOf(edge, pill, tree) {
-  const { id, kind, source, targets } = edge;
-  if (kind === "initial") {
-    const dot = { id: `dot ${id}`, parent: source, width: dotSize, height: dotSize };
-    return { nodes: [dot], edges: [labelled(`${id}>0`, dot.id, targets[0], pill)] };
-  }
-  const enters = targets.every((target) => tree.isWithin(target, source) && target !== source);
-  const leaves = targets.every((target) => tree.isWithin(source, target) && target !== source);
-  const simple = targets.length === 1 && !enters && !leaves;
-  if (simple || pill === undefined) {
-    return { nodes: [], edges: targets.map((target, index) => labelled(`${id}>${index}`, source, target, pill)) };
-  }
-  const node = { id: `pill ${id}`, width: pill.width, height: pill.height };
-  const out = targets.map((target, index) => labelled(`${id}>${index}`, node.id, target));
-  const into = enters ? [] : [labelled(`${id}>`, source, node.id)];
-  const all = enters ? targets : [source, ...targets];
-  return { nodes: [{ ...node, parent: tree.commonAncestor(all) }], edges: [...into, ...out] };
+/** Edges that are not drawn: they keep a parallel state's regions beside each other, below the hubs in it. */
+function orderOfRegions({ states }, routes) {
+  const regions = new Map(states.map(({ id, type, children }) => [id, type === "parallel" ? children : []]));
+  return routes
+    .filter(({ shape }) => shape === "hub")
+    .flatMap(({ id, within }) =>
+      (regions.get(within) ?? []).map((region) => ({
+        id: `${id} order ${region}`,
+        sources: [hubOf(id)],
+        targets: [region],
+      })),
+    );
 }
 
-function labelled(id, from, to, pill = undefined) {
-  const label = pill && {
-    id: `label ${id}`,
-    text: ".",
-    width: pill.width,
-    height: pill.height,
-    layoutOptions: { "elk.edgeLabels.inline": "true", "elk.edgeLabels.placement": "CENTER" },
+export const dotOf = (id) => `${id} dot`;
+export const hubOf = (id) => `${id} hub`;
+export const lineInto = (id) => `${id} in`;
+export const lineOut = (id, index) => `${id} out ${index}`;
+
+/** @returns {ElkNode[]} */
+function ownNode({ id, shape, card }) {
+  if (shape === "dot") return [{ id: dotOf(id), width: dotSize, height: dotSize }];
+  return shape === "hub" ? [{ id: hubOf(id), width: card.width, height: card.height }] : [];
+}
+
+/** A line that leads back, to a state that the config lists earlier, is laid out as if it came from there. */
+function toEdges({ id, shape, source, targets, card, comesIn, back }) {
+  const from = { dot: dotOf(id), hub: hubOf(id), line: source }[shape];
+  const line = (id, from, to, labels = []) => {
+    const [start, end] = back ? [to, from] : [from, to];
+    return { id, sources: [start], targets: [end], labels };
   };
-  return { id, sources: [from], targets: [to], labels: label === undefined ? [] : [label] };
+  const into = comesIn ? [line(lineInto(id), source, from)] : [];
+  const labels = shape === "hub" || card === undefined ? [] : [labelOf(id, card)];
+  return [...into, ...targets.map((target, index) => line(lineOut(id, index), from, target, labels))];
 }
 
-function treeOf(chart) {
-  const parents = new Map(chart.states.map(({ id, parent }) => [id, parent]));
-  const withAncestors = (id) => (id === null ? [] : [id, ...withAncestors(parents.get(id) ?? null)]);
+function labelOf(id, { width, height }) {
+  const layoutOptions = { "elk.edgeLabels.inline": "true", "elk.edgeLabels.placement": "CENTER" };
+  // Elk leaves out a label without a text.
+  return { id: `${id} label`, text: "-", width, height, layoutOptions };
+}
+
+function containerOptions({ width, height }) {
   return {
-    isWithin: (id, ancestor) => withAncestors(id).includes(ancestor),
-    /** The innermost state that holds all of these as descendants. */
-    commonAncestor: ([first, ...rest]) =>
-      withAncestors(parents.get(first) ?? null).find((id) =>
-        rest.every((other) => other !== id && withAncestors(other).includes(id)),
-      ) ?? chart.id,
+    "elk.padding": `[top=${height + inset},left=${inset},bottom=${inset},right=${inset}]`,
+    "elk.nodeSize.constraints": "MINIMUM_SIZE",
+    // Elk turns a picture that grows downwards on its side, but not this: height comes first.
+    "elk.nodeSize.minimum": `(${height + 2 * inset},${width})`,
   };
 }
 
-const options = {
-  "elk.algorithm": "layered",
-  "elk.direction": "DOWN",
+/** For every node: elk's nodes inherit none but the first two. */
+export const layoutOptions = {
   "elk.hierarchyHandling": "INCLUDE_CHILDREN",
+  "elk.direction": "DOWN",
+  "elk.algorithm": "layered",
   "elk.edgeRouting": "ORTHOGONAL",
   "elk.randomSeed": "1",
   "elk.json.shapeCoords": "ROOT",
   "elk.json.edgeCoords": "ROOT",
   "elk.padding": "[top=12,left=12,bottom=12,right=12]",
-  "elk.layered.considerModelOrder.strategy": "NODES_AND_EDGES",
   "elk.layered.crossingMinimization.strategy": "LAYER_SWEEP",
   "elk.layered.nodePlacement.strategy": "NETWORK_SIMPLEX",
   "elk.layered.cycleBreaking.strategy": "DEPTH_FIRST",

@@ -1,14 +1,16 @@
-// Where everything goes: boxes, pills and lines of a chart, placed by elk's layered algorithm.
-import Elk from "elkjs/lib/elk.bundled.js";
-import { toGraph } from "./elk-graph.mjs";
+// Where everything goes: boxes, cards and lines of a chart, placed by elk's layered algorithm.
+import elkjs from "elkjs/lib/elk.bundled.js";
+import { dotOf, hubOf, layoutOptions, lineInto, lineOut, toGraph } from "./elk-graph.mjs";
+import { isLoop, loopThrough, straightened } from "./lines.mjs";
+import { routesOf } from "./routes.mjs";
 
 /**
  * All in whole pixels from the picture's upper left corner.
  * @typedef {object} Layout
  * @property {number} width
  * @property {number} height
- * @property {readonly PlacedBox[]} boxes parents before their children
- * @property {readonly PlacedEdge[]} edges
+ * @property {readonly PlacedBox[]} boxes every state's, parents before their children
+ * @property {readonly PlacedRoute[]} routes
  */
 
 /**
@@ -21,36 +23,33 @@ import { toGraph } from "./elk-graph.mjs";
  */
 
 /**
- * @typedef {object} PlacedEdge
- * @property {import("./chart-model.mjs").ChartEdge} edge
- * @property {readonly Line[]} lines
- * @property {{readonly pill: import("./pill.mjs").Pill, readonly x: number, readonly y: number} | undefined} pill
- * @property {Point | undefined} dot where an initial transition begins
+ * @typedef {object} PlacedRoute
+ * @property {import("./routes.mjs").Route} route
+ * @property {readonly import("./lines.mjs").Line[]} lines
+ * @property {{readonly card: import("./pill.mjs").Card, readonly x: number, readonly y: number} | undefined} card
+ * @property {import("./lines.mjs").Point | undefined} dot its middle
  */
-
-/** @typedef {readonly [x: number, y: number]} Point */
-/** @typedef {{readonly points: readonly Point[], readonly arrow: boolean}} Line with right angles only */
 
 /**
  * @param {import("./chart-model.mjs").Chart} chart
- * @param {Record<string, string>} [options] of elk, over ours
  * @returns {Promise<Layout>} the same for the same chart, on every machine
  */
-export async function layOut(chart, options = {}) {
-  const { graph, boxes, pills } = toGraph(chart);
-  const elk = new Elk();
-  const placed = await elk.layout({ ...graph, layoutOptions: { ...graph.layoutOptions, ...options } });
-  const nodes = new Map(allNodes(placed).map((node) => [node.id, node]));
-  const routes = new Map((placed.edges ?? []).map((edge) => [edge.id, edge]));
+export async function layOut(chart) {
+  const routes = routesOf(chart);
+  const { graph, boxes } = toGraph(chart, routes);
+  const placed = await new elkjs.default().layout(graph, { layoutOptions });
+  const places = {
+    nodes: new Map(allNodes(placed).map((node) => [node.id, node])),
+    lines: new Map((placed.edges ?? []).map((edge) => [edge.id, edge])),
+  };
   return {
     width: Math.ceil(placed.width ?? 0),
     height: Math.ceil(placed.height ?? 0),
-    boxes: boxes.map((box) => ({ box, ...rectangle(nodes.get(box.state.id)) })),
-    edges: chart.edges
-      .filter(({ targets }) => targets.length > 0)
-      .map((edge) => placeEdge(edge, { pill: pills.get(edge.id), nodes, routes })),
+    boxes: boxes.map((box) => ({ box, ...rectangle(places.nodes.get(box.state.id)) })),
+    routes: routes.map((route) => placeRoute(route, places)),
   };
 }
+
 function allNodes(node) {
   return [node, ...(node.children ?? []).flatMap(allNodes)];
 }
@@ -59,25 +58,32 @@ function rectangle({ x, y, width, height }) {
   return { x: Math.round(x), y: Math.round(y), width: Math.round(width), height: Math.round(height) };
 }
 
-function placeEdge(edge, { pill, nodes, routes }) {
-  const routesOf = (id) => [routes.get(id)].filter((route) => route !== undefined);
-  const into = routesOf(`${edge.id}>`);
-  const out = edge.targets.flatMap((_, index) => routesOf(`${edge.id}>${index}`));
-  const place = nodes.get(`pill ${edge.id}`) ?? out[0]?.labels?.[0];
-  const dot = nodes.get(`dot ${edge.id}`);
+/**
+ * @param {import("./routes.mjs").Route} route
+ * @param {{nodes: Map<string, any>, lines: Map<string, any>}} places
+ * @returns {PlacedRoute}
+ */
+function placeRoute(route, { nodes, lines }) {
+  const { id, targets, comesIn, back } = route;
+  const out = targets.map((_, index) => lines.get(lineOut(id, index)));
+  const drawn = [
+    ...(comesIn ? [{ points: pointsOf(lines.get(lineInto(id)), back), arrow: false }] : []),
+    ...out.map((line) => ({ points: pointsOf(line, back), arrow: true })),
+  ];
+  const place = nodes.get(hubOf(id)) ?? out[0].labels?.[0];
+  const card = route.card && { card: route.card, x: Math.round(place.x), y: Math.round(place.y) };
+  const dot = nodes.get(dotOf(id));
   return {
-    edge,
-    lines: [
-      ...into.map((route) => ({ points: pointsOf(route), arrow: false })),
-      ...out.map((route) => ({ points: pointsOf(route), arrow: true })),
-    ],
-    pill: pill === undefined ? undefined : { pill, x: Math.round(place.x), y: Math.round(place.y) },
-    dot: dot === undefined ? undefined : [Math.round(dot.x + dot.width / 2), Math.round(dot.y + dot.height / 2)],
+    route,
+    lines: card !== undefined && isLoop(drawn[0]) ? loopThrough(card, drawn[0]) : drawn,
+    card,
+    dot: dot && [Math.round(dot.x + dot.width / 2), Math.round(dot.y + dot.height / 2)],
   };
 }
 
-/** @returns {Point[]} */
-function pointsOf({ sections = [] }) {
+/** @returns {import("./lines.mjs").Point[]} */
+function pointsOf({ sections = [] }, back) {
   const points = sections.flatMap(({ startPoint, bendPoints = [], endPoint }) => [startPoint, ...bendPoints, endPoint]);
-  return points.map(({ x, y }) => [Math.round(x), Math.round(y)]);
+  const ordered = back ? points.reverse() : points;
+  return straightened(ordered.map(({ x, y }) => [Math.round(x), Math.round(y)]));
 }

@@ -1,92 +1,75 @@
-// A transition's pill: event, order, guard, what it does.
-import { row } from "./parts.mjs";
+// A transition's pill: its event, order and guard, and what it does. Transitions with the same ends share a line, and
+// their pills a card.
+import { named, row, stack } from "./parts.mjs";
+import { eventText, guardText } from "./in-words.mjs";
 import { wrap } from "./text-width.mjs";
 
+/** @typedef {import("./chart-model.mjs").ChartEdge} ChartEdge */
+
 /**
- * @typedef {object} Pill
- * @property {import("./chart-model.mjs").ChartEdge} edge
- * @property {number} width in pixels
- * @property {number} height
- * @property {readonly import("./parts.mjs").Part[]} parts
+ * Pills on top of each other, as wide as the widest.
+ * @typedef {{readonly width: number, readonly height: number, readonly pills: readonly Pill[]}} Card
  */
 
-const padding = { x: 12, y: 5 };
+/** @typedef {{readonly edge: ChartEdge} & import("./parts.mjs").Block} Pill */
+
 const rowHeight = 18;
-/** The widest line that a guard may make; a longer one moves to a line of its own. */
+const indent = 2;
+/** A line of a pill is not made longer than this by its guard, nor by its description. */
 const lineWidth = 190;
 
 /**
- * @param {import("./chart-model.mjs").ChartEdge} edge
- * @returns {Pill | undefined} undefined when the edge has nothing to say
+ * @param {readonly ChartEdge[]} edges
+ * @returns {Card | undefined} undefined when they have nothing to say
  */
-export function pillOf(edge) {
+export function cardOf(edges) {
+  const pills = edges.map(pillOf).filter(({ parts }) => parts.length > 0);
+  if (pills.length === 0) return undefined;
+  const width = Math.max(...pills.map(({ width }) => width));
+  return { width, height: pills.reduce((sum, { height }) => sum + height, 0), pills };
+}
+
+/** @returns {Pill} */
+function pillOf(edge) {
   const rows = [...eventRows(edge), ...descriptionRows(edge), ...edge.actions.map(actionRow)];
-  if (rows.length === 0) return undefined;
-  const placed = rows.map((items, index) => row(padding.x, padding.y + index * rowHeight, rowHeight, items));
-  return {
-    edge,
-    width: Math.ceil(Math.max(...placed.map(({ end }) => end)) + padding.x),
-    height: rows.length * rowHeight + 2 * padding.y,
-    parts: placed.flatMap(({ parts }) => parts),
-  };
+  return { edge, ...stack(rows, { x: 12, top: 5, bottom: 5 }) };
 }
 
-/** What the edge is called, in a word or two: also what a reader without a picture is told. */
-export function eventText({ kind, event }) {
-  switch (kind) {
-    case "event":
-      return event === "*" ? "any event" : event;
-    case "after":
-      return `after ${event}`;
-    case "always":
-      return "always";
-    case "done":
-    case "error":
-      return event === "" ? kind : `${event} ${kind}`;
-    case "snapshot":
-      return `${event} says`;
-    default:
-      return "";
-  }
-}
-
-/** When several transitions compete, the last one needs no guard. */
-export function guardText({ guard, order }) {
-  if (guard !== "") return { keyword: "IF", guard };
-  return order > 1 ? { keyword: "ELSE", guard: "" } : { keyword: "", guard: "" };
-}
-
+/** @returns {import("./parts.mjs").Block[]} */
 function eventRows(edge) {
   const text = eventText(edge);
   if (text === "") return [];
-  const icon = { after: "after", done: "done", error: "error" }[edge.kind];
+  const icon = icons[edge.kind];
+  /** @type {import("./parts.mjs").Item[]} */
   const event = [
     ...(edge.of > 1 ? [{ order: edge.order }, { gap: 6 }] : []),
     ...(icon === undefined ? [] : [{ icon }, { gap: 6 }]),
     { style: "event", text },
   ];
-  const { keyword, guard } = guardText(edge);
-  if (keyword === "") return [event];
-  const condition = [
-    { style: "keyword", text: keyword },
-    ...(guard === "" ? [] : [{ gap: 5 }, { style: "guard", text: guard }]),
-  ];
-  const line = [...event, { gap: 8 }, ...condition];
-  return row(0, 0, rowHeight, line).end <= lineWidth ? [line] : [event, [{ gap: indent }, ...condition]];
+  const condition = conditionOf(edge);
+  if (condition.length === 0) return [row(rowHeight, event)];
+  const oneLine = row(rowHeight, [...event, { gap: 8 }, ...condition]);
+  if (oneLine.width <= lineWidth) return [oneLine];
+  return [row(rowHeight, event), row(rowHeight, [{ gap: indent }, ...condition])];
 }
 
-const indent = 2;
+/** @type {Partial<Record<ChartEdge["kind"], import("./parts.mjs").Icon>>} */
+const icons = { after: "after", done: "done", error: "error" };
+
+/** @returns {import("./parts.mjs").Item[]} */
+function conditionOf(edge) {
+  const { keyword, guard } = guardText(edge);
+  if (keyword === "") return [];
+  if (guard === "") return [{ style: "keyword", text: keyword }];
+  return [{ style: "keyword", text: keyword }, { gap: 5 }, { style: "guard", text: guard }];
+}
 
 function descriptionRows({ description }) {
-  return wrap(description, "description", lineWidth).map((text) => [{ style: "description", text }]);
+  return wrap(description, "description", lineWidth).map((text) =>
+    row(rowHeight, [{ gap: indent }, { style: "description", text }]),
+  );
 }
 
-function actionRow({ name, params }) {
-  return [
-    { gap: indent },
-    { icon: "action" },
-    { gap: 5 },
-    { style: "action", text: name },
-    ...(params === "" ? [] : [{ gap: 6 }, { style: "params", text: params }]),
-  ];
+function actionRow(action) {
+  return row(rowHeight, [{ gap: indent }, ...named("action", action)]);
 }

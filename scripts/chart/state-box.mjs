@@ -1,118 +1,85 @@
 // A state's box: its name in a band, what it is for, what it does, and the transitions that stay in it.
-import { pillOf } from "./pill.mjs";
-import { row } from "./parts.mjs";
+import { cardOf } from "./pill.mjs";
+import { moved, named, row, sideBySide, space, stack } from "./parts.mjs";
 import { textStyles, wrap } from "./text-width.mjs";
 
+/** @typedef {import("./chart-model.mjs").ChartState} ChartState */
+
 /**
- * @typedef {object} StateBox
- * @property {import("./chart-model.mjs").ChartState} state
- * @property {number} width in pixels, what its own parts need
- * @property {number} height the same: a state's children come below
- * @property {number} band height of the band that its name stands in
- * @property {readonly import("./parts.mjs").Part[]} parts
+ * What a state itself takes; its children come below.
+ * @typedef {{readonly state: ChartState} & import("./parts.mjs").Block} StateBox
  */
 
-const paddingX = 14;
-const band = 34;
+/** Height of the band, in pixels. */
+export const band = 34;
+
+const padding = 14;
 const chipHeight = 22;
 const minWidth = 96;
 
 /**
- * @param {import("./chart-model.mjs").ChartState} state
+ * @param {ChartState} state
  * @param {readonly import("./chart-model.mjs").ChartEdge[]} inner its transitions that stay
  * @returns {StateBox}
  */
 export function stateBox(state, inner) {
-  const column = new Column(state);
-  column.describe();
-  column.section(
-    "Tags",
-    "tag",
-    state.tags.map((name) => ({ name, params: "" })),
-  );
-  column.section("Entry actions", "action", state.entry);
-  column.section("Invoke", "invoke", state.invoke.map(nameOfInvoke));
-  column.section("Exit actions", "action", state.exit);
-  column.pills(inner);
-  return column.box();
+  const sections = [
+    description(state),
+    section(
+      "Tags",
+      chips(
+        "tag",
+        state.tags.map((name) => ({ name, params: "" })),
+        state,
+      ),
+    ),
+    section("Entry actions", chips("action", state.entry, state)),
+    section("Invoke", chips("invoke", state.invoke.map(asChip), state)),
+    section("Exit actions", chips("action", state.exit, state)),
+    ...inner.map(pill),
+  ].filter((blocks) => blocks.length > 0);
+  const body = sections.flatMap((blocks) => [space(8), ...blocks]);
+  const bottom = body.length === 0 ? 0 : 10;
+  const { width, height, parts } = stack([title(state), ...body], { x: padding, top: 0, bottom });
+  return { state, width: Math.max(width, minWidth), height, parts };
 }
 
-function nameOfInvoke({ id, src }) {
-  // An id that was made up says only where it is.
+function title({ type, history, key }) {
+  const icon = { final: "final", history: history === "deep" ? "deep-history" : "history", parallel: "parallel" }[type];
+  return row(band, [...(icon === undefined ? [] : [{ icon }, { gap: 7 }]), { style: "title", text: key }]);
+}
+
+function description({ description, children }) {
+  const width = children.length > 0 ? 560 : 216;
+  return wrap(description, "description", width).map((text) =>
+    row(textStyles.description.line, [{ style: "description", text }]),
+  );
+}
+
+function section(label, rows) {
+  if (rows.length === 0) return [];
+  return [row(14, [{ style: "label", text: label }]), ...rows.flatMap((chips) => [space(4), chips])];
+}
+
+/** One below the other; a parent has the room to place them side by side. */
+function chips(icon, items, { children }) {
+  const blocks = items.map((item) => chip(icon, item));
+  return children.length > 0 && blocks.length > 0 ? [sideBySide(blocks, 6)] : blocks;
+}
+
+/** @returns {import("./parts.mjs").Block} */
+function chip(icon, item) {
+  const { width, height, parts } = row(chipHeight, named(icon, item));
+  const whole = width + 17;
+  return { width: whole, height, parts: [{ part: "chip", x: 0, y: 0, width: whole, height }, ...moved(parts, 8, 0)] };
+}
+
+function asChip({ id, src }) {
+  // An id that XState made up says only where it is.
   return { name: src, params: /^\d+[.]/.test(id) || id === src ? "" : `as ${id}` };
 }
 
-class Column {
-  /** @type {import("./parts.mjs").Part[]} */
-  #parts = [];
-  #state;
-  #y = band;
-  #end = 0;
-
-  constructor(state) {
-    this.#state = state;
-    const icon = { final: "final", history: "history", parallel: "parallel" }[state.type];
-    const before = icon === undefined ? [] : [{ icon }, { gap: 7 }];
-    this.#row(0, band, [...before, { style: "title", text: state.key }]);
-  }
-
-  describe() {
-    const { description, children } = this.#state;
-    if (description === "") return;
-    const { line } = textStyles.description;
-    this.#y += 8;
-    for (const text of wrap(description, "description", children.length > 0 ? 560 : 216)) {
-      this.#row(this.#y, line, [{ style: "description", text }]);
-      this.#y += line;
-    }
-  }
-
-  section(label, icon, items) {
-    if (items.length === 0) return;
-    this.#y += 8;
-    this.#row(this.#y, 14, [{ style: "label", text: label }]);
-    this.#y += 17;
-    for (const { name, params } of items) {
-      const { parts, end } = row(8, 0, chipHeight, [
-        { icon },
-        { gap: 6 },
-        { style: "action", text: name },
-        ...(params === "" ? [] : [{ gap: 6 }, { style: "params", text: params }]),
-      ]);
-      this.#add({ part: "chip", x: paddingX, y: this.#y, width: end + 9, height: chipHeight, parts }, end + 9);
-      this.#y += chipHeight + 4;
-    }
-  }
-
-  pills(edges) {
-    for (const pill of edges.map(pillOf)) {
-      if (pill === undefined) continue;
-      this.#y += 8;
-      this.#add({ part: "pill", x: paddingX, y: this.#y, pill }, pill.width);
-      this.#y += pill.height;
-    }
-  }
-
-  /** @returns {StateBox} */
-  box() {
-    const bare = this.#y === band;
-    return {
-      state: this.#state,
-      width: Math.max(Math.ceil(this.#end) + paddingX, minWidth),
-      height: bare ? band : this.#y + 10,
-      band,
-      parts: this.#parts,
-    };
-  }
-
-  #row(y, height, items) {
-    const { parts, end } = row(paddingX, y, height, items);
-    this.#parts.push(...parts);
-    this.#end = Math.max(this.#end, end);
-  }
-
-  #add(part, width) {
-    this.#parts.push(part);
-    this.#end = Math.max(this.#end, paddingX + width);
-  }
+function pill(edge) {
+  const card = cardOf([edge]);
+  return card === undefined ? [] : [{ ...card, parts: [{ part: "card", x: 0, y: 0, card }] }];
 }

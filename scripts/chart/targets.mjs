@@ -3,7 +3,7 @@
 /**
  * The state that a target names: `#id` and `#id.child` from anywhere, `.child` from the state itself, otherwise a
  * sibling. Dots go deeper; one with a backslash before it is part of a key.
- * @template {{id: string, key: string, parent?: any, children: any[]}} Node
+ * @template {{id: string, key: string, parent?: any, children: readonly any[]}} Node
  * @param {string} target
  * @param {Node} from the state whose transition it is
  * @param {readonly Node[]} nodes of the machine, the root first

@@ -28,7 +28,7 @@ export const textStyles = {
  */
 export function textWidth(text, style) {
   const { size, weight } = textStyles[style];
-  const thousandths = [...text].reduce((sum, character) => sum + advance(character, weight), 0);
+  const thousandths = Array.from(text).reduce((sum, character) => sum + advance(character, weight), 0);
   return Math.round((thousandths * size) / 100) / 10;
 }
 
