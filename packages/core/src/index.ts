@@ -35,6 +35,7 @@ export { type ResolvedVars, resolveVars, type ResolveVarsOptions } from "./pipel
 export { parseVarFlags, parseVarsFile, type VarFlag, type VarValues } from "./pipeline/var-flags.ts";
 export type { VarReference } from "./pipeline/var-reference.ts";
 export { traverse, type VarSource } from "./pipeline/var-values.ts";
+export { stepsOf } from "./plan/children.ts";
 export { type BaseTypeDefaults, taskImage } from "./plan/defaults.ts";
 export { type FetchImagePlanOptions, fetchImagePlan, imageForType } from "./plan/fetch-image-plan.ts";
 export { goDuration, parseGoDuration } from "./plan/go-duration.ts";

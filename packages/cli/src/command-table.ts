@@ -1,0 +1,84 @@
+import type { Command } from "./command.ts";
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly arguments: string;
+  /** No full stop. */
+  readonly summary: string;
+  readonly group: "Images" | "What happened" | "Upkeep";
+  readonly load: () => Promise<{ readonly command: Command }>;
+}
+
+/** Every command; its file is loaded only when it runs. */
+export const commandTable: readonly CommandEntry[] = [
+  {
+    name: "run",
+    arguments: "PIPELINE.yml",
+    summary: "fetch every image that a job's steps need",
+    group: "Images",
+    load: () => import("./commands/run.ts"),
+  },
+  {
+    name: "plan",
+    arguments: "PIPELINE.yml",
+    summary: "print the build plans of a pipeline, as Concourse makes them",
+    group: "Images",
+    load: () => import("./commands/plan.ts"),
+  },
+  {
+    name: "ref",
+    arguments: "REFERENCE",
+    summary: "take an image reference apart",
+    group: "Images",
+    load: () => import("./commands/ref.ts"),
+  },
+  {
+    name: "log",
+    arguments: "BUILD",
+    summary: "print a build's log, rebuilt from the event store",
+    group: "What happened",
+    load: () => import("./commands/log.ts"),
+  },
+  {
+    name: "why",
+    arguments: "BUILD [PLAN]",
+    summary: "tell how a digest was chosen: candidates in order, each with its reason",
+    group: "What happened",
+    load: () => import("./commands/why.ts"),
+  },
+  {
+    name: "replay",
+    arguments: "BUILD",
+    summary: "print every fact, the state after it, and what it caused",
+    group: "What happened",
+    load: () => import("./commands/replay.ts"),
+  },
+  {
+    name: "versions",
+    arguments: "REFERENCE",
+    summary: "list the versions that were observed of an image",
+    group: "What happened",
+    load: () => import("./commands/versions.ts"),
+  },
+  {
+    name: "doctor",
+    arguments: "[REFERENCE|PIPELINE.yml]…",
+    summary: "check the store, registries and credentials, and say what to do",
+    group: "Upkeep",
+    load: () => import("./commands/doctor.ts"),
+  },
+  {
+    name: "config",
+    arguments: "",
+    summary: "list the effective settings, and where each came from",
+    group: "Upkeep",
+    load: () => import("./commands/config.ts"),
+  },
+  {
+    name: "rebuild",
+    arguments: "",
+    summary: "make the read model anew from the facts",
+    group: "Upkeep",
+    load: () => import("./commands/rebuild.ts"),
+  },
+];

@@ -1,0 +1,150 @@
+// The one place that wires adapters. Each is imported when it is wired, so that a command that needs none loads none.
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { join } from "node:path";
+import type { EventLog, Logger, ReadModel } from "@fetch-image/core";
+import type { FetchImageEngine, Projector } from "@fetch-image/engine";
+import type { OciRegistry } from "@fetch-image/registry";
+import type { EffectiveSettings } from "./effective-settings.ts";
+import { databaseUrl } from "./setting-kinds.ts";
+
+export interface Stores extends AsyncDisposable {
+  readonly eventLog: EventLog;
+  readonly readModel: ReadModel;
+  /** For messages. */
+  readonly where: string;
+  /** Whether this process is the only one that writes. */
+  readonly soleNode: boolean;
+  /** Reads through another process, and cannot project. */
+  readonly readOnly: boolean;
+}
+
+export interface OpenStoresOptions {
+  /** The embedded store has one writer; `read` works beside it. */
+  readonly access: "read" | "write";
+  readonly logger: Logger;
+}
+
+/** Throws `FI_STORE_LOCKED` naming the holder's pid, `FI_STORE_UNREADABLE`, `FI_STORE_UNAVAILABLE`. */
+export async function openStores({ values }: EffectiveSettings, { access }: OpenStoresOptions): Promise<Stores> {
+  if (values.databaseUrl !== undefined) {
+    const { openPostgresStore } = await import("@fetch-image/store/postgres");
+    const store = await openPostgresStore({ connectionString: values.databaseUrl });
+    const { eventLog, readModel } = store;
+    const where = databaseUrl.show(values.databaseUrl);
+    return { eventLog, readModel, where, soleNode: false, readOnly: false, [Symbol.asyncDispose]: () => store.close() };
+  }
+  const { openEmbedded } = await import("@fetch-image/store/pglite");
+  const store = await openEmbedded({ directory: values.data, access });
+  const { eventLog, readModel } = store;
+  return {
+    eventLog,
+    readModel,
+    where: values.data,
+    soleNode: access === "write",
+    readOnly: access === "read",
+    [Symbol.asyncDispose]: () => store.close(),
+  };
+}
+
+export async function openProjector({ eventLog, readModel }: Stores, logger: Logger): Promise<Projector> {
+  const { createProjector, systemClock } = await import("@fetch-image/engine");
+  return createProjector({ eventLog, readModel, clock: systemClock, logger });
+}
+
+/** Brings the read model up to what is stored now. Where another process writes, it projects by itself. */
+export async function projectToHead(stores: Stores, logger: Logger): Promise<void> {
+  if (!stores.readOnly) await (await openProjector(stores, logger)).catchUp();
+}
+
+/** What went over the network to registries and token servers. */
+export interface Traffic {
+  readonly requests: number;
+  /** Manifests, configs and layers of images that were fetched as artifacts. */
+  readonly imageBytes: number;
+}
+
+export interface WiredEngine extends AsyncDisposable {
+  readonly engine: FetchImageEngine;
+  readonly traffic: Traffic;
+}
+
+/** The engine over the stores, registries and the data directory. Closes what it opened; the stores stay open. */
+export async function openEngine(
+  { values }: EffectiveSettings,
+  { stores, logger }: { readonly stores: Stores; readonly logger: Logger },
+): Promise<WiredEngine> {
+  const [{ createFetchImageEngine }, { createRegistryImageRunner }, { createFileArtifactStore }] = await Promise.all([
+    import("@fetch-image/engine"),
+    import("@fetch-image/registry"),
+    import("@fetch-image/store/filesystem"),
+  ]);
+  const traffic = { requests: 0, imageBytes: 0 };
+  // undici tells of every request that it sends, logins and redirects included.
+  const countRequest = () => void traffic.requests++;
+  subscribe("undici:client:sendHeaders", countRequest);
+  const registry = await openRegistry({ values }, logger);
+  const counting: OciRegistry = {
+    ...registry,
+    async fetchArtifact(source, digest, options) {
+      const artifact = await registry.fetchArtifact(source, digest, options);
+      traffic.imageBytes += artifact.downloadedBytes;
+      return artifact;
+    },
+  };
+  const store = createFileArtifactStore({ directory: join(values.data, "artifacts") });
+  const engine = createFetchImageEngine({
+    eventLog: stores.eventLog,
+    readModel: stores.readModel,
+    registry,
+    stepRunner: createRegistryImageRunner({ registry: counting, store }),
+    nativeImageFetch: values.runtime === "kubernetes",
+    soleNode: stores.soleNode,
+    logger,
+    settings: {
+      checkIntervalMs: values.checkInterval,
+      attempts: values.attempts,
+      backoffBaseMs: values.backoff,
+      backoffCapMs: values.backoffCap,
+      retryAfterPatienceMs: values.retryAfterPatience,
+      claimMs: values.claim,
+      storePatienceMs: values.storePatience,
+    },
+  });
+  return {
+    engine,
+    traffic,
+    async [Symbol.asyncDispose]() {
+      await engine.close();
+      await registry.close();
+      unsubscribe("undici:client:sendHeaders", countRequest);
+    },
+  };
+}
+
+export async function openRegistry(
+  { values }: Pick<EffectiveSettings, "values">,
+  logger: Logger,
+): Promise<OciRegistry> {
+  const { createImageRegistry } = await import("@fetch-image/registry");
+  return createImageRegistry({
+    timeouts: {
+      connectMs: values.connectTimeout,
+      headersMs: values.headersTimeout,
+      bodyMs: values.bodyTimeout,
+      exchangeMs: values.exchangeTimeout,
+    },
+    limits: {
+      manifestBytes: values.manifestSize,
+      configBytes: values.configSize,
+      tokenBytes: values.tokenSize,
+      redirects: values.redirects,
+      connectionsPerOrigin: values.connectionsPerRegistry,
+      concurrentBlobs: values.concurrentBlobs,
+    },
+    allowedRealms: values.allowedRealms,
+    endpoints: Object.fromEntries(
+      values.registryEndpoints.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]),
+    ),
+    logger,
+  });
+}

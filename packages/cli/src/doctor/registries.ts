@@ -1,0 +1,66 @@
+import {
+  checkMode,
+  FetchImageError,
+  formatReference,
+  type ImageRegistry,
+  parseReference,
+  parseRegistryImageSource,
+  type RegistryImageSource,
+} from "@fetch-image/core";
+import type { CommandContext } from "../command.ts";
+import { openRegistry } from "../compose.ts";
+import { loadPipeline } from "../pipeline-file.ts";
+import { prepareJob } from "../run/prepare-job.ts";
+import { type Finding, problem } from "./finding.ts";
+
+/** Asks for a reference, or for every image of a pipeline's jobs, each source once. */
+export async function registryFindings(target: string, context: CommandContext): Promise<readonly Finding[]> {
+  const sources = /\.ya?ml$/.test(target) ? await sourcesOfPipeline(target, context) : [sourceOfReference(target)];
+  await using registry = await openRegistry(context.settings, context.logger);
+  return await Promise.all(sources.map((source) => ask(source, registry, context.signal)));
+}
+
+function sourceOfReference(text: string): RegistryImageSource {
+  const parsed = parseReference(text);
+  if (!parsed.ok) throw parsed.error;
+  const { domain, path, tag = "latest" } = parsed.reference;
+  return { repository: formatReference({ domain, path }), tag };
+}
+
+async function sourcesOfPipeline(file: string, context: CommandContext): Promise<readonly RegistryImageSource[]> {
+  const named = context.options.text("job");
+  const { pipeline } = await loadPipeline(file, context, { job: () => named, missing: "refuse" });
+  const jobs = named === undefined ? pipeline.jobs.map(({ name }) => name) : [named];
+  const sources = new Map<string, RegistryImageSource>();
+  for (const job of jobs) {
+    const { wanted, problems } = await prepareJob(file, { ...context, job, inputs: new Map(), manual: true });
+    const [wrong] = problems;
+    if (wrong !== undefined) throw wrong;
+    for (const one of wanted) {
+      if (one.how !== "fetch" || one.getPlan.get.type !== "registry-image") continue;
+      const parsed = parseRegistryImageSource(one.getPlan.get.source);
+      if (parsed.ok) sources.set(JSON.stringify(parsed.source), parsed.source);
+    }
+  }
+  return [...sources.values()];
+}
+
+async function ask(source: RegistryImageSource, registry: ImageRegistry, signal: AbortSignal): Promise<Finding> {
+  const mode = checkMode(source);
+  const credentials = source.username === undefined ? "anonymous" : "with credentials";
+  if (mode.mode === "unsupported") {
+    const says = `not asked natively, because of ${mode.field}: ${mode.reason}`;
+    return { is: "warning", what: source.repository, says, fix: "Its check runs as a step of the scheduler." };
+  }
+  const what = `${source.repository}:${mode.tag}`;
+  const started = performance.now();
+  try {
+    const found = await registry.resolve(source, mode.tag, { signal });
+    if (found === undefined) throw new FetchImageError("FI_IMAGE_UNKNOWN", { message: "there is no such tag" });
+    const { digest, via, host, status } = found;
+    const ms = Math.round(performance.now() - started);
+    return { is: "ok", what, says: `${digest} (${via} ${host} answered ${status} in ${ms} ms, ${credentials})` };
+  } catch (error) {
+    return problem(what, error);
+  }
+}

@@ -1,0 +1,33 @@
+import { existsSync } from "node:fs";
+import type { CommandContext } from "../command.ts";
+import { openStores } from "../compose.ts";
+import { type Finding, problem } from "./finding.ts";
+
+/** Opens the store as a reader does, and looks at what is in it. A data directory that is not there is not made. */
+export async function storeFindings({
+  settings,
+  logger,
+}: Pick<CommandContext, "settings" | "logger">): Promise<readonly Finding[]> {
+  const { data, databaseUrl } = settings.values;
+  if (databaseUrl === undefined && !existsSync(data)) {
+    return [{ is: "ok", what: "store", says: `${data} is not there yet; the first run makes it` }];
+  }
+  try {
+    await using stores = await openStores(settings, { access: "read", logger });
+    const { eventLog, readModel, where } = stores;
+    const checkpoint = await readModel.checkpoint();
+    const behind = await eventLog.readAll({ ...(checkpoint === undefined ? {} : { after: checkpoint }), limit: 1000 });
+    const builds = await readModel.builds({ limit: 1 });
+    const newest = builds[0] === undefined ? "no builds yet" : `newest build ${builds[0].buildId}`;
+    const found: Finding = { is: "ok", what: "store", says: `${where}, ${newest}` };
+    if (behind.facts.length === 0) return [found];
+    const number = behind.end ? String(behind.facts.length) : `more than ${behind.facts.length}`;
+    const says = `the read model is ${number} facts behind`;
+    return [
+      found,
+      { is: "warning", what: "store", says, fix: "The next run catches up; `fetch-image rebuild` does so now." },
+    ];
+  } catch (error) {
+    return [problem("store", error)];
+  }
+}

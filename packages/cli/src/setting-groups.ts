@@ -1,0 +1,34 @@
+import type { SettingKey } from "./settings.ts";
+
+/** Settings of every command that opens the store. */
+export const storeSettings: readonly SettingKey[] = ["data", "databaseUrl", "eventStore", "logLevel", "logFormat"];
+
+/** Settings of how images are fetched. */
+export const fetchSettings: readonly SettingKey[] = [
+  "runtime",
+  "checkInterval",
+  "attempts",
+  "backoff",
+  "backoffCap",
+  "retryAfterPatience",
+  "claim",
+  "storePatience",
+  "concurrency",
+  "baseTypes",
+];
+
+/** Settings of commands that ask registries. */
+export const registrySettings: readonly SettingKey[] = [
+  "allowedRealms",
+  "registryEndpoints",
+  "connectTimeout",
+  "headersTimeout",
+  "bodyTimeout",
+  "exchangeTimeout",
+  "connectionsPerRegistry",
+  "concurrentBlobs",
+  "manifestSize",
+  "configSize",
+  "tokenSize",
+  "redirects",
+];

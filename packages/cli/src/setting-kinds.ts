@@ -1,0 +1,150 @@
+import { parseGoDuration, parseReference } from "@fetch-image/core";
+
+/** What a setting's text can be, and what it becomes. */
+export interface SettingKind<T> {
+  /** Stands behind the flag in help: `DURATION`. */
+  readonly placeholder: string;
+  /** Ends "… must be". */
+  readonly wants: string;
+  /** Undefined where the text is none of these. */
+  parse(text: string): T | undefined;
+  /** The value as it could be written. */
+  show(value: T): string;
+  /** Given again, a flag adds to the list; the environment separates by commas; the file has a list or a map. */
+  readonly list?: true;
+}
+
+/** Milliseconds, written as Go writes durations: `500ms`, `1m`, `1h30m`. */
+export const duration: SettingKind<number> = {
+  placeholder: "DURATION",
+  wants: "a duration such as 500ms, 30s or 1h30m",
+  parse: millisecondsOf,
+  show: showMilliseconds,
+};
+
+export function wholeNumber(from: number, to: number): SettingKind<number> {
+  return {
+    placeholder: "NUMBER",
+    wants: `a whole number from ${from} to ${to}`,
+    parse(text) {
+      const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+      return value >= from && value <= to ? value : undefined;
+    },
+    show: String,
+  };
+}
+
+const sizes: { readonly [unit: string]: number } = { "": 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+/** Bytes: `4MiB`, `64KiB`, `8192`. */
+export const size: SettingKind<number> = {
+  placeholder: "SIZE",
+  wants: "a size from 1 byte to 1GiB, such as 64KiB or 4MiB",
+  parse(text) {
+    const [, amount = "", unit = ""] = /^(\d{1,10})(KiB|MiB|GiB|)$/.exec(text) ?? [];
+    const bytes = amount === "" ? 0 : Number(amount) * (sizes[unit] ?? 1);
+    return bytes >= 1 && bytes <= 1024 ** 3 ? bytes : undefined;
+  },
+  show(bytes) {
+    const unit = ["GiB", "MiB", "KiB"].find((name) => bytes % (sizes[name] ?? 1) === 0);
+    return unit === undefined ? String(bytes) : `${bytes / (sizes[unit] ?? 1)}${unit}`;
+  },
+};
+
+export function oneOf<const T extends string>(...words: readonly T[]): SettingKind<T> {
+  return {
+    placeholder: words.join("|"),
+    wants: words.length === 1 ? `${words[0]}` : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`,
+    parse: (text) => words.find((word) => word === text),
+    show: (value) => value,
+  };
+}
+
+export const directory: SettingKind<string> = {
+  placeholder: "DIR",
+  wants: "the path of a directory",
+  parse: (text) => (text === "" || text.includes("\0") ? undefined : text),
+  show: (value) => value,
+};
+
+/** A PostgreSQL connection string. Shown without what may be secret in it. */
+export const databaseUrl: SettingKind<string | undefined> = {
+  placeholder: "URL",
+  wants: "postgres://user:password@host:port/database",
+  parse: (text) => (/^postgres(?:ql)?:\/\//.test(text) && URL.canParse(text) ? text : undefined),
+  show(value) {
+    if (value === undefined) return "";
+    const url = new URL(value);
+    // libpq takes a password in the query, too.
+    return `${url.protocol}//${url.username === "" ? "" : "***@"}${url.host}${url.pathname}${url.search === "" ? "" : "?***"}`;
+  },
+};
+
+/** Origins that a registry may name: `https://auth.internal:8443`. */
+export const origins: SettingKind<readonly string[]> = {
+  placeholder: "ORIGIN",
+  wants: "origins such as https://auth.internal:8443, with no path and no credentials",
+  parse: (text) => all(text, isOrigin),
+  show: (values) => values.join(","),
+  list: true,
+};
+
+/** Where registries are really served: `docker.io=https://mirror.internal`. */
+export const endpoints: SettingKind<readonly string[]> = {
+  placeholder: "DOMAIN=ORIGIN",
+  wants: "pairs such as docker.io=https://mirror.internal",
+  parse: (text) =>
+    all(text, (item) => {
+      const [domain = "", origin = "", ...rest] = item.split("=");
+      return domain !== "" && rest.length === 0 && isOrigin(origin);
+    }),
+  show: (values) => values.join(","),
+  list: true,
+};
+
+/** Images of base resource types: `git=registry.example.com/git-resource:v2`. */
+export const baseTypes: SettingKind<readonly string[]> = {
+  placeholder: "TYPE=IMAGE",
+  wants: "pairs such as git=registry.example.com/git-resource:v2",
+  parse: (text) =>
+    all(text, (item) => {
+      const equals = item.indexOf("=");
+      return equals > 0 && parseReference(item.slice(equals + 1)).ok;
+    }),
+  show: (values) => values.join(","),
+  list: true,
+};
+
+function all(text: string, valid: (item: string) => boolean): readonly string[] | undefined {
+  const items = text
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
+  return items.every(valid) ? items : undefined;
+}
+
+function isOrigin(text: string): boolean {
+  const withScheme = text.includes("://") ? text : `https://${text}`;
+  if (!URL.canParse(withScheme)) return false;
+  const { protocol, pathname, search, hash, username, password } = new URL(withScheme);
+  return /^https?:$/.test(protocol) && [pathname.slice(1), search, hash, username, password].every((part) => !part);
+}
+
+const milliseconds: { readonly [unit: string]: number } = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
+
+function millisecondsOf(text: string): number | undefined {
+  const nanoseconds = parseGoDuration(text);
+  return nanoseconds === undefined || nanoseconds < 0n ? undefined : Number(nanoseconds / 1_000_000n);
+}
+
+function showMilliseconds(ms: number): string {
+  if (ms === 0) return "0s";
+  let left = ms;
+  let text = "";
+  for (const [unit, size] of Object.entries(milliseconds)) {
+    const amount = Math.floor(left / size);
+    if (amount > 0) text += `${amount}${unit}`;
+    left -= amount * size;
+  }
+  return text;
+}

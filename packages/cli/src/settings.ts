@@ -1,0 +1,191 @@
+import * as kinds from "./setting-kinds.ts";
+import type { SettingKind } from "./setting-kinds.ts";
+
+/** The effective settings. Durations in milliseconds, sizes in bytes. */
+export interface Settings {
+  readonly data: string;
+  readonly databaseUrl: string | undefined;
+  readonly eventStore: "postgres";
+  readonly runtime: "kubernetes" | "artifact";
+  readonly checkInterval: number;
+  readonly attempts: number;
+  readonly backoff: number;
+  readonly backoffCap: number;
+  readonly retryAfterPatience: number;
+  readonly claim: number;
+  readonly storePatience: number;
+  readonly concurrency: number;
+  readonly baseTypes: readonly string[];
+  readonly allowedRealms: readonly string[];
+  readonly registryEndpoints: readonly string[];
+  readonly connectTimeout: number;
+  readonly headersTimeout: number;
+  readonly bodyTimeout: number;
+  readonly exchangeTimeout: number;
+  readonly connectionsPerRegistry: number;
+  readonly concurrentBlobs: number;
+  readonly manifestSize: number;
+  readonly configSize: number;
+  readonly tokenSize: number;
+  readonly redirects: number;
+  readonly logLevel: "debug" | "info" | "warn" | "error";
+  readonly logFormat: "text" | "json";
+}
+
+export type SettingKey = keyof Settings;
+
+export interface Setting<T> {
+  readonly kind: SettingKind<T>;
+  readonly default: T;
+  /** What it does, for help and docs. No full stop. */
+  readonly does: string;
+  /** The flag, where it is not the name: that of a list is in the singular. */
+  readonly flag?: string;
+  /** Names in the environment after its own, in the order in which they are looked up. */
+  readonly alsoEnv?: readonly string[];
+}
+
+/** Every setting there is. `docs/settings.md` is printed from this table. */
+export const settings: { readonly [Key in SettingKey]: Setting<Settings[Key]> } = {
+  data: {
+    kind: kinds.directory,
+    default: ".fetch-image",
+    does: "the data directory: the embedded store, and fetched artifacts",
+  },
+  databaseUrl: {
+    kind: kinds.databaseUrl,
+    default: undefined,
+    alsoEnv: ["DATABASE_URL"],
+    does: "a PostgreSQL server to store in, instead of the embedded one",
+  },
+  eventStore: {
+    kind: kinds.oneOf("postgres"),
+    default: "postgres",
+    does: "where the facts are: `postgres` is that of database-url, else the embedded one",
+  },
+  runtime: {
+    kind: kinds.oneOf("kubernetes", "artifact"),
+    default: "kubernetes",
+    does: "`kubernetes`: give image references for the kubelet to pull. `artifact`: fetch every image's bytes",
+  },
+  checkInterval: {
+    kind: kinds.duration,
+    default: 60_000,
+    does: "a version observed no longer ago than this is used without asking the registry, unless `check_every` says otherwise",
+  },
+  attempts: {
+    kind: kinds.wholeNumber(1, 100),
+    default: 5,
+    does: "attempts at a check or a get, the first included, where the failure may pass",
+  },
+  backoff: {
+    kind: kinds.duration,
+    default: 500,
+    does: "the pause before the second attempt; it doubles with each",
+  },
+  backoffCap: { kind: kinds.duration, default: 30_000, does: "the longest pause between attempts" },
+  retryAfterPatience: {
+    kind: kinds.duration,
+    default: 120_000,
+    does: "the longest `Retry-After` that is waited for; a longer one fails the fetch",
+  },
+  claim: {
+    kind: kinds.duration,
+    default: 30_000,
+    does: "how long a fetch's claim to ask the registry holds, and how long others wait for its answer",
+  },
+  storePatience: {
+    kind: kinds.duration,
+    default: 30_000,
+    does: "how long an append is tried again while the store is unavailable",
+  },
+  concurrency: { kind: kinds.wholeNumber(1, 1024), default: 32, does: "images fetched at the same time" },
+  baseTypes: {
+    kind: kinds.baseTypes,
+    default: [],
+    flag: "base-type",
+    does: "images of base resource types, laid over the built-in table",
+  },
+  allowedRealms: {
+    kind: kinds.origins,
+    default: [],
+    flag: "allowed-realm",
+    does: "token servers that a registry may name although they are on a private address, or on http",
+  },
+  registryEndpoints: {
+    kind: kinds.endpoints,
+    default: [],
+    flag: "registry-endpoint",
+    does: "where registries are really served, by the domain in the reference",
+  },
+  connectTimeout: {
+    kind: kinds.duration,
+    default: 10_000,
+    does: "until a connection to a registry stands, TLS included",
+  },
+  headersTimeout: { kind: kinds.duration, default: 30_000, does: "from a request to the headers of its answer" },
+  bodyTimeout: { kind: kinds.duration, default: 30_000, does: "the longest silence inside an answer's body" },
+  exchangeTimeout: {
+    kind: kinds.duration,
+    default: 60_000,
+    does: "one whole question about a manifest, login included",
+  },
+  connectionsPerRegistry: {
+    kind: kinds.wholeNumber(1, 1024),
+    default: 16,
+    does: "connections to one registry for manifests and tokens; as many again for blobs",
+  },
+  concurrentBlobs: {
+    kind: kinds.wholeNumber(1, 256),
+    default: 4,
+    does: "blobs of one image fetched at the same time",
+  },
+  manifestSize: { kind: kinds.size, default: 4 * 1024 ** 2, does: "the largest manifest that is read" },
+  configSize: { kind: kinds.size, default: 8 * 1024 ** 2, does: "the largest image config that is read" },
+  tokenSize: { kind: kinds.size, default: 64 * 1024, does: "the largest answer of a token server that is read" },
+  redirects: { kind: kinds.wholeNumber(1, 20), default: 5, does: "redirects followed for one request" },
+  logLevel: {
+    kind: kinds.oneOf("debug", "info", "warn", "error"),
+    default: "warn",
+    does: "the least that is logged on standard error",
+  },
+  logFormat: { kind: kinds.oneOf("text", "json"), default: "text", does: "the form of log lines" },
+};
+
+export const settingKeys: readonly SettingKey[] = Object.keys(settings).filter(
+  (key): key is SettingKey => key in settings,
+);
+
+/** As the config file and `config` name it: `check-interval`. */
+export function settingName(key: SettingKey): string {
+  return key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** Without its dashes. */
+export function flagOf(key: SettingKey): string {
+  return settings[key].flag ?? settingName(key);
+}
+
+/** Its names in the environment, in the order in which they are looked up. */
+export function environmentOf(key: SettingKey): readonly string[] {
+  return [`FETCH_IMAGE_${settingName(key).replaceAll("-", "_").toUpperCase()}`, ...(settings[key].alsoEnv ?? [])];
+}
+
+/** The default as it could be written; empty for none. */
+export function defaultOf(key: SettingKey): string {
+  return showSetting(key, settings[key].default);
+}
+
+/** A value of the setting as it could be written, what is secret cut; empty for none. */
+export function showSetting<Key extends SettingKey>(key: Key, value: Settings[Key]): string {
+  const setting: Setting<Settings[Key]> = settings[key];
+  return setting.kind.show(value);
+}
+
+/** Something for every setting. */
+export function forSettings<All extends { readonly [Key in SettingKey]: unknown }>(
+  of: (key: SettingKey) => All[SettingKey],
+): All {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys are all there are
+  return Object.fromEntries(settingKeys.map((key) => [key, of(key)])) as All;
+}
