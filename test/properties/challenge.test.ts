@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseChallenges } from "../../packages/registry/src/auth/challenge.ts";
+import { parseChallenges } from "@fetch-image/registry";
 import { seedFromEnv } from "./seed.ts";
 
 const token = fc.stringMatching(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,12}$/);

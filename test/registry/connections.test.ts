@@ -205,6 +205,37 @@ describe("aborting", () => {
     expect((await failing).code).toBe("FI_ABORTED");
   });
 
+  test("ends a request that has no connection yet, at once", async () => {
+    await using slow = createImageRegistry();
+    let waiting = 0;
+    const { host, close } = await listenOnLoopback(createServer(() => waiting++));
+    const controller = new AbortController();
+    const started = performance.now();
+    const failing = failureOf(slow.resolve({ repository: `${host}/acme/app` }, "1", { signal: controller.signal }));
+    await expect.poll(() => waiting).toBe(1);
+    controller.abort();
+    expect((await failing).code).toBe("FI_ABORTED");
+    // The TLS handshake would be waited for ten seconds.
+    expect(performance.now() - started).toBeLessThan(5_000);
+    await close();
+  });
+
+  test("ends a request that waits for a free connection, at once, and it is never sent", async () => {
+    await using single = createImageRegistry({ limits: { connectionsPerOrigin: 1 } });
+    await single.resolve(sourceAt(peer, "acme/app"), "1", patient);
+    peer.delay("HEAD", tagPath, 300);
+    const first = single.resolve(sourceAt(peer, "acme/app"), "1", patient);
+    await expect.poll(() => peer.requests.length).toBe(2);
+    const controller = new AbortController();
+    const failing = failureOf(single.resolve(sourceAt(peer, "acme/app"), "1", { signal: controller.signal }));
+    controller.abort();
+    expect((await failing).code).toBe("FI_ABORTED");
+    expect(peer.requests.at(-1)?.status).toBe(0);
+    await first;
+    await turns();
+    expect(peer.requests).toHaveLength(2);
+  });
+
   test("leaves no listener behind on a signal that lives on", async () => {
     const controller = new AbortController();
     let listeners = 0;

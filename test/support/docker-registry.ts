@@ -33,8 +33,10 @@ export interface DockerRegistry extends AsyncDisposable {
 
 /** Says why tests against docker-registry are skipped, or undefined when they can run. */
 export function dockerRegistryMissing(auth: DockerRegistryOptions["auth"] = "none"): string | undefined {
-  if (!onPath("docker-registry")) return "docker-registry is not installed (apt-get install docker-registry)";
-  if (auth === "htpasswd" && !onPath("htpasswd")) return "htpasswd is not installed (apt-get install apache2-utils)";
+  if (onPath("docker-registry") === undefined)
+    return "docker-registry is not installed (apt-get install docker-registry)";
+  if (auth === "htpasswd" && onPath("htpasswd") === undefined)
+    return "htpasswd is not installed (apt-get install apache2-utils)";
   return undefined;
 }
 
@@ -73,7 +75,7 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
       : {}),
   };
   // JSON is YAML.
-  const child = spawn("docker-registry", ["serve", file("config.yml", JSON.stringify(config))], {
+  const child = spawn(required("docker-registry"), ["serve", file("config.yml", JSON.stringify(config))], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, OTEL_TRACES_EXPORTER: "none" },
   });
@@ -176,10 +178,19 @@ async function ended(child: ChildProcess): Promise<void> {
 function htpasswd(users: { readonly [username: string]: string }): string {
   // The registry takes bcrypt only; the lowest cost that htpasswd offers keeps requests fast.
   return Object.entries(users)
-    .map(([user, password]) => execFileSync("htpasswd", ["-Bbn", "-C", "4", user, password]).toString().trim())
+    .map(([user, password]) =>
+      execFileSync(required("htpasswd"), ["-Bbn", "-C", "4", user, password]).toString().trim(),
+    )
     .join("\n");
 }
 
-function onPath(program: string): boolean {
-  return (process.env["PATH"] ?? "").split(delimiter).some((folder) => existsSync(join(folder, program)));
+function onPath(program: string): string | undefined {
+  const folders = (process.env["PATH"] ?? "").split(delimiter);
+  return folders.map((folder) => join(folder, program)).find((path) => existsSync(path));
+}
+
+function required(program: string): string {
+  const path = onPath(program);
+  if (path === undefined) throw new Error(`${program} is not installed`);
+  return path;
 }

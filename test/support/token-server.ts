@@ -6,7 +6,7 @@ import type { TestCertificate } from "./certificates.ts";
 import { listenOnLoopback } from "./listen.ts";
 
 /** How the next tokens are made; what is left out is as it should be. */
-export interface TokenBehaviour {
+interface TokenBehaviour {
   /** When the token ends, counted from now; negative for one that has ended. Registries allow 60 s of leeway. */
   readonly endsInSeconds?: number;
   /** What `expires_in` claims. */
@@ -15,7 +15,7 @@ export interface TokenBehaviour {
   readonly grants?: readonly string[];
 }
 
-export interface TokenRequest {
+interface TokenRequest {
   readonly scopes: readonly string[];
   readonly service: string | null;
   /** Undefined for nobody. */

@@ -10,7 +10,7 @@ import { nextHop } from "./transport/redirect.ts";
 import { refusal } from "./transport/refusal.ts";
 import { type Answer, createTransport } from "./transport/transport.ts";
 
-export interface RegistryQuestion {
+interface RegistryQuestion {
   readonly method: "HEAD" | "GET";
   /** Below the repository: `manifests/1.0`, `blobs/sha256:…`. */
   readonly path: string;

@@ -1,3 +1,4 @@
+export { type Challenge, parseChallenges } from "./auth/challenge.ts";
 export { createImageRegistry, type OciRegistry } from "./image-registry.ts";
 export type { Platform } from "./manifest.ts";
 export type { WantedPlatform } from "./platform.ts";

@@ -31,7 +31,7 @@ export interface FaultInjection {
   clearFaults(): void;
 }
 
-export type Act =
+type Act =
   | { readonly kind: "answer"; readonly reply: Reply }
   | { readonly kind: "delay"; readonly ms: number }
   | { readonly kind: "hang" }

@@ -8,7 +8,7 @@ import { contentLengthOf, type Headers } from "./headers.ts";
 import type { Secrets } from "./redact.ts";
 import { tooLarge } from "./refusal.ts";
 
-export interface Question {
+interface Question {
   readonly method: "HEAD" | "GET";
   readonly url: URL;
   readonly headers: { readonly [name: string]: string };
