@@ -1,131 +1,168 @@
-import { chmodSync } from "node:fs";
-import { createServer, type Socket } from "node:net";
-import { type EventLog, FetchImageError, type ReadModel } from "@fetch-image/core";
-import { lines, writeLine } from "./lines.ts";
+import { chmodSync, rmSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import { isAbsolute, join } from "node:path";
+import { isMainThread } from "node:worker_threads";
+import type { EventLog, ReadModel } from "@fetch-image/core";
 import {
-  type ErrorOnWire,
+  type Answer,
+  type Call,
+  documents,
+  errorToWire,
   factToWire,
-  type Method,
   messageToWire,
-  pageToWire,
-  type Request,
+  protocolVersion,
+  type Question,
+  type Questions,
+  send,
+  versionFromWire,
   versionToWire,
-} from "./messages.ts";
-import { listeningPath, removeSocket } from "./socket-path.ts";
+} from "./protocol.ts";
+import { withSocketPath } from "./socket-path.ts";
 
-export interface ServeReadersOptions {
-  /** The data directory, whose lock the caller holds. */
-  readonly directory: string;
+/** What is read. */
+export interface ReadableStore {
   readonly eventLog: EventLog;
   readonly readModel: ReadModel;
 }
 
-/** Answers readers on a socket in the data directory, which only its owner can open. Nothing can be written through it. */
-export async function serveReaders(options: ServeReadersOptions): Promise<{ close(): Promise<void> }> {
-  const { directory } = options;
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
-    // A reader that goes away in the middle is no news.
-    socket.on("error", () => socket.destroy());
-    void serve(socket, options).catch(() => socket.destroy());
+/** The store, or a promise of one: readers that come before it is open wait, and hear why where it cannot be. */
+export type ServeReadersOptions = (ReadableStore | { readonly store: Promise<ReadableStore> }) & {
+  /** The data directory, whose lock the caller holds, or is about to take. */
+  readonly directory: string;
+  /** The socket's name in the directory, or an absolute path. Default: `readers.sock`. */
+  readonly socket?: string;
+  /** Asked by another process that wants to write; true to give way. Default: no. */
+  readonly giveWay?: () => boolean;
+};
+
+export const defaultSocket = "readers.sock";
+
+export interface ReaderServer {
+  close(): Promise<void>;
+}
+
+/**
+ * Answers readers in other processes of the same user, on a unix socket (mode 0600), for as long as this process holds
+ * the store. Facts can be read and followed, the read model asked and projected; nothing can be appended.
+ */
+export async function serveReaders(options: ServeReadersOptions): Promise<ReaderServer> {
+  const { directory, socket = defaultSocket } = options;
+  const store: Promise<ReadableStore> = "store" in options ? options.store : Promise.resolve(options);
+  // Whoever opens the store hears of it first.
+  store.catch(() => undefined);
+  const connections = new Set<Socket>();
+  const server = createServer((connection) => {
+    connections.add(connection);
+    connection.once("close", () => connections.delete(connection));
+    connection.on("error", () => connection.destroy());
+    // A reader keeps nobody from ending.
+    connection.unref();
+    void serve(connection, store, options.giveWay ?? (() => false));
   });
-  const path = listeningPath(directory);
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(path, resolve);
-  });
-  chmodSync(path, 0o600);
-  // Readers never keep the process alive that they read from.
+  await withSocketPath(directory, socket, (path) => listen(server, path));
   server.unref();
   return {
-    async close() {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => {
-        server.close(resolve);
-      });
-      removeSocket(directory);
+    close: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const connection of connections) connection.destroy();
+      await closed;
+      rmSync(isAbsolute(socket) ? socket : join(directory, socket), { force: true });
     },
   };
 }
 
-type Question = Exclude<Request, { cancel: number }>;
-
-async function serve(socket: Socket, options: ServeReadersOptions): Promise<void> {
-  const subscriptions = new Map<number, AbortController>();
-  socket.on("close", () => {
-    for (const controller of subscriptions.values()) controller.abort();
+function listen(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    // Node binds before `listen` returns, so that nobody else ever finds the socket open. Worker threads have no umask.
+    const umask = isMainThread ? process.umask(0o177) : undefined;
+    server.listen(path, () => {
+      chmodSync(path, 0o600);
+      resolve();
+    });
+    if (umask !== undefined) process.umask(umask);
   });
-  for await (const line of lines(socket)) {
-    const request: Request = JSON.parse(line);
-    if ("cancel" in request) {
-      subscriptions.get(request.cancel)?.abort();
-      continue;
-    }
-    const controller = new AbortController();
-    if (request.method === "subscribe") subscriptions.set(request.id, controller);
-    // Requests of one reader do not wait for each other.
-    void answer(socket, options, request, controller.signal).finally(() => subscriptions.delete(request.id));
-  }
 }
 
-async function answer(
-  socket: Socket,
-  options: ServeReadersOptions,
-  { id, method, parameters }: Question,
-  signal: AbortSignal,
-): Promise<void> {
+async function serve(connection: Socket, store: Promise<ReadableStore>, giveWay: () => boolean): Promise<void> {
+  const gone = new AbortController();
+  connection.once("close", () => gone.abort());
   try {
-    if (method === "subscribe") {
-      for await (const message of options.eventLog.subscribe({ ...parameters[0], signal })) {
-        await writeLine(socket, { id, next: messageToWire(message) });
-      }
-      await writeLine(socket, { id, end: true });
-    } else {
-      await writeLine(socket, { id, result: (await result(options, method, parameters)) ?? null });
+    await send(connection, { "fetch-image": "readers", version: protocolVersion, pid: process.pid });
+    for await (const document of documents(connection)) {
+      if (!("call" in document)) throw new Error("a reader sent something else than a call");
+      void answer(connection, document, { store, giveWay, signal: gone.signal });
     }
-  } catch (error) {
-    await writeLine(socket, { id, error: errorOnWire(error) });
+  } catch {
+    // The reader has gone, or is none of ours.
   }
+  connection.destroy();
 }
 
-async function result(
-  { eventLog, readModel }: ServeReadersOptions,
-  method: Exclude<Method, "subscribe">,
-  parameters: Question["parameters"],
-): Promise<unknown> {
-  const [first, second] = parameters;
-  switch (method) {
+interface Context {
+  readonly store: Promise<ReadableStore>;
+  readonly giveWay: () => boolean;
+  readonly signal: AbortSignal;
+}
+
+async function answer(connection: Socket, call: Call, context: Context): Promise<void> {
+  let last: Answer;
+  try {
+    if (call.call === "subscribe") {
+      const { eventLog } = await context.store;
+      for await (const message of eventLog.subscribe({ ...call.options, signal: context.signal })) {
+        await send(connection, { id: call.id, message: messageToWire(message) });
+      }
+      return;
+    }
+    last = { id: call.id, result: await ask(call, context) };
+  } catch (error) {
+    last = { id: call.id, error: errorToWire(error) };
+  }
+  await send(connection, last);
+}
+
+async function ask(
+  call: Exclude<Call, { readonly call: "subscribe" }>,
+  { store, giveWay }: Context,
+): Promise<Questions[Question]["answer"]> {
+  if (call.call === "yield") return giveWay();
+  const { eventLog, readModel } = await store;
+  switch (call.call) {
     case "read": {
-      const from = second.from === undefined ? {} : { from: BigInt(second.from) };
-      const facts = await eventLog.read(first, { ...second, ...from });
+      const { from, ...options } = call.options;
+      const facts = await eventLog.read(call.stream, {
+        ...options,
+        ...(from === undefined ? {} : { from: BigInt(from) }),
+      });
       return facts.map(factToWire);
     }
-    case "readAll":
-      return pageToWire(await eventLog.readAll(first));
+    case "readAll": {
+      const page = await eventLog.readAll(call.options);
+      return { ...page, facts: page.facts.map(factToWire), next: page.next ?? null };
+    }
     case "checkpoint":
-      return await readModel.checkpoint();
+      return (await readModel.checkpoint()) ?? null;
+    case "apply": {
+      const changes = { ...call.changes, versions: call.changes.versions.map(versionFromWire) };
+      return readModel.apply(changes, { from: call.from ?? undefined, to: call.to });
+    }
+    case "reset":
+      await readModel.reset();
+      return null;
     case "build":
-      return await readModel.build(first);
+      return (await readModel.build(call.buildId)) ?? null;
     case "builds":
-      return await readModel.builds(first);
+      return readModel.builds({ limit: call.limit });
     case "imagesOfBuild":
-      return await readModel.imagesOfBuild(first);
+      return readModel.imagesOfBuild(call.buildId);
     case "imagesByDigest":
-      return await readModel.imagesByDigest(first, second);
+      return readModel.imagesByDigest(call.digest, { limit: call.limit });
     case "scopes":
-      return await readModel.scopes(first);
+      return readModel.scopes(call.filter);
     case "versions":
-      return (await readModel.versions(first)).map(versionToWire);
+      return (await readModel.versions(call.scope)).map(versionToWire);
     default:
-      throw new FetchImageError("FI_USAGE", { message: `readers cannot ask for ${String(method satisfies never)}` });
+      throw new Error(`a reader asked something unknown: ${JSON.stringify(call)}`);
   }
-}
-
-function errorOnWire(error: unknown): ErrorOnWire {
-  const { code, message, hint, details } = FetchImageError.is(error)
-    ? error
-    : new FetchImageError("FI_INTERNAL", { message: error instanceof Error ? error.message : String(error) });
-  return { code, message, hint, details };
 }

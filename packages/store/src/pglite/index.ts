@@ -1,0 +1,24 @@
+export {
+  connectReader,
+  type EmbeddedReader,
+  type EmbeddedStore,
+  type EmbeddedStoreOptions,
+  openEmbedded,
+  openEmbeddedStore,
+} from "./open-embedded.ts";
+export type { RemoteStore } from "../readers/remote-store.ts";
+export {
+  type ReadableStore,
+  type ReaderServer,
+  serveReaders,
+  type ServeReadersOptions,
+} from "../readers/serve-readers.ts";
+export {
+  type Sql,
+  SqlError,
+  type SqlFailureKind,
+  type SqlParameter,
+  type SqlQueries,
+  type SqlResult,
+  type SqlRow,
+} from "../sql/sql.ts";

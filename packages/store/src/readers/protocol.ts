@@ -1,0 +1,173 @@
+import type { Duplex } from "node:stream";
+import {
+  type BuildImageRow,
+  type BuildRow,
+  FetchImageError,
+  type FetchImageErrorCode,
+  type JsonObject,
+  type Page,
+  type Position,
+  type ReadAllOptions,
+  type ReadModelChanges,
+  type ReadOptions,
+  type RecordedFact,
+  type ScopeRow,
+  type SubscribeOptions,
+  type SubscriptionMessage,
+  type VersionRow,
+} from "@fetch-image/core";
+
+/**
+ * What a reader and the holder of a store say to each other: JSON documents, one a line. The holder greets; a reader
+ * calls, any number of calls at a time, and each is answered by its id. A connection that has subscribed is that
+ * subscription's alone, so that a slow reader holds back nothing but itself.
+ */
+export interface Greeting {
+  readonly "fetch-image": "readers";
+  readonly version: number;
+  readonly pid: number;
+}
+
+export const protocolVersion = 1;
+
+/** Every question a reader can ask: its fields, and its answer. */
+export interface Questions {
+  readonly read: { readonly asked: { stream: string; options: WireReadOptions }; readonly answer: readonly WireFact[] };
+  readonly readAll: { readonly asked: { options: ReadAllOptions }; readonly answer: WirePage };
+  readonly subscribe: { readonly asked: { options: Omit<SubscribeOptions, "signal"> }; readonly answer: null };
+  /** Asks a holder that only reads to give way to a writer; true where it will. */
+  readonly yield: { readonly asked: object; readonly answer: boolean };
+  readonly checkpoint: { readonly asked: object; readonly answer: Position | null };
+  readonly apply: {
+    readonly asked: { changes: WireChanges; from: Position | null; to: Position };
+    readonly answer: "applied" | "moved-by-another";
+  };
+  readonly reset: { readonly asked: object; readonly answer: null };
+  readonly build: { readonly asked: { buildId: string }; readonly answer: BuildRow | null };
+  readonly builds: { readonly asked: { limit: number }; readonly answer: readonly BuildRow[] };
+  readonly imagesOfBuild: { readonly asked: { buildId: string }; readonly answer: readonly BuildImageRow[] };
+  readonly imagesByDigest: {
+    readonly asked: { digest: string; limit: number };
+    readonly answer: readonly BuildImageRow[];
+  };
+  readonly scopes: {
+    readonly asked: { filter: { repository: string; tag?: string } };
+    readonly answer: readonly ScopeRow[];
+  };
+  readonly versions: { readonly asked: { scope: string }; readonly answer: readonly WireVersionRow[] };
+}
+
+export type Question = keyof Questions;
+
+export type Call<Of extends Question = Question> = {
+  readonly [Name in Of]: { readonly id: number; readonly call: Name } & Readonly<Questions[Name]["asked"]>;
+}[Of];
+
+export type Answer =
+  | { readonly id: number; readonly result: Questions[Question]["answer"] }
+  | { readonly id: number; readonly error: WireError }
+  | { readonly id: number; readonly message: WireMessage };
+
+/** An answer as it comes in: whoever asked knows its type. */
+export type Received = Greeting | Call | Exclude<Answer, { readonly result: unknown }> | Result;
+export interface Result {
+  readonly id: number;
+  readonly result: never;
+}
+
+export interface WireError {
+  readonly code: FetchImageErrorCode;
+  readonly message: string;
+  readonly hint: string;
+  readonly retryable: boolean;
+  readonly details: JsonObject;
+}
+
+/** JSON has no integers of 64 bits: revisions and check orders go as text. */
+export type WireFact = Omit<RecordedFact, "revision"> & { readonly revision: string };
+export type WirePage = Omit<Page, "facts" | "next"> & {
+  readonly facts: readonly WireFact[];
+  readonly next: Position | null;
+};
+export type WireReadOptions = Omit<ReadOptions, "from"> & { readonly from?: string };
+export type WireVersionRow = Omit<VersionRow, "checkOrder"> & { readonly checkOrder?: string };
+export type WireChanges = Omit<ReadModelChanges, "versions"> & { readonly versions: readonly WireVersionRow[] };
+export type WireMessage =
+  | { readonly kind: "fact"; readonly fact: WireFact }
+  | { readonly kind: "caught-up"; readonly position: Position | null };
+
+/** A page of changes may be large; anything larger than this comes from no reader of ours. */
+const longestLine = 256 * 1024 * 1024;
+
+export function factToWire(fact: RecordedFact): WireFact {
+  return { ...fact, revision: String(fact.revision) };
+}
+
+export function factFromWire(fact: WireFact): RecordedFact {
+  return { ...fact, revision: BigInt(fact.revision) };
+}
+
+export function versionToWire({ checkOrder, ...row }: VersionRow): WireVersionRow {
+  return checkOrder === undefined ? row : { ...row, checkOrder: String(checkOrder) };
+}
+
+export function versionFromWire({ checkOrder, ...row }: WireVersionRow): VersionRow {
+  return checkOrder === undefined ? row : { ...row, checkOrder: BigInt(checkOrder) };
+}
+
+export function messageToWire(message: SubscriptionMessage): WireMessage {
+  return message.kind === "fact"
+    ? { kind: "fact", fact: factToWire(message.fact) }
+    : { kind: "caught-up", position: message.position ?? null };
+}
+
+export function messageFromWire(message: WireMessage): SubscriptionMessage {
+  return message.kind === "fact"
+    ? { kind: "fact", fact: factFromWire(message.fact) }
+    : { kind: "caught-up", position: message.position ?? undefined };
+}
+
+export function errorToWire(error: unknown): WireError {
+  const known = FetchImageError.is(error)
+    ? error
+    : new FetchImageError("FI_INTERNAL", { message: error instanceof Error ? error.message : String(error) });
+  const { code, message, hint, retryable, details } = known;
+  return { code, message, hint, retryable, details };
+}
+
+export function errorFromWire(error: WireError): FetchImageError {
+  return new FetchImageError(error.code, error);
+}
+
+/** Reads documents, one a line, until the stream ends; rejects as it breaks, or where a line is none. */
+export async function* documents(stream: Duplex): AsyncGenerator<Received, void> {
+  let parts: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    let rest: Buffer = chunk;
+    for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
+      yield JSON.parse(Buffer.concat([...parts, rest.subarray(0, end)]).toString());
+      parts = [];
+      length = 0;
+      rest = rest.subarray(end + 1);
+    }
+    length += rest.length;
+    if (length > longestLine) throw new Error("a line of the readers' protocol is too long");
+    if (rest.length > 0) parts.push(rest);
+  }
+}
+
+/** Writes one document; resolves when the other side has room for more. */
+export async function send(
+  stream: Duplex,
+  document: Greeting | Answer | { readonly id: number; readonly call: Question },
+): Promise<void> {
+  if (stream.destroyed || stream.write(`${JSON.stringify(document)}\n`)) return;
+  await new Promise<void>((resolve) => {
+    const go = (): void => {
+      stream.off("drain", go).off("close", go);
+      resolve();
+    };
+    stream.on("drain", go).on("close", go);
+  });
+}

@@ -1,0 +1,326 @@
+import type { BuildImageRow, BuildRow, ReadModel, ReadModelChanges, ScopeRow, VersionRow } from "@fetch-image/core";
+import { describe, expect } from "vitest";
+import { type Check, contract, type ReadModelUnderTest } from "./under-test.ts";
+
+/** Everything that packages/core/src/ports/read-model.ts promises, of one adapter. */
+export function readModelContract(name: string, adapter: ReadModelUnderTest): void {
+  describe(`the read model of ${name}`, () => {
+    contract("the checkpoint", adapter, checkpointContract);
+    contract("rows", adapter, rowContract);
+    contract("questions", adapter, questionContract);
+  });
+}
+
+function checkpointContract(check: Check<ReadModel>): void {
+  check("there is none before the first page", async (readModel) => {
+    expect(await readModel.checkpoint()).toBeUndefined();
+  });
+
+  check("it moves with the changes, and an empty page moves it too", async (readModel) => {
+    expect(await readModel.apply(changes({ builds: [aBuild("1")] }), { from: undefined, to: "7" })).toBe("applied");
+    expect(await readModel.checkpoint()).toBe("7");
+    expect(await readModel.apply(changes({}), { from: "7", to: "C:12/P:9" })).toBe("applied");
+    expect(await readModel.checkpoint()).toBe("C:12/P:9");
+    expect(await readModel.build("1")).toEqual(aBuild("1"));
+  });
+
+  check("a page that starts elsewhere than the checkpoint stands changes nothing", async (readModel) => {
+    const page = changes({ builds: [aBuild("1")] });
+    expect(await readModel.apply(page, { from: "7", to: "8" })).toBe("moved-by-another");
+    expect(await readModel.checkpoint()).toBeUndefined();
+    await readModel.apply(changes({}), { from: undefined, to: "7" });
+    for (const from of [undefined, "6", "8", ""]) {
+      expect(await readModel.apply(page, { from, to: "9" })).toBe("moved-by-another");
+    }
+    expect(await readModel.checkpoint()).toBe("7");
+    expect(await readModel.build("1")).toBeUndefined();
+  });
+
+  check("of projectors that apply the same page at once, one counts", async (readModel) => {
+    for (const [from, to] of [
+      [undefined, "1"],
+      ["1", "2"],
+    ] as const) {
+      const outcomes = await Promise.all(
+        Array.from({ length: 8 }, (_, n) => readModel.apply(changes({ builds: [aBuild(`${to}-${n}`)] }), { from, to })),
+      );
+      expect(outcomes.filter((outcome) => outcome === "applied")).toHaveLength(1);
+    }
+    expect(await readModel.builds({ limit: 100 })).toHaveLength(2);
+  });
+
+  check("a reset empties everything, and the first page can be applied again", async (readModel) => {
+    const page = changes({
+      builds: [aBuild("1")],
+      images: [anImage("1", "f1")],
+      scopes: [aScope("s1")],
+      versions: [aVersion("s1", "a", 1n)],
+    });
+    await readModel.apply(page, { from: undefined, to: "1" });
+    await readModel.reset();
+    expect(await readModel.checkpoint()).toBeUndefined();
+    expect(await everything(readModel)).toEqual({ builds: [], images: [], scopes: [], versions: [] });
+    expect(await readModel.apply(page, { from: "1", to: "2" })).toBe("moved-by-another");
+    expect(await readModel.apply(page, { from: undefined, to: "2" })).toBe("applied");
+    expect(await everything(readModel)).toEqual(page);
+  });
+
+  check("a reset beside projectors leaves nothing half", async (readModel) => {
+    await readModel.apply(changes({ builds: [aBuild("0")] }), { from: undefined, to: "0" });
+    const applying = Array.from({ length: 20 }, (_, n) =>
+      readModel.apply(changes({ builds: [aBuild(`${n}`)] }), { from: n % 2 === 0 ? undefined : "0", to: "1" }),
+    );
+    await Promise.all([...applying.slice(0, 10), readModel.reset(), ...applying.slice(10)]);
+    const builds = await readModel.builds({ limit: 100 });
+    expect(builds.length === 0).toBe((await readModel.checkpoint()) === undefined);
+  });
+}
+
+function rowContract(check: Check<ReadModel>): void {
+  check("every field comes back as it was given, and those that were not given are not there", async (readModel) => {
+    const page = changes({
+      builds: [{ buildId: "1", team: "main", pipeline: "ci", job: "unit", openedAt: time(1) }, { buildId: "2" }],
+      images: [fullImage, { buildId: "1", fetchId: "f2" }],
+      scopes: [fullScope, { scope: "s2", repository: "docker.io/library/busybox" }],
+      versions: [fullVersion, { scope: "s1", tag: "v2", digest: "sha256:b" }],
+    });
+    await readModel.apply(page, { from: undefined, to: "1" });
+    expect(await readModel.build("1")).toStrictEqual(page.builds[0]);
+    expect(await readModel.build("2")).toStrictEqual({ buildId: "2" });
+    expect(await readModel.imagesOfBuild("1")).toStrictEqual(page.images);
+    expect(await readModel.scopes({ repository: "docker.io/library/busybox" })).toStrictEqual(page.scopes.toReversed());
+    expect(await readModel.versions("s1")).toStrictEqual(page.versions.toReversed());
+  });
+
+  check("evidence keeps the order of its fields, and any text", async (readModel) => {
+    const evidence = { z: 1, a: { y: "\0 🚀 \\u0000 \"'", b: [] }, "1": null };
+    await readModel.apply(changes({ images: [{ ...fullImage, evidence }] }), { from: undefined, to: "1" });
+    const [stored] = await readModel.imagesOfBuild("1");
+    expect(JSON.stringify(stored?.evidence)).toBe(JSON.stringify(evidence));
+  });
+
+  check("text that no column can hold is kept with U+FFFD in its place", async (readModel) => {
+    await readModel.apply(changes({ builds: [{ buildId: "1", job: "a\0b\ud800 🚀" }] }), { from: undefined, to: "1" });
+    expect((await readModel.build("1"))?.job).toBe("a\uFFFDb\uFFFD 🚀");
+  });
+
+  check("a field that is not given leaves what is stored; one that is, replaces it", async (readModel) => {
+    await readModel.apply(
+      changes({
+        builds: [{ buildId: "1", team: "main", openedAt: time(1) }],
+        images: [fullImage],
+        scopes: [fullScope],
+      }),
+      { from: undefined, to: "1" },
+    );
+    await readModel.apply(
+      changes({
+        builds: [{ buildId: "1", job: "unit", team: "other" }],
+        images: [{ buildId: "1", fetchId: "f1", state: "failed", failure: { code: "FI_ABORTED" }, endedAt: time(9) }],
+        scopes: [{ scope: "s1", lastCheckedAt: time(8) }],
+      }),
+      { from: "1", to: "2" },
+    );
+    expect(await readModel.build("1")).toStrictEqual({ buildId: "1", team: "other", job: "unit", openedAt: time(1) });
+    expect(await readModel.imagesOfBuild("1")).toStrictEqual([
+      { ...fullImage, state: "failed", failure: { code: "FI_ABORTED" }, endedAt: time(9) },
+    ]);
+    expect(await readModel.scopes({ repository: "docker.io/library/busybox" })).toStrictEqual([
+      { ...fullScope, lastCheckedAt: time(8) },
+    ]);
+  });
+
+  check(
+    "a version keeps its earliest first and its latest last observation, and its newest order",
+    async (readModel) => {
+      const key = { scope: "s1", tag: "v1", digest: "sha256:a" };
+      const pages: VersionRow[] = [
+        { ...key, checkOrder: 1n, firstObservedAt: time(5), lastObservedAt: time(5) },
+        { ...key, firstObservedAt: time(7), lastObservedAt: time(7) },
+        { ...key, checkOrder: 2n ** 60n, firstObservedAt: time(3), lastObservedAt: time(3) },
+        { ...key },
+      ];
+      for (const [index, version] of pages.entries()) {
+        const from = index === 0 ? undefined : String(index);
+        await readModel.apply(changes({ versions: [version] }), { from, to: String(index + 1) });
+      }
+      expect(await readModel.versions("s1")).toStrictEqual([
+        { ...key, checkOrder: 2n ** 60n, firstObservedAt: time(3), lastObservedAt: time(7) },
+      ]);
+    },
+  );
+
+  check("a page of thousands of rows is applied whole", async (readModel) => {
+    const images = Array.from({ length: 3000 }, (_, n) => ({ ...fullImage, buildId: `${n % 50}`, fetchId: `f${n}` }));
+    await readModel.apply(changes({ images }), { from: undefined, to: "1" });
+    await readModel.apply(changes({ images: images.map((row) => ({ ...row, state: "failed" })) }), {
+      from: "1",
+      to: "2",
+    });
+    const stored = await readModel.imagesOfBuild("7");
+    expect(stored).toHaveLength(60);
+    expect(new Set(stored.map(({ state }) => state))).toEqual(new Set(["failed"]));
+  });
+
+  check("what the caller does to a row afterwards changes nothing stored", async (readModel) => {
+    const evidence = { chosen: { via: "HEAD" } };
+    await readModel.apply(changes({ images: [{ ...fullImage, evidence }] }), { from: undefined, to: "1" });
+    evidence.chosen.via = "pin";
+    expect((await readModel.imagesOfBuild("1"))[0]?.evidence).toEqual({ chosen: { via: "HEAD" } });
+  });
+}
+
+function questionContract(check: Check<ReadModel>): void {
+  check("what is not there is undefined, or an empty list", async (readModel) => {
+    expect(await readModel.build("1")).toBeUndefined();
+    expect(await everything(readModel)).toEqual({ builds: [], images: [], scopes: [], versions: [] });
+  });
+
+  check("builds come newest first, those of the same moment by their number, so many as asked", async (readModel) => {
+    const builds = [
+      { buildId: "9", openedAt: time(2) },
+      { buildId: "10", openedAt: time(2) },
+      { buildId: "8", openedAt: time(3) },
+      { buildId: "11" },
+      { buildId: "7", openedAt: time(1) },
+    ];
+    await readModel.apply(changes({ builds }), { from: undefined, to: "1" });
+    const ids = async (limit: number): Promise<string[]> =>
+      (await readModel.builds({ limit })).map(({ buildId }) => buildId);
+    expect(await ids(10)).toEqual(["8", "10", "9", "7", "11"]);
+    expect(await ids(2)).toEqual(["8", "10"]);
+    expect(await ids(0)).toEqual([]);
+  });
+
+  check("a build's images come in the order they were requested", async (readModel) => {
+    const images = [
+      { buildId: "1", fetchId: "10", requestedAt: time(2) },
+      { buildId: "1", fetchId: "9", requestedAt: time(2) },
+      { buildId: "1", fetchId: "11" },
+      { buildId: "1", fetchId: "12", requestedAt: time(1) },
+      { buildId: "2", fetchId: "1", requestedAt: time(1) },
+    ];
+    await readModel.apply(changes({ images }), { from: undefined, to: "1" });
+    expect((await readModel.imagesOfBuild("1")).map(({ fetchId }) => fetchId)).toEqual(["12", "9", "10", "11"]);
+  });
+
+  check("every build that ran a digest is found, newest first", async (readModel) => {
+    const images = [
+      { buildId: "1", fetchId: "a", digest: "sha256:a", requestedAt: time(1) },
+      { buildId: "2", fetchId: "a", digest: "sha256:b", requestedAt: time(2) },
+      { buildId: "3", fetchId: "a", digest: "sha256:a", requestedAt: time(3) },
+      { buildId: "3", fetchId: "b", digest: "sha256:a", requestedAt: time(3) },
+      { buildId: "4", fetchId: "a", requestedAt: time(4) },
+    ];
+    await readModel.apply(changes({ images }), { from: undefined, to: "1" });
+    const keys = async (limit: number): Promise<string[]> =>
+      (await readModel.imagesByDigest("sha256:a", { limit })).map(({ buildId, fetchId }) => buildId + fetchId);
+    expect(await keys(10)).toEqual(["3a", "3b", "1a"]);
+    expect(await keys(1)).toEqual(["3a"]);
+  });
+
+  check("a repository's scopes are found, all of them or those of one tag", async (readModel) => {
+    const scopes = [
+      { scope: "s3", repository: "ghcr.io/acme/app", tag: "v2" },
+      { scope: "s2", repository: "ghcr.io/acme/app", tag: "v1" },
+      { scope: "s1", repository: "ghcr.io/acme/app", tag: "v1" },
+      { scope: "s4", repository: "ghcr.io/acme/application", tag: "v1" },
+      { scope: "s0", repository: "ghcr.io/acme/app" },
+    ];
+    await readModel.apply(changes({ scopes }), { from: undefined, to: "1" });
+    const names = async (filter: { repository: string; tag?: string }): Promise<string[]> =>
+      (await readModel.scopes(filter)).map(({ scope }) => scope);
+    expect(await names({ repository: "ghcr.io/acme/app" })).toEqual(["s0", "s1", "s2", "s3"]);
+    expect(await names({ repository: "ghcr.io/acme/app", tag: "v1" })).toEqual(["s1", "s2"]);
+    expect(await names({ repository: "ghcr.io/acme/app", tag: "v3" })).toEqual([]);
+  });
+
+  check("a scope's versions come in check order, the current one last", async (readModel) => {
+    const versions = [
+      aVersion("s1", "b", 12n),
+      aVersion("s1", "a", 3n),
+      { scope: "s1", tag: "v1", digest: "sha256:never", firstObservedAt: time(1) },
+      aVersion("s1", "c", 100n),
+      aVersion("s2", "d", 1n),
+    ];
+    await readModel.apply(changes({ versions }), { from: undefined, to: "1" });
+    expect((await readModel.versions("s1")).map(({ digest }) => digest)).toEqual([
+      "sha256:never",
+      "sha256:a",
+      "sha256:b",
+      "sha256:c",
+    ]);
+  });
+}
+
+function time(second: number): string {
+  return `2026-11-22T04:40:0${second}.00${second}Z`;
+}
+
+const fullImage: BuildImageRow = {
+  buildId: "1",
+  fetchId: "f1",
+  planId: "p1",
+  name: "image",
+  type: "registry-image",
+  scope: "s1",
+  state: "short-circuited",
+  reference: "docker.io/library/busybox:1@sha256:a",
+  imageURL: "docker:///docker.io/library/busybox:1@sha256:a",
+  digest: "sha256:a",
+  version: { tag: "1", digest: "sha256:a" },
+  via: "HEAD",
+  artifact: "digest:sha256:a",
+  evidence: { candidates: [{ from: "check", chosen: true }] },
+  failure: {},
+  requestedAt: time(1),
+  endedAt: time(2),
+};
+
+const fullScope: ScopeRow = {
+  scope: "s1",
+  type: "registry-image",
+  repository: "docker.io/library/busybox",
+  tag: "1",
+  source: { repository: "busybox", tag: "1" },
+  lastCheckedAt: time(1),
+  lastFailure: { code: "FI_RATE_LIMITED", host: "registry-1.docker.io" },
+};
+
+const fullVersion: VersionRow = {
+  scope: "s1",
+  tag: "v1",
+  digest: "sha256:a",
+  checkOrder: 7n,
+  firstObservedAt: time(1),
+  lastObservedAt: time(2),
+};
+
+function aBuild(buildId: string): BuildRow {
+  return { buildId, team: "main", openedAt: time(1) };
+}
+
+function anImage(buildId: string, fetchId: string): BuildImageRow {
+  return { ...fullImage, buildId, fetchId };
+}
+
+function aScope(scope: string): ScopeRow {
+  return { ...fullScope, scope };
+}
+
+function aVersion(scope: string, name: string, checkOrder: bigint): VersionRow {
+  return { scope, tag: "v1", digest: `sha256:${name}`, checkOrder };
+}
+
+function changes(some: Partial<ReadModelChanges>): ReadModelChanges {
+  return { builds: [], images: [], scopes: [], versions: [], ...some };
+}
+
+async function everything(readModel: ReadModel): Promise<ReadModelChanges> {
+  return {
+    builds: await readModel.builds({ limit: 100 }),
+    images: await readModel.imagesByDigest("sha256:a", { limit: 100 }),
+    scopes: await readModel.scopes({ repository: "docker.io/library/busybox" }),
+    versions: await readModel.versions("s1"),
+  };
+}
