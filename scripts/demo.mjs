@@ -59,11 +59,10 @@ function closing(build) {
   const { manifestHead, manifestGet, blob, token } = registry.counts;
   const asked = manifestHead + manifestGet + blob + token;
   const counted = [
-    [manifestHead, "HEAD for a digest"],
-    [token, "login"],
-    [manifestGet, "GET of a manifest"],
-    [blob, "download of a layer or config"],
-  ].flatMap(([count, what]) => (count === 0 ? [] : [`${count} × ${what}`]));
+    manifestHead === 0 ? "none to learn a digest" : `${manifestHead} to learn a digest (HEAD)`,
+    ...(token === 0 ? [] : [`${token} to log in`]),
+    ...(manifestGet + blob === 0 ? [] : [`${manifestGet + blob} for the bytes that a task's \`image:\` needs (GET)`]),
+  ];
   const again = [
     ["npm start", "again: what is still fresh is not asked for a second time"],
     ...(build === undefined

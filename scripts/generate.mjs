@@ -11,7 +11,7 @@ import * as settingsReference from "./generators/settings-reference.mjs";
 import { root } from "./lib/process.mjs";
 
 /** @type {readonly {path: string, make: () => string | Promise<string>}[]} */
-const generators = [errorReference, machineChart, machinePicture];
+const generators = [errorReference, machineChart, machinePicture, settingsReference];
 const check = process.argv.includes("--check");
 
 for (const { path, make } of generators) {

@@ -3,12 +3,14 @@ import {
   buildStream,
   decodeBuildFact,
   FetchImageError,
+  type Json,
   projectFacts,
   type RecordedBuildFact,
   showText,
   type UnknownFact,
 } from "@fetch-image/core";
 import type { Stores } from "./compose.ts";
+import { isMap } from "./json.ts";
 
 /** The facts of a build's stream, in order. Throws `FI_BUILD_UNKNOWN`, naming builds that there are. */
 export async function buildFacts(stores: Stores, build: string): Promise<readonly (RecordedBuildFact | UnknownFact)[]> {
@@ -29,6 +31,23 @@ export async function buildImages(stores: Stores, build: string): Promise<readon
   }
   if ((await stores.readModel.build(build)) === undefined) throw await buildUnknown(stores, build);
   return await stores.readModel.imagesOfBuild(build);
+}
+
+/** What the steps of the build's plan are called, by plan id: `get pr`. None where the facts are gone. */
+export async function stepNames({ eventLog }: Stores, build: string): Promise<ReadonlyMap<string, string>> {
+  const [, second] = await eventLog.read(buildStream(build), { limit: 2 });
+  const names = new Map<string, string>();
+  const left: Json[] = [second?.data ?? null];
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    if (typeof next !== "object" || next === null) continue;
+    left.push(...Object.values(next));
+    if (!isMap(next) || typeof next["id"] !== "string") continue;
+    for (const kind of ["get", "put", "check", "task"]) {
+      const body = next[kind];
+      if (isMap(body) && typeof body["name"] === "string") names.set(next["id"], `${kind} ${body["name"]}`);
+    }
+  }
+  return names;
 }
 
 async function buildUnknown({ readModel, where }: Stores, build: string): Promise<FetchImageError> {

@@ -1,5 +1,6 @@
 // The one place that wires adapters. Each is imported when it is wired, so that a command that needs none loads none.
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { EventLog, Logger, ReadModel } from "@fetch-image/core";
 import type { FetchImageEngine, Projector } from "@fetch-image/engine";
@@ -14,36 +15,54 @@ export interface Stores extends AsyncDisposable {
   readonly where: string;
   /** Whether this process is the only one that writes. */
   readonly soleNode: boolean;
-  /** Reads through another process, and cannot project. */
-  readonly readOnly: boolean;
+  /** The process that holds an embedded store, where it is another one. */
+  holder(): Promise<{ readonly pid: number } | undefined>;
 }
 
 export interface OpenStoresOptions {
-  /** The embedded store has one writer; `read` works beside it. */
+  /** The embedded store has one writer; `read` works beside it, and projects through it. */
   readonly access: "read" | "write";
   readonly logger: Logger;
 }
 
 /** Throws `FI_STORE_LOCKED` naming the holder's pid, `FI_STORE_UNREADABLE`, `FI_STORE_UNAVAILABLE`. */
-export async function openStores({ values }: EffectiveSettings, { access }: OpenStoresOptions): Promise<Stores> {
-  if (values.databaseUrl !== undefined) {
-    const { openPostgresStore } = await import("@fetch-image/store/postgres");
-    const store = await openPostgresStore({ connectionString: values.databaseUrl });
-    const { eventLog, readModel } = store;
-    const where = databaseUrl.show(values.databaseUrl);
-    return { eventLog, readModel, where, soleNode: false, readOnly: false, [Symbol.asyncDispose]: () => store.close() };
-  }
+export async function openStores(settings: EffectiveSettings, { access, logger }: OpenStoresOptions): Promise<Stores> {
+  const { databaseUrl: url, data } = settings.values;
+  if (url !== undefined) return await openServer(url);
+  if (access === "read" && isEmpty(data)) return await openNothing(data);
   const { openEmbedded } = await import("@fetch-image/store/pglite");
-  const store = await openEmbedded({ directory: values.data, access });
-  const { eventLog, readModel } = store;
+  const store = await openEmbedded({ directory: data, access });
+  const { eventLog, readModel, guarantees } = store;
+  logger.info(guarantees, { directory: data });
   return {
     eventLog,
     readModel,
-    where: values.data,
+    where: data,
     soleNode: access === "write",
-    readOnly: access === "read",
+    holder: async () => ("holder" in store ? await store.holder() : undefined),
     [Symbol.asyncDispose]: () => store.close(),
   };
+}
+
+async function openServer(url: string): Promise<Stores> {
+  const { openPostgresStore } = await import("@fetch-image/store/postgres");
+  const store = await openPostgresStore({ connectionString: url });
+  const { eventLog, readModel } = store;
+  return { eventLog, readModel, where: databaseUrl.show(url), ...shared, [Symbol.asyncDispose]: () => store.close() };
+}
+
+/** What is read where nothing was ever stored: reading makes no data directory. */
+async function openNothing(data: string): Promise<Stores> {
+  const { createMemoryEventLog, createMemoryReadModel } = await import("@fetch-image/store/memory");
+  const eventLog = createMemoryEventLog();
+  const readModel = createMemoryReadModel();
+  return { eventLog, readModel, where: data, ...shared, [Symbol.asyncDispose]: () => eventLog.close() };
+}
+
+const shared = { soleNode: false, holder: () => Promise.resolve(undefined) } as const;
+
+function isEmpty(directory: string): boolean {
+  return !existsSync(directory) || (statSync(directory).isDirectory() && readdirSync(directory).length === 0);
 }
 
 export async function openProjector({ eventLog, readModel }: Stores, logger: Logger): Promise<Projector> {
@@ -51,9 +70,9 @@ export async function openProjector({ eventLog, readModel }: Stores, logger: Log
   return createProjector({ eventLog, readModel, clock: systemClock, logger });
 }
 
-/** Brings the read model up to what is stored now. Where another process writes, it projects by itself. */
+/** Brings the read model up to what is stored now. */
 export async function projectToHead(stores: Stores, logger: Logger): Promise<void> {
-  if (!stores.readOnly) await (await openProjector(stores, logger)).catchUp();
+  await (await openProjector(stores, logger)).catchUp();
 }
 
 /** What went over the network to registries and token servers. */

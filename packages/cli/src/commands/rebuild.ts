@@ -14,7 +14,7 @@ comes out is what was there, unless the read model was damaged or is from an old
   examples: ["fetch-image rebuild"],
   async run({ settings, json, terminal, logger }) {
     const started = performance.now();
-    await using stores = await openStores(settings, { access: "write", logger });
+    await using stores = await openStores(settings, { access: "read", logger });
     const projector = await openProjector(stores, logger);
     const { facts } = await projector.rebuild((progress: ProjectionProgress) => {
       terminal.progress(`rebuilding: ${progress.facts} facts so far`);

@@ -1,8 +1,6 @@
 import {
   FetchImageError,
   formatReference,
-  type Json,
-  type JsonObject,
   parseReference,
   type ScopeRow,
   type VersionRow,
@@ -11,6 +9,7 @@ import {
 import type { Command } from "../command.ts";
 import { openStores, projectToHead } from "../compose.ts";
 import { exitStatus } from "../exit-status.ts";
+import { isMap } from "../json.ts";
 import { storeSettings } from "../setting-groups.ts";
 import { createStyle } from "../style.ts";
 import { table } from "../table.ts";
@@ -85,10 +84,6 @@ function showHistory({ scope, versions }: History, color: boolean): string {
   const why = isMap(lastFailure?.["failure"]) ? lastFailure["failure"]["message"] : undefined;
   const failed = typeof why === "string" ? `  ${bad(`the last check failed: ${visible(why)}`)}\n` : "";
   return `${title}${versions.length === 0 ? "  no version was observed yet\n" : table([head, ...rows])}${failed}`;
-}
-
-function isMap(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function digestGiven(text: string): FetchImageError {

@@ -1,5 +1,5 @@
 import { type BuildImageRow, explainImage, FetchImageError, renderExplanation, showText } from "@fetch-image/core";
-import { buildImages } from "../build-history.ts";
+import { buildImages, stepNames } from "../build-history.ts";
 import type { Command } from "../command.ts";
 import { openStores } from "../compose.ts";
 import { exitStatus } from "../exit-status.ts";
@@ -20,7 +20,9 @@ PLAN is the id of a step's plan, or of its image's get plan; without it, the pla
     const images = await buildImages(stores, build);
     const color = terminal.outColor;
     if (plan === undefined) {
-      terminal.out(json ? images.map((row) => line(summary(row))).join("") : list(images, color));
+      terminal.out(
+        json ? images.map((row) => line(summary(row))).join("") : list(images, await stepNames(stores, build), color),
+      );
       return exitStatus.done;
     }
     const found = imagesOfPlan(images, plan);
@@ -61,16 +63,15 @@ function explanation(row: BuildImageRow) {
   };
 }
 
-function list(images: readonly BuildImageRow[], color: boolean): string {
+function list(images: readonly BuildImageRow[], steps: ReadonlyMap<string, string>, color: boolean): string {
   const { quiet } = createStyle(color);
   if (images.length === 0) return "the build requested no image\n";
-  const rows = images.map((row) => [
-    row.planId ?? row.fetchId,
-    row.name ?? "",
-    row.state ?? "",
-    row.reference ?? row.artifact ?? "",
-  ]);
-  return table([["PLAN", "NAME", "STATE", "IMAGE"].map(quiet), ...rows]);
+  const rows = images.map(({ planId, fetchId, name = "", via = "", state = "", reference, artifact }) => {
+    const plan = planId ?? fetchId;
+    const step = steps.get(plan.split("/")[0] ?? "") ?? "";
+    return [plan, step, name, state, via, reference ?? artifact ?? ""];
+  });
+  return table([["PLAN", "STEP", "IMAGE OF", "STATE", "HOW", "IMAGE"].map(quiet), ...rows]);
 }
 
 function planUnknown(images: readonly BuildImageRow[], build: string, plan: string): FetchImageError {

@@ -19,7 +19,9 @@ export async function storeFindings({
     const behind = await eventLog.readAll({ ...(checkpoint === undefined ? {} : { after: checkpoint }), limit: 1000 });
     const builds = await readModel.builds({ limit: 1 });
     const newest = builds[0] === undefined ? "no builds yet" : `newest build ${builds[0].buildId}`;
-    const found: Finding = { is: "ok", what: "store", says: `${where}, ${newest}` };
+    const holder = await stores.holder();
+    const held = holder === undefined ? "" : `, written by process ${holder.pid} now`;
+    const found: Finding = { is: "ok", what: "store", says: `${where}, ${newest}${held}` };
     if (behind.facts.length === 0) return [found];
     const number = behind.end ? String(behind.facts.length) : `more than ${behind.facts.length}`;
     const says = `the read model is ${number} facts behind`;

@@ -70,7 +70,7 @@ export function rowFormat(
       const start = cells(nameOf(wanted, all), how, wanted.how === "fetch" ? String(ms) : "");
       if (error !== undefined) return `${style.bad(`${start}  ${error.code}`)}\n`;
       if (because !== undefined) return `${style.quiet(start)}${last(because, style.quiet)}\n`;
-      const bytes = artifact === undefined ? "" : `\n      ${style.quiet(`downloaded to ${artifact}`)}`;
+      const bytes = artifact === undefined ? "" : `\n      ${style.quiet(`its bytes are in ${artifact}`)}`;
       return `${start}${last(image, style.good)}${bytes}\n`;
     },
   };
