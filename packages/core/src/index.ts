@@ -173,3 +173,23 @@ export {
   type ScopeState,
   unknownScope,
 } from "./scope/scope-state.ts";
+export type { Comparator } from "./version/comparator.ts";
+export {
+  type ConstraintAlternative,
+  formatVersionConstraint,
+  type ParsedVersionConstraint,
+  parseVersionConstraint,
+  satisfiesConstraint,
+  type VersionConstraint,
+} from "./version/constraint.ts";
+export type { CheckStep, RepositoryFacts, TaggedDigest, VersionCursor } from "./version/check-step.ts";
+export { nextCheckStep } from "./version/pick-versions.ts";
+export {
+  compareSemanticVersions,
+  formatSemanticVersion,
+  type ParsedSemanticVersion,
+  parseSemanticVersion,
+  type SemanticVersion,
+} from "./version/semver.ts";
+export { type CompiledTagRegex, compileTagRegex, type TagRegex } from "./version/tag-regex.ts";
+export { type ParsedVersionRule, versionRule, type VersionRule, type VersionSource } from "./version/version-rule.ts";
