@@ -1,0 +1,72 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type DockerRegistry, dockerRegistryMissing, startDockerRegistry } from "../support/docker-registry.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const missing = dockerRegistryMissing("htpasswd");
+const images = [
+  "acme/github-pr-resource:v0.23.0",
+  "acme/golang:1.22",
+  "acme/private-tools:2.3",
+  "acme/registry-image-resource:1.13",
+  "acme/slack-notification-resource:v1.7.0",
+];
+
+/** Each set-up of Debian's registry that the examples must resolve against. Credentials go only where they are asked for. */
+describe.skipIf(missing !== undefined).each([{ auth: "none" }, { auth: "htpasswd" }] as const)(
+  `the examples against docker-registry (auth: $auth)${missing === undefined ? "" : ` (${missing})`}`,
+  ({ auth }) => {
+    let registry: DockerRegistry;
+    let data: string;
+    const digests = new Map<string, string>();
+    beforeAll(async () => {
+      data = mkdtempSync(join(tmpdir(), "fetch-image-examples-"));
+      registry = await startDockerRegistry({ auth });
+      for (const image of images) digests.set(image, (await registry.push(image, { layers: [image] })).digest);
+    });
+    afterAll(async () => {
+      await registry.close();
+      rmSync(data, { recursive: true, force: true });
+    });
+
+    // A registry that asks everybody to log in serves only the examples that bring credentials.
+    const examples = auth === "htpasswd" ? ["private"] : ["custom-type", "nested-types", "task-image", "pinned", "ci"];
+
+    test.each(examples)("%s.yml resolves to the digests that were pushed", async (example) => {
+      const run = await fetchImage([
+        ...["run", `examples/${example}.yml`, "--json", "--data", data],
+        ...["--var", `registry=${registry.host}`, "--var", `pinned_digest=${digests.get("acme/golang:1.22")}`],
+        ...["--var", "username=alice", "--var", "password=s3cret"],
+      ]);
+      if (run.code !== 0) throw new Error(`exit ${run.code}: ${run.stderr}`);
+      const lines = run.stdout
+        .trim()
+        .split("\n")
+        .map((line): { image?: string; via: string; state?: string } => JSON.parse(line));
+      const pulled = lines.filter(({ via }) => via !== "base-type").map(({ image }) => image ?? "");
+      expect(pulled.length).toBeGreaterThan(0);
+      for (const image of pulled) {
+        const [reference = "", digest] = image.split("@");
+        expect(digest).toBe(digests.get(reference.slice(registry.host.length + 1)));
+      }
+    });
+  },
+);
+
+function fetchImage(args: readonly string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ["packages/cli/dist/bin.js", ...args], { cwd: root, stdio: "pipe" });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.on("data", (chunk) => (stdout += String(chunk)));
+    child.stderr.on("data", (chunk) => (stderr += String(chunk)));
+    child.once("error", reject);
+    child.once("close", (code) => {
+      resolve({ code, stdout, stderr });
+    });
+  });
+}
