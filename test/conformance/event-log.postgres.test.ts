@@ -7,6 +7,6 @@ const server = sharedPostgres();
 
 eventLogContract(
   "PostgreSQL",
-  { open: async () => createPostgresEventLog(await server.freshSchema()), missing: postgresMissing() },
+  { open: async () => createPostgresEventLog(await server.empty()), missing: postgresMissing() },
   { modelRuns: 40 },
 );

@@ -6,6 +6,6 @@ import { sharedPostgres } from "./shared-postgres.ts";
 const server = sharedPostgres();
 
 readModelContract("PostgreSQL", {
-  open: async () => createPostgresReadModel(await server.freshSchema()),
+  open: async () => createPostgresReadModel(await server.empty()),
   missing: postgresMissing(),
 });

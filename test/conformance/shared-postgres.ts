@@ -1,16 +1,16 @@
 import { createPostgresSql, type Sql } from "@fetch-image/store/postgres";
 import { afterAll } from "vitest";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
+import { emptySchema } from "./empty-schema.ts";
 
 /** One server for the tests of a file, started when the first of them needs it and ended after the last. */
 export function sharedPostgres(): {
-  /** One pool, and a schema that nobody has used. */
-  freshSchema(): Promise<{ readonly sql: Sql; readonly schema: string }>;
+  /** An empty store on it. */
+  empty(): Promise<{ readonly sql: Sql; readonly schema: string }>;
   server(): Promise<TestPostgres>;
 } {
   let starting: Promise<TestPostgres> | undefined;
   let pool: Sql | undefined;
-  let schemas = 0;
   const server = (): Promise<TestPostgres> => (starting ??= startPostgres());
   afterAll(async () => {
     await pool?.close();
@@ -18,10 +18,10 @@ export function sharedPostgres(): {
   });
   return {
     server,
-    async freshSchema() {
+    async empty() {
       const { url } = await server();
       pool ??= createPostgresSql({ connectionString: url });
-      return { sql: pool, schema: `test_${++schemas}` };
+      return emptySchema(pool);
     },
   };
 }

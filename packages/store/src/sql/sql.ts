@@ -1,4 +1,4 @@
-/** A value handed to a statement. Bytes are PostgreSQL's own binary form of the parameter's type. */
+/** A value handed to a statement. Bytes are an array in PostgreSQL's own binary form. */
 export type SqlParameter = string | number | boolean | null | Uint8Array;
 
 /** Columns by name: int8 as a string, int4 as a number, bool, json as what it parses to, everything else as its text. */
