@@ -16,9 +16,9 @@ const pipeline = given.find((argument) => /\.ya?ml$/.test(argument) && existsSyn
 const options = given.filter((argument) => argument !== pipeline);
 const json = options.includes("--json");
 const file = pipeline ?? join("examples", "ci.yml");
-const data = resolve(root, valueOf("--data") ?? process.env.FETCH_IMAGE_DATA ?? ".fetch-image");
+const data = resolve(root, valueOf("--data") ?? process.env["FETCH_IMAGE_DATA"] ?? ".fetch-image");
 const portFile = join(data, "demo-registry.json");
-const color = process.env.FORCE_COLOR ? process.env.FORCE_COLOR !== "0" : process.stdout.isTTY && !process.env.NO_COLOR;
+const color = process.env["FORCE_COLOR"] ? process.env["FORCE_COLOR"] !== "0" : process.stdout.isTTY && !process.env["NO_COLOR"];
 const say = (text) => (json ? process.stderr : process.stdout).write(`${text}\n`);
 const strong = (text) => (color && !json ? `\u001b[1m${text}\u001b[0m` : text);
 

@@ -34,15 +34,13 @@ An image that cannot be fetched does not stop the others; the exit status is 1 t
   async run(context) {
     const { positionals, options } = context;
     const [file = ""] = positionals;
-    const job = await prepareJob(file, {
-      ...context,
-      inputs: inputsOf(options.list("input")),
-      manual: options.on("manual"),
-    });
+    const id = buildId(options.text("build"));
+    const inputs = inputsOf(options.list("input"));
+    const job = await prepareJob(file, { ...context, inputs, manual: options.on("manual") });
     if (job.problems.length > 0) return refuse(job.problems, context);
     return await runBuild(job, {
       ...context,
-      id: buildId(options.text("build")),
+      id,
       idFile: options.text("id-file"),
       team: options.text("team") ?? "main",
       pipelineName: options.text("pipeline") ?? basename(file).replace(/\.ya?ml$/, ""),

@@ -1,0 +1,119 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type EmbeddedRegistry, startEmbeddedRegistry } from "@fetch-image/registry/embedded";
+
+export const repository: string = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const bin = join(repository, "packages", "cli", "dist", "bin.js");
+
+export interface Ended {
+  /** 128 + the signal's number where a signal ended it. */
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Standard output, a JSON document a line. */
+  json<T = unknown>(): readonly T[];
+}
+
+export interface RunningCommand {
+  readonly pid: number;
+  readonly ended: Promise<Ended>;
+  kill(signal: "SIGINT" | "SIGTERM"): void;
+  /** Resolves once standard error holds the text. */
+  says(text: string): Promise<void>;
+}
+
+export interface CommandOptions {
+  readonly cwd?: string;
+  /** Beside PATH and HOME, the whole environment. */
+  readonly env?: { readonly [name: string]: string };
+  /** For Node itself. */
+  readonly nodeOptions?: readonly string[];
+}
+
+/** Runs the built command to its end, its input and output being no terminal. */
+export function fetchImage(args: readonly string[], options?: CommandOptions): Promise<Ended> {
+  return startFetchImage(args, options).ended;
+}
+
+export function startFetchImage(args: readonly string[], options: CommandOptions = {}): RunningCommand {
+  if (!existsSync(bin)) throw new Error("the packages are not built: run `pnpm build`");
+  return startNode([...(options.nodeOptions ?? []), bin, ...args], options);
+}
+
+/** Runs a script of the repository. */
+export function startNode(
+  args: readonly string[],
+  { cwd = repository, env = {} }: CommandOptions = {},
+): RunningCommand {
+  const { PATH = "", HOME = "" } = process.env;
+  const child = spawn(process.execPath, [...args], {
+    cwd,
+    env: { PATH, HOME, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let [stdout, stderr] = ["", ""];
+  const listeners = new Set<() => void>();
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+    for (const listener of listeners) listener();
+  });
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code, signal) => {
+      const status = code ?? 128 + (signal === "SIGINT" ? 2 : signal === "SIGTERM" ? 15 : 9);
+      const json = <T>() => stdout.split("\n").flatMap((line): T[] => (line === "" ? [] : [JSON.parse(line)]));
+      resolve({ status, stdout, stderr, json });
+    });
+  });
+  return {
+    pid: child.pid ?? 0,
+    ended,
+    kill: (signal) => void child.kill(signal),
+    async says(text) {
+      const said = new Promise<void>((resolve) => {
+        const look = () => void (stderr.includes(text) && resolve());
+        listeners.add(look);
+        look();
+      });
+      const early = ended.then(({ status }) => {
+        throw new Error(`the command ended with ${status} and never said "${text}": ${stderr}`);
+      });
+      await Promise.race([said, early]);
+    },
+  };
+}
+
+export const login = { username: "robot-account", password: "correct-horse-battery" } as const;
+
+export interface Images {
+  readonly registry: EmbeddedRegistry;
+  /** Digests by reference, `acme/golang:1.22` say. */
+  readonly digests: { readonly [reference: string]: string };
+  /** Flags for the vars that examples/ need. */
+  readonly vars: readonly string[];
+}
+
+/** A registry with the images that examples/ name. */
+export async function startImages(): Promise<Images> {
+  const registry = await startEmbeddedRegistry({
+    users: { [login.username]: login.password },
+    private: [{ prefix: "acme/private-tools", scheme: "bearer" }],
+  });
+  const digests: { [reference: string]: string } = {};
+  for (const reference of [
+    "acme/github-pr-resource:v0.23.0",
+    "acme/slack-notification-resource:v1.7.0",
+    "acme/registry-image-resource:1.13",
+    "acme/golang:1.22",
+    "acme/private-tools:2.3",
+  ]) {
+    digests[reference] = (await registry.push(reference)).digest;
+  }
+  const values = { registry: registry.host, pinned_digest: digests["acme/golang:1.22"] ?? "", ...login };
+  return { registry, digests, vars: Object.entries(values).flatMap(([name, value]) => ["--var", `${name}=${value}`]) };
+}
+
+export const example = (name: string): string => join(repository, "examples", `${name}.yml`);
