@@ -22,6 +22,8 @@ export function guardOf(guard) {
   return guard === undefined || guard === null ? "" : guardName(guard);
 }
 
+const inline = "inline";
+
 const builtIns = new Set([
   "raise",
   "sendTo",
@@ -36,6 +38,8 @@ const builtIns = new Set([
 
 function actionName(action) {
   if (typeof action === "string") return action;
+  // A function in a list is null once it was JSON.
+  if (action === null) return inline;
   const type = String(action.type ?? "");
   if (typeof action !== "function") return type;
   const builtIn = type.replace(/^xstate\./, "");
@@ -73,10 +77,11 @@ const inBrackets = (guard) => (/ (and|or) /.test(guard) ? `(${guard})` : guard);
 
 /** A function written in the config is called after the property that holds it: that says nothing. */
 function ownName({ name }) {
-  return ["", "guard", "actions", "entry", "exit", "cond"].includes(name) ? "inline" : name;
+  return ["", "guard", "actions", "entry", "exit", "cond"].includes(name) ? inline : name;
 }
 
-function paramsOf({ params }) {
+function paramsOf(action) {
+  const params = action?.params;
   if (params === undefined || params === null || typeof params === "function") return "";
   if (typeof params !== "object") return String(params);
   return Object.entries(params)
