@@ -5,177 +5,17 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fetchImageMachine } from "@fetch-image/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { and, assign, createMachine, not, or, raise, stateIn, type AnyStateMachine } from "xstate";
+import type { AnyStateMachine } from "xstate";
 import { toChart } from "../../scripts/chart/chart-model.mjs";
 import { drawChart } from "../../scripts/chart/draw-chart.mjs";
 import { layOut } from "../../scripts/chart/layout.mjs";
+import { drawableMachines } from "../support/drawable-machines.ts";
 import { pictureProblems } from "../support/picture-problems.ts";
+import { elementsOf, type SvgElement } from "../support/svg-elements.ts";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
-/** Machines that no test runs: what they are for is to be drawn. */
-const machines = {
-  nested: createMachine({
-    id: "checkout",
-    description: "An order, from the basket to the doorstep.",
-    initial: "shopping",
-    states: {
-      shopping: {
-        initial: "browsing",
-        on: { CLOSE: "kept" },
-        states: {
-          browsing: { on: { ADD: { target: "filling", actions: "add" } } },
-          filling: {
-            on: {
-              ADD: { target: "filling", actions: "add", reenter: true },
-              CLEAR: "browsing",
-              BUY: "#pay.card.entering",
-              LATER: "#checkout.kept",
-            },
-          },
-        },
-      },
-      paying: {
-        id: "pay",
-        description: "Until the bank agrees.",
-        initial: "card",
-        entry: "lockPrices",
-        exit: "unlockPrices",
-        on: {
-          BACK: "shopping",
-          RESTART: { target: "paying", reenter: true },
-          SKIP: ".sent",
-          TICK: { actions: "count" },
-        },
-        onDone: { target: "done", actions: "archive" },
-        states: {
-          card: {
-            initial: "entering",
-            onDone: "sent",
-            states: {
-              entering: { on: { SUBMIT: [{ guard: "isValid", target: "asking" }, { actions: "complain" }] } },
-              asking: {
-                invoke: {
-                  src: "bank",
-                  onDone: [{ guard: "agreed", target: "approved" }, { target: "entering" }],
-                  onError: { target: "#pay", actions: "apologise" },
-                },
-                after: { 30_000: "entering" },
-              },
-              approved: { type: "final" },
-            },
-          },
-          sent: { type: "final", entry: "thank" },
-        },
-      },
-      kept: { on: { RETURN: "shopping" } },
-      done: { type: "final" },
-    },
-  }),
-  parallel: createMachine({
-    id: "player",
-    initial: "idle",
-    states: {
-      idle: { on: { PLAY: "playing", RESUME: { target: ["playing.picture.large", "playing.sound.muted"] } } },
-      playing: {
-        type: "parallel",
-        on: { STOP: "idle", BLACKOUT: { target: [".picture.small", ".sound.muted"] } },
-        onDone: "over",
-        states: {
-          picture: {
-            initial: "small",
-            states: {
-              small: { on: { ZOOM: "large" } },
-              large: { on: { ZOOM: "small", END: "gone" } },
-              gone: { type: "final" },
-            },
-          },
-          sound: {
-            initial: "loud",
-            states: {
-              loud: { on: { MUTE: "muted" } },
-              muted: { on: { END: { guard: stateIn({ playing: { picture: "gone" } }), target: "quiet" } } },
-              quiet: { type: "final" },
-            },
-          },
-          subtitles: { initial: "off", states: { off: { on: { TOGGLE: "on" } }, on: { on: { TOGGLE: "off" } } } },
-        },
-      },
-      over: { type: "final" },
-    },
-  }),
-  history: createMachine({
-    id: "editor",
-    initial: "editing",
-    states: {
-      editing: {
-        initial: "text",
-        on: { HELP: "helping", SAVE: "saving" },
-        states: {
-          text: { on: { DRAW: "drawing" } },
-          drawing: { initial: "pen", states: { pen: { on: { RUB: "rubber" } }, rubber: {} }, on: { WRITE: "text" } },
-          last: { type: "history", target: "text" },
-          exactly: { type: "history", history: "deep" },
-        },
-      },
-      helping: { on: { CLOSE: "editing.last" } },
-      saving: {
-        invoke: {
-          id: "save",
-          src: "disk",
-          onDone: "editing.exactly",
-          onError: { target: "editing.exactly", actions: "warn" },
-          onSnapshot: { actions: "showProgress" },
-        },
-      },
-    },
-  }),
-  odd: createMachine({
-    id: `odd & <every> "thing"`,
-    initial: { target: "first.1", actions: "begin" },
-    on: { RESET: { target: ".first\\.1" }, "*": { actions: "logUnknown" }, PANIC: ".third" },
-    states: {
-      "first.1": {
-        tags: ["busy", "visible"],
-        description: `<b>Words</b> & "quotes" \u0000: 日本語のテキスト 🚀 and averyveryverylongwordwithoutanyspaceatalltobreakitat.`,
-        entry: [
-          assign({}),
-          raise({ type: "NEXT" }),
-          () => {},
-          { type: "track", params: { page: 1, deep: { a: [2] } } },
-        ],
-        exit: "leave",
-        always: { guard: () => false, target: "third" },
-        on: {
-          NEXT: {
-            guard: and(["isA", or(["isB", not("isC")])]),
-            target: "second",
-            description: "Only when all is well.",
-          },
-          "some.*": "third",
-          SELF: "first\\.1",
-        },
-        after: {
-          250: "second",
-          90_000: [{ guard: "isLate", target: "third" }, { actions: "wait" }],
-          patience: "third",
-        },
-      },
-      second: { on: { BACK: "first\\.1", NEVER: undefined } },
-      third: {},
-    },
-  }),
-  narrow: createMachine({
-    id: "narrow",
-    description: "This machine has more to say about itself than its only state is wide, nested or not.",
-    initial: "a",
-    states: {
-      a: { description: "And so has this one, which is nested.", initial: "b", states: { b: {} }, on: { X: {} } },
-    },
-  }),
-  lone: createMachine({ id: "lone" }),
-  fetchImage: fetchImageMachine,
-};
+const machines = { ...drawableMachines, fetchImage: fetchImageMachine };
 const cases = Object.entries(machines);
 
 describe.each(cases)("the chart of the machine %s", (_, machine) => {
@@ -334,48 +174,6 @@ function transitionsOf(node: Node): Brief[] {
 
 const sorted = (briefs: readonly Brief[]): string[] => briefs.map((each) => JSON.stringify(each)).toSorted();
 
-interface Element {
-  readonly name: string;
-  readonly attributes: ReadonlyMap<string, string>;
-  /** All text inside of it, one for each element that holds some. */
-  readonly texts: readonly string[];
-}
-
-/** The elements of an SVG document in order; throws where it is not well-formed. */
-function elementsOf(svg: string): Element[] {
-  const elements: { name: string; attributes: Map<string, string>; texts: string[] }[] = [];
-  const open: typeof elements = [];
-  let rest = svg.trim();
-  while (rest !== "") {
-    const [token = "", closing, name = "", attributes = "", empty, text] =
-      /^<(\/?)([\w]+)((?: [\w-]+="[^"<]*")*)(\/?)>|^([^<]+)/.exec(rest) ?? [];
-    if (token === "") throw new Error(`not well-formed: ${rest.slice(0, 60)}`);
-    rest = rest.slice(token.length);
-    if (text !== undefined) {
-      if (/&(?!(?:amp|lt|gt|quot);)/.test(text)) throw new Error(`not well-formed: ${text}`);
-      for (const element of open) element.texts.push(plain(text));
-    } else if (closing === "/") {
-      const last = open.pop();
-      if (last?.name !== name) throw new Error(`</${name}> closes <${last?.name}>`);
-    } else {
-      const pairs = [...attributes.matchAll(/([\w-]+)="([^"]*)"/g)];
-      const element = {
-        name,
-        attributes: new Map(pairs.map(([, key = "", value = ""]) => [key, plain(value)])),
-        texts: [],
-      };
-      elements.push(element);
-      if (empty !== "/") open.push(element);
-    }
-  }
-  if (open.length > 0) throw new Error(`<${open[0]?.name}> is not closed`);
-  return elements;
-}
-
-function plain(text: string): string {
-  return text.replaceAll("&quot;", '"').replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
-}
-
 const texts = (svg: string): string[] =>
   elementsOf(svg)
     .filter(({ name }) => name === "text")
@@ -383,7 +181,7 @@ const texts = (svg: string): string[] =>
 
 /** The words on one transition's pill. */
 function pillOf(svg: string, edge: string): readonly string[] {
-  const isPill = ({ attributes }: Element): boolean =>
+  const isPill = ({ attributes }: SvgElement): boolean =>
     attributes.get("data-edge") === edge && attributes.has("data-source");
   return elementsOf(svg).find(isPill)?.texts ?? [];
 }
