@@ -37,11 +37,14 @@ describe.skipIf(missing !== undefined).each([{ auth: "none" }, { auth: "htpasswd
     const examples = auth === "htpasswd" ? ["private"] : ["custom-type", "nested-types", "task-image", "pinned", "ci"];
 
     test.each(examples)("%s.yml resolves to the digests that were pushed", async (example) => {
-      const run = await fetchImage([
-        ...["run", `examples/${example}.yml`, "--json", "--data", data],
-        ...["--var", `registry=${registry.host}`, "--var", `pinned_digest=${digests.get("acme/golang:1.22")}`],
-        ...["--var", "username=alice", "--var", "password=s3cret"],
-      ]);
+      const vars = {
+        registry: registry.host,
+        pinned_digest: digests.get("acme/golang:1.22"),
+        username: "alice",
+        password: "s3cret",
+      };
+      const given = Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}=${value}`]);
+      const run = await fetchImage(["run", `examples/${example}.yml`, "--json", "--data", data, ...given]);
       if (run.code !== 0) throw new Error(`exit ${run.code}: ${run.stderr}`);
       const lines = run.stdout
         .trim()
