@@ -43,6 +43,11 @@ test.each<[Json, Json]>([
   expect(interpolateJson(written, (reference) => givenValue(reference, [values]))).toEqual(value);
 });
 
+test("a key that becomes another's is there once, as the last of the two", () => {
+  const { root } = interpolate(fromJson({ "((host))": 1, "reg.example": 2 }, 0), () => "reg.example");
+  expect(root).toMatchObject({ entries: [{ key: "reg.example", value: { value: 2 } }] });
+});
+
 test.each([
   ["x((list))", "((list)) is a list; only text and numbers can stand among other text"],
   ["x((db))", "((db)) is a map"],

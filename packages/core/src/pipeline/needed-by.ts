@@ -22,7 +22,7 @@ export function neededBy(pipeline: Pipeline, jobName: string): (owner: Owner) =>
 }
 
 /** The step and all inside of it, hooks too, in the order in which they run. */
-export function everyStep(step: PipelineStep): readonly PipelineStep[] {
+function everyStep(step: PipelineStep): readonly PipelineStep[] {
   const inner = "steps" in step ? step.steps : "step" in step ? [step.step] : [];
   const hook = "hook" in step ? [step.hook] : [];
   return [step, ...[...inner, ...hook].flatMap(everyStep)];

@@ -98,6 +98,7 @@ test.each<[string, string]>([
   ["an alias bomb", bomb.join("\n")],
   ["anchors nested in anchors", deep.join("\n")],
   ["a merge-key bomb", merges],
+  ["a map that merges one anchor over and over", `${merges.split("\n")[0]}\nw: {<<: [${"*x, ".repeat(500)}]}`],
   ["a mebibyte of opening brackets", "[".repeat(mebibyte)],
   ["a mebibyte of opening braces", "{".repeat(mebibyte)],
   ["a mebibyte of brackets", "[]".repeat(mebibyte / 2)],

@@ -23,7 +23,7 @@ export interface Pipeline {
 export const declaration: unique symbol = Symbol("the declaration of a pipeline");
 
 /** What the file said, for when its vars get values. Keyed by a symbol, so that no one prints or stores it by chance. */
-export interface Declaration {
+interface Declaration {
   readonly root: YamlNode;
   readonly lineStarts: readonly number[];
   readonly baseTypes: readonly string[];
@@ -83,14 +83,14 @@ export type PipelineStep =
       readonly hook: PipelineStep;
     };
 
-export interface AcrossVar {
+interface AcrossVar {
   readonly var: string;
   /** A list, or a var that will be one. */
   readonly values: Json;
   readonly max_in_flight?: number | "all";
 }
 
-export interface GetStep {
+interface GetStep {
   readonly kind: "get";
   readonly name: string;
   readonly resource: string;
@@ -100,7 +100,7 @@ export interface GetStep {
   readonly timeout?: string;
 }
 
-export interface PutStep {
+interface PutStep {
   readonly kind: "put";
   readonly name: string;
   readonly resource: string;
@@ -112,7 +112,7 @@ export interface PutStep {
   readonly no_get?: boolean;
 }
 
-export interface TaskStep {
+interface TaskStep {
   readonly kind: "task";
   readonly name: string;
   readonly privileged?: boolean;

@@ -26,7 +26,7 @@ export interface YamlList {
   readonly items: readonly YamlNode[];
 }
 
-export interface YamlScalar {
+interface YamlScalar {
   readonly kind: "scalar";
   readonly at: number;
   readonly value: string | number | boolean | null;

@@ -1,6 +1,6 @@
 import type { CheckPlan, GetPlan, Plan, TypeImage } from "./plan.ts";
 
-export const hookKinds = ["on_success", "on_failure", "on_abort", "on_error", "ensure"] as const;
+const hookKinds = ["on_success", "on_failure", "on_abort", "on_error", "ensure"] as const;
 export type HookKind = (typeof hookKinds)[number];
 
 /** A hook's plan taken apart; undefined for a plan that is no hook. */

@@ -186,13 +186,26 @@ const fixtures: readonly (readonly [what: string, steps: string, plans: readonly
     ],
   ],
   [
-    "attempts inside of attempts: each plan knows all of its own",
-    "[{do: [{get: repo, attempts: 1}], attempts: 1}]",
+    "attempts inside of attempts: each plan knows all of its own, the outer first",
+    "[{do: [{get: repo, attempts: 2}], attempts: 1}]",
     [
       {
-        id: "4",
+        id: "5",
         retry: [
-          { id: "3", attempts: [1], do: [{ id: "2", attempts: [1], retry: [{ ...get("1"), attempts: [1, 1] }] }] },
+          {
+            id: "4",
+            attempts: [1],
+            do: [
+              {
+                id: "3",
+                attempts: [1],
+                retry: [
+                  { ...get("1"), attempts: [1, 1] },
+                  { ...get("2"), attempts: [1, 2] },
+                ],
+              },
+            ],
+          },
         ],
       },
     ],
