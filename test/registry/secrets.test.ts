@@ -1,7 +1,9 @@
+import { createServer } from "node:net";
 import type { FetchImageError, FetchImageErrorCode, Logger } from "@fetch-image/core";
 import { createImageRegistry, type RegistryOptions } from "@fetch-image/registry";
 import { type EmbeddedRegistry, startEmbeddedRegistry } from "@fetch-image/registry/embedded";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { listenOnLoopback } from "../support/listen.ts";
 import { everyWordOf, failureOf, hasty, patient, sourceAt } from "./support.ts";
 
 const canary = "CaNaRy-7f3a!%";
@@ -110,6 +112,51 @@ test.each(failures)("no secret is in any word of the error when %s (%s)", async 
   for (const secret of [canary, basic, encodeURIComponent(canary), token]) {
     expect(words).not.toContain(secret.toLowerCase());
   }
+});
+
+test("a quotation that is cut short keeps no start of a secret", async () => {
+  tokenServer(403, echo("x".repeat(265), password));
+  const { message } = await failure();
+  expect(message).toContain("xxx");
+  expect(message).not.toContain(password.slice(0, 6));
+});
+
+test("a registry that echoes a request as it came is not quoted", async () => {
+  const echoing = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.on("data", (request) => {
+      const known = /authorization/i.test(request.toString("latin1"));
+      const challenge = "HTTP/1.1 401 No\r\nwww-authenticate: Basic realm=x\r\ncontent-length: 0\r\n\r\n";
+      socket.write(known ? `echo ${request.toString("latin1")}` : challenge);
+    });
+  });
+  const { origin, close } = await listenOnLoopback(echoing);
+  await using registry = createImageRegistry({ ...hasty, logger: logger(), endpoints: { "docker.io": origin } });
+  const error = await failureOf(registry.resolve({ repository: "busybox", username, password }, "1", patient));
+  expect(error.code).toBe("FI_REGISTRY_PROTOCOL");
+  expect([everyWordOf(error), ...logged].join("\n")).not.toContain(basic);
+  await close();
+});
+
+test("a host that is named after the token is not named when it fails", async () => {
+  // The peer is also the proxy through which every host is asked, so that any name leads somewhere.
+  const repository = "registry.test/private/app";
+  peer.answerAlways("HEAD", tagPath, 500);
+  peer.answerNext("HEAD", tagPath, 401, { "www-authenticate": 'Bearer realm="http://registry.test/token"' });
+  peer.answerNext("HEAD", tagPath, 307, { location: `http://${token}.test${tagPath}` });
+  tokenServer(200, JSON.stringify({ token }));
+  await using registry = createImageRegistry({
+    ...hasty,
+    logger: logger(),
+    proxy: { httpProxy: peer.origin, httpsProxy: peer.origin },
+  });
+  const source = { repository, username, password, insecure: true };
+  const error = await failureOf(registry.resolve(source, "1", patient));
+  expect(error).toMatchObject({
+    code: "FI_REGISTRY_UNAVAILABLE",
+    message: expect.stringContaining("***.test answered 500"),
+  });
+  expect([everyWordOf(error), ...logged].join("\n").toLowerCase()).not.toContain(token.toLowerCase());
 });
 
 test("credentials of a proxy are in no word either", async () => {

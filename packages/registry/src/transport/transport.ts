@@ -50,7 +50,7 @@ export function createTransport(settings: RegistrySettings): Transport {
       const answer = await exchange(question);
       settings.logger.debug("registry answered", {
         method: question.method,
-        host: question.url.host,
+        host: question.secrets.redact(question.url.host),
         path: question.secrets.redact(question.url.pathname),
         status: answer.statusCode,
         ms: Math.round(performance.now() - started),
