@@ -44,5 +44,6 @@ test("the id follows from stream and key alone, so that a retried append is reco
   expect(id({ node: "node-b", at: 0, causationId: undefined })).toBe(id({}));
   expect(id({ key: "f1\n4" })).not.toBe(id({}));
   expect(id({ stream: "build-124" })).not.toBe(id({}));
+  expect(id({ stream: "build-1", key: "24" })).not.toBe(id({ stream: "build-12", key: "4" }));
   expect(id({})).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
 });

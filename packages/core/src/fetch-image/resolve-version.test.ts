@@ -17,7 +17,7 @@ describe("the version of a registry-image: the check's digest, the plan's versio
       "a check's digest comes first (B6), and the plan's version is told",
       { checked: step({ tag: "v2", digest }), planVersion: { tag: "v1", digest: other }, sourceTag: "v0" },
       chosen({ tag: "v2", digest }, "step", [
-        `plan tag v1, digest ${other}: the check gave a digest, which comes first`,
+        `plan digest ${other}, tag v1: the check gave a digest, which comes first`,
       ]),
     ],
     ["a check's digest alone is enough", { checked: step({ digest }) }, chosen({ digest }, "step")],
@@ -52,12 +52,12 @@ describe("the version of a registry-image: the check's digest, the plan's versio
     [
       "an empty digest, as programs write one that is not there, is none",
       { checked: step({ tag: "v2", digest: "" }), planVersion: { tag: "v1", digest: "" } },
-      unpinned({ tag: "v1" }, "plan", ["check tag v2, digest : it has no digest"]),
+      unpinned({ tag: "v1" }, "plan", ["check digest , tag v2: it has no digest"]),
     ],
     [
       "what is no digest is never put into a reference",
       { checked: step({ tag: "v2", digest: "sha256:abc" }), sourceTag: "v0" },
-      unpinned({ tag: "v0" }, "tag", ["check tag v2, digest sha256:abc: its digest is not one"]),
+      unpinned({ tag: "v0" }, "tag", ["check digest sha256:abc, tag v2: its digest is not one"]),
     ],
     [
       "a pin is used as it is, with no network",

@@ -73,8 +73,10 @@ function withoutEmpty(version: Version | undefined): Version | undefined {
   return version && Object.fromEntries(Object.entries(version).filter(([, value]) => value !== ""));
 }
 
+/** Part of a stored fact, so the same whatever order a store gives the fields back in. */
 function show(version: Version): string {
   const text = Object.entries(version)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, value]) => `${key} ${value}`)
     .join(", ");
   return text === "" ? "(empty)" : text;

@@ -206,6 +206,14 @@ describe("what a fetch owes", () => {
     expect(due({ ...task.retry, jitter: 1 }, 0)).toBe(1000);
     expect(due({ ...task.retry, jitter: 1, capMs: 300 }, 0)).toBe(300);
     expect(due(task.retry, 40_000)).toBe(40_000);
+    const patient = { ...task, retry: { ...task.retry, attempts: 9, jitter: 1, capMs: 5000 } };
+    const delays = [1, 2, 3, 4].map((failures) => {
+      const retried = Array.from({ length: failures }, () => [checkFailed(), fired("backoff")])
+        .flat()
+        .slice(0, -1);
+      return (after(patient, retried).state.timer?.dueAt ?? 0) - start;
+    });
+    expect(delays).toEqual([1000, 2000, 4000, 5000]);
   });
 
   test("nothing once it is finished, and nothing moves it then", () => {

@@ -154,12 +154,7 @@ function settle(
     }
   }
   if (effect !== null) owed = { effect, since: before.facts };
-  if (snapshot.status !== "active") {
-    owed = null;
-    timer = null;
-  } else if (snapshot.value !== "waiting" && snapshot.value !== "backing-off") {
-    timer = null;
-  }
+  if (snapshot.value !== "waiting" && snapshot.value !== "backing-off") timer = null;
   const facts = before.facts + 1 + says.length;
   return { state: { snapshot, resolved, imageURL, failure, owed, timer, facts }, says };
 }
