@@ -148,7 +148,7 @@ export class FetchRun {
   }
 
   #letGo(): void {
-    this.#effect?.abort();
+    this.#effect?.abort(owedNoMore);
     this.#effect = undefined;
     if (this.#stopped) {
       this.#cancelTimer?.();
@@ -197,6 +197,9 @@ export function outcomeOf(
       };
   }
 }
+
+// One reason for all: a signal aborted without one makes a DOMException, with its stack, each time.
+const owedNoMore = "owed no more";
 
 function keyOf(fetchId: string, ordinal: number): string {
   return `${fetchId}\n${ordinal}`;
