@@ -312,7 +312,7 @@ test("the histories that these properties are about come to every state, and to 
 });
 
 const policed = anyRequest().map((request) => ({ ...request, policy: true }));
-const settings = { seed: seedFromEnv(), numRuns: 300 };
+const settings = { seed: seedFromEnv(), numRuns: 200 };
 
 function everyHistory(check: (history: BuildHistory) => void): void {
   fc.assert(fc.property(anyHistory(), check), settings);

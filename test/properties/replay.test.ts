@@ -58,7 +58,7 @@ test("H3: a fold may stop at any fact and go on from there: it sees and finds th
       ).toEqual(whole);
       expect(foldInParts(facts, [...facts.keys()])).toEqual(whole);
     }),
-    { ...settings, numRuns: 100 },
+    { ...settings, numRuns: 50 },
   );
 });
 
@@ -200,7 +200,7 @@ const saying: ReadonlySet<string> = new Set([
   "FetchFailed",
 ]);
 
-const settings = { seed: seedFromEnv(), numRuns: 200 };
+const settings = { seed: seedFromEnv(), numRuns: 100 };
 
 function everyBuild(check: (build: BuildHistory) => void): void {
   fc.assert(fc.property(anyBuild(), check), settings);

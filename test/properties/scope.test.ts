@@ -115,7 +115,7 @@ test("S8: however many ask, a scope is asked once at a time: a second one asks o
   );
 });
 
-const settings = { seed: seedFromEnv(), numRuns: 500 };
+const settings = { seed: seedFromEnv(), numRuns: 300 };
 const claimMs = 15_000;
 const askers: readonly Asker[] = ["1", "2", "3", "4"].map((buildId) => ({ buildId, fetchId: "f1/image-get" }));
 const anyAsker = fc.constantFrom(...askers);
