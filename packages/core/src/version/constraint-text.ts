@@ -47,7 +47,6 @@ function replaceFirst(
   { by, blanks }: { readonly by: string; readonly blanks: number },
 ): WrittenOut {
   const at = text.indexOf(found);
-  if (at === -1) return { text, origins };
   const origin = origins[at + blanks] ?? 0;
   return {
     text: text.slice(0, at) + by + text.slice(at + found.length),

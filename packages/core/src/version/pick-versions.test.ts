@@ -98,7 +98,14 @@ describe("semver tags", () => {
       tags: "1.0.0-rc.1:a 1.0:a 1.0.0-rc:a 1.0.0-rc.1.2:a 2.0.0-rc:b 2.0.0-rc.1:b",
       versions: "1.0 a, 2.0.0-rc.1 b",
     },
-    "equals that have a digest each are both versions": { tags: "1.2.0:b 1.2:a 1:c", versions: "1 c, 1.2 a, 1.2.0 b" },
+    "equals that have a digest each are versions, the one with more dots the newer": {
+      tags: "1.2.0:b v1.2:a 1:c",
+      versions: "1 c, v1.2 a, 1.2.0 b",
+    },
+    "equals with as many dots come in the order of their characters": {
+      tags: "v1:b 1:a v01:c",
+      versions: "1 a, v01 c, v1 b",
+    },
     "a tag that is listed and not there is no version": { tags: "1.0.0 2.0.0:b latest", versions: "2.0.0 b" },
     "a tag that is listed twice counts once": { tags: "1.0.0:a 1.0.0:a", versions: "1.0.0 a" },
     "a list may hold what is no tag": { tags: "1.0.0:a 2.0.0+x:b ../1:c", versions: "1.0.0 a" },
@@ -242,6 +249,11 @@ describe("semver tags", () => {
       "digest of 1.2.0",
       "digest of 1.0.0, 2.0.0, latest",
     ]);
+  });
+
+  test("are asked for all at once where the cursor has no digest", () => {
+    const { asked } = check({}, { "1.0": "a", "2.0": "b" }, { cursor: { tag: "2.0", digest: "" } });
+    expect(asked).toEqual(["tags", "digest of 2.0, 1.0"]);
   });
 
   test("are not asked for latest where a constraint leaves it out anyway", () => {
