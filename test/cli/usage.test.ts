@@ -73,8 +73,9 @@ test("config tells the effective settings and where each came from, and never a 
   const args = ["config", "--check-interval", "5m"];
   const { status, json } = await fetchImage([...args, "--json"], { cwd: place.directory, env });
   expect(status).toBe(0);
-  const [{ file, settings }] = json<{ file: null; settings: readonly { readonly name: string }[] }>();
-  expect(file).toBeNull();
+  const [document] = json();
+  expect(document.file).toBeNull();
+  const settings: readonly { readonly name: string }[] = document.settings;
   const named = (name: string) => settings.find((setting) => setting.name === name);
   expect(named("check-interval")).toEqual({
     name: "check-interval",

@@ -13,15 +13,15 @@ export interface Ended {
   readonly stdout: string;
   readonly stderr: string;
   /** Standard output, a JSON document a line. */
-  json<T = unknown>(): readonly T[];
+  readonly json: () => ReturnType<typeof documents>;
 }
 
 export interface RunningCommand {
   readonly pid: number;
   readonly ended: Promise<Ended>;
-  kill(signal: "SIGINT" | "SIGTERM"): void;
+  readonly kill: (signal: "SIGINT" | "SIGTERM") => void;
   /** Resolves once standard error holds the text. */
-  says(text: string): Promise<void>;
+  readonly says: (text: string) => Promise<void>;
 }
 
 export interface CommandOptions {
@@ -64,8 +64,7 @@ export function startNode(
     child.on("error", reject);
     child.on("close", (code, signal) => {
       const status = code ?? 128 + (signal === "SIGINT" ? 2 : signal === "SIGTERM" ? 15 : 9);
-      const json = <T>() => stdout.split("\n").flatMap((line): T[] => (line === "" ? [] : [JSON.parse(line)]));
-      resolve({ status, stdout, stderr, json });
+      resolve({ status, stdout, stderr, json: () => documents(stdout) });
     });
   });
   return {
@@ -85,6 +84,13 @@ export function startNode(
     },
   };
 }
+
+/** Whoever reads them says what they are. */
+const documents = (text: string) =>
+  text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line));
 
 export const login = { username: "robot-account", password: "correct-horse-battery" } as const;
 

@@ -6,6 +6,7 @@ import { defaultSettings, effectiveSettings } from "./effective-settings.ts";
 import { exitStatus, exitStatusOf } from "./exit-status.ts";
 import { showCommandHelp, showHelp } from "./help.ts";
 import { createLogger } from "./logger.ts";
+import { mapTexts } from "./json.ts";
 import { createSecrets } from "./secrets.ts";
 import { asFetchImageError, errorJson, showError } from "./show-error.ts";
 import type { Terminal } from "./terminal.ts";
@@ -28,8 +29,9 @@ export async function main(args: readonly string[], host: Host): Promise<number>
   } catch (thrown) {
     terminal.progress("");
     const error = asFetchImageError(thrown);
-    if (json) terminal.out(`${secrets.redact(JSON.stringify(errorJson(error)))}\n`);
-    else terminal.err(secrets.redact(showError(error, { color: terminal.errColor })));
+    const redact = (text: string) => secrets.redact(text);
+    if (json) terminal.out(`${JSON.stringify(mapTexts(errorJson(error), redact))}\n`);
+    else terminal.err(redact(showError(error, { color: terminal.errColor })));
     return host.signal.aborted ? exitStatus.interrupted : exitStatusOf(error.code);
   }
 }

@@ -26,7 +26,15 @@ they give. Stores nothing. The exit status is 1 where something is wrong.`,
     let wrong = false;
     const tell = (finding: Finding) => {
       wrong ||= finding.is === "problem";
-      terminal.out(secrets.redact(json ? `${JSON.stringify(finding)}\n` : show(finding, style)));
+      // What is found well quotes nothing; a problem may.
+      const { says, fix } = finding;
+      const cut = {
+        ...finding,
+        says: secrets.redact(says),
+        ...(fix === undefined ? {} : { fix: secrets.redact(fix) }),
+      };
+      const told = finding.is === "problem" ? cut : finding;
+      terminal.out(json ? `${JSON.stringify(told)}\n` : show(told, style));
     };
     tell(nodeFinding());
     tell(settingsFinding(context));

@@ -1,6 +1,7 @@
-import { type Plan, planJob, publicPlan } from "@fetch-image/core";
+import { type JsonObject, type Plan, planJob, publicPlan } from "@fetch-image/core";
 import type { Command } from "../command.ts";
 import { exitStatus } from "../exit-status.ts";
+import { mapTexts } from "../json.ts";
 import { loadPipeline, varOptions } from "../pipeline-file.ts";
 
 export const command: Command = {
@@ -18,23 +19,32 @@ values of credential fields are cut.`,
   settings: ["baseTypes"],
   examples: ["fetch-image plan ci.yml --job unit", "fetch-image plan ci.yml --public | jq .do"],
   async run(context) {
-    const { positionals, options, json, terminal, secrets } = context;
+    const { positionals, options, json, terminal } = context;
     const [file = ""] = positionals;
     const given = options.text("job");
-    const { pipeline } = await loadPipeline(file, context, { job: () => given, missing: "stay" });
+    const { pipeline, secrets } = await loadPipeline(file, context, { job: () => given, missing: "stay" });
     const jobs = given === undefined ? pipeline.jobs.map(({ name }) => name) : [given];
     const plans = jobs.map((job) => {
       const planned = planJob(pipeline, job, options.on("manual") ? { manuallyTriggered: true } : {});
       if (!planned.ok) throw planned.error;
-      return options.on("public") ? publicPlan(planned.plan) : planned.plan;
+      return options.on("public") ? publicPlan(planned.plan) : withoutSecrets(planned.plan, secrets);
     });
     // One plan is for reading; several are one a line, for `jq` and its like.
     const pretty = !json && plans.length === 1;
-    for (const plan of plans) terminal.out(secrets.redact(`${show(plan, pretty)}\n`));
+    for (const plan of plans) terminal.out(`${JSON.stringify(plan, null, pretty ? 2 : undefined)}\n`);
     return exitStatus.done;
   },
 };
 
-function show(plan: Plan | ReturnType<typeof publicPlan>, pretty: boolean): string {
-  return JSON.stringify(plan, null, pretty ? 2 : undefined);
+const longSecret = 8;
+
+/** Values that are secrets are cut, long ones wherever they stand; a short name within another word is left alone. */
+function withoutSecrets(plan: Plan, secrets: readonly string[]): JsonObject {
+  const exact = new Set(secrets);
+  const long = secrets.filter(({ length }) => length >= longSecret);
+  return mapTexts(JSON.parse(JSON.stringify(plan)), (text) =>
+    exact.has(text) ? redacted : long.reduce((left, secret) => left.replaceAll(secret, redacted), text),
+  );
 }
+
+const redacted = "((redacted))";

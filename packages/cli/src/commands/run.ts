@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import { FetchImageError, showText } from "@fetch-image/core";
 import type { Command, CommandContext } from "../command.ts";
 import { exitStatus } from "../exit-status.ts";
+import { mapTexts } from "../json.ts";
 import { varOptions } from "../pipeline-file.ts";
 import { prepareJob } from "../run/prepare-job.ts";
 import { runBuild } from "../run/run-build.ts";
@@ -51,8 +52,9 @@ An image that cannot be fetched does not stop the others; the exit status is 1 t
 /** The input is wrong: every problem is told, nothing is requested, nothing stored. */
 function refuse(problems: readonly FetchImageError[], { json, terminal, secrets }: CommandContext): number {
   for (const problem of problems) {
-    if (json) terminal.out(secrets.redact(`${JSON.stringify(errorJson(problem))}\n`));
-    else terminal.err(secrets.redact(showError(problem, { color: terminal.errColor })));
+    const redact = (text: string) => secrets.redact(text);
+    if (json) terminal.out(`${JSON.stringify(mapTexts(errorJson(problem), redact))}\n`);
+    else terminal.err(redact(showError(problem, { color: terminal.errColor })));
   }
   return exitStatus.wrongInput;
 }

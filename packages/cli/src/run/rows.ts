@@ -1,4 +1,5 @@
 import type { FetchImageError, JsonObject, Version } from "@fetch-image/core";
+import { mapTexts } from "../json.ts";
 import { errorJson } from "../show-error.ts";
 import { createStyle } from "../style.ts";
 import type { Wanted } from "./images.ts";
@@ -22,7 +23,8 @@ export interface ImageRow {
   readonly error?: FetchImageError;
 }
 
-export function rowJson(build: string, row: ImageRow): JsonObject {
+/** Only an error can quote what is secret. */
+export function rowJson(build: string, row: ImageRow, redact: (text: string) => string): JsonObject {
   const { wanted, image, imageURL, artifact, version, via, state, because, ms, error } = row;
   const { plan, step, kind, resourceType } = wanted;
   return {
@@ -39,7 +41,7 @@ export function rowJson(build: string, row: ImageRow): JsonObject {
     state,
     ...(because === undefined ? {} : { because }),
     ms,
-    ...(error === undefined ? {} : { error: errorJson(error) }),
+    ...(error === undefined ? {} : { error: mapTexts(errorJson(error), redact) }),
   };
 }
 

@@ -1,0 +1,49 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { example, fetchImage, type Images, startImages } from "../support/cli.ts";
+import { postgresMissing, startPostgres, type TestPostgres } from "../support/postgres.ts";
+import { type Scratch, scratch } from "../support/scratch.ts";
+
+const missing = postgresMissing();
+
+describe.skipIf(missing !== undefined)(`on a server${missing === undefined ? "" : ` (${missing})`}`, () => {
+  let images: Images;
+  let postgres: TestPostgres;
+  let place: Scratch;
+  beforeAll(async () => {
+    [images, postgres] = await Promise.all([startImages(), startPostgres()]);
+    place = scratch("postgres");
+  });
+  afterAll(async () => {
+    place[Symbol.dispose]();
+    await postgres.stop();
+    await images.registry.close();
+  });
+
+  test("several writers store at the same time, each build with a number of its own", async () => {
+    const env = { DATABASE_URL: await postgres.createDatabase() };
+    const run = () =>
+      fetchImage(["run", example("custom-type"), ...images.vars, "--json"], { cwd: place.directory, env });
+    const ended = await Promise.all([run(), run(), run()]);
+    expect(ended.map(({ status }) => status)).toEqual([0, 0, 0]);
+    const builds = ended.map(({ json }) => [
+      ...new Set((json() as readonly { build: string }[]).map(({ build }) => build)),
+    ]);
+    expect(builds.flat().sort()).toEqual(["1", "2", "3"]);
+    // One question, asked once, whoever asks.
+    expect(images.registry.counts.manifestHead).toBe(1);
+
+    const list = await fetchImage(["why", "3", "--json"], { cwd: place.directory, env });
+    expect(list.json()).toHaveLength(3);
+    const unknown = await fetchImage(["log", "9"], { cwd: place.directory, env });
+    expect(unknown.stderr).toContain("The newest builds are 3, 2, 1.");
+    expect(unknown.stderr).toContain("postgres://***@127.0.0.1");
+  });
+
+  test("a server that is not there is status 1, and the message has no password", async () => {
+    const args = ["log", "1", "--database-url", "postgres://ci:canary-2b@127.0.0.1:1/ci", "--json"];
+    const { status, stdout, json } = await fetchImage(args, { cwd: place.directory });
+    expect(status).toBe(1);
+    expect(json()).toEqual([expect.objectContaining({ code: "FI_STORE_UNAVAILABLE", retryable: true })]);
+    expect(stdout).not.toContain("canary");
+  });
+});

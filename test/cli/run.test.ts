@@ -1,0 +1,277 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { example, fetchImage, type Images, startImages } from "../support/cli.ts";
+import { type Scratch, scratch } from "../support/scratch.ts";
+
+interface Row {
+  readonly build: string;
+  readonly plan: string;
+  readonly step: string;
+  readonly kind: string;
+  readonly resourceType?: string;
+  readonly image?: string;
+  readonly imageURL?: string;
+  readonly artifact?: string;
+  readonly version: { readonly [key: string]: string } | null;
+  readonly via: string | null;
+  readonly state: string;
+  readonly because?: string;
+  readonly ms: number;
+  readonly error?: { readonly code: string; readonly message: string; readonly hint: string };
+}
+
+let images: Images;
+let place: Scratch;
+beforeAll(async () => {
+  images = await startImages();
+  place = scratch("run");
+});
+afterAll(async () => {
+  place[Symbol.dispose]();
+  await images.registry.close();
+});
+beforeEach(() => {
+  images.registry.clearFaults();
+  images.registry.clearRequests();
+});
+
+// One data directory for all: making the embedded store takes seconds.
+const run = (args: readonly string[], data: string = "data") =>
+  fetchImage(["run", ...args, "--data", data], { cwd: place.directory });
+const pipeline = (name: string, text: string): string => {
+  writeFileSync(place.path(name), text);
+  return name;
+};
+const rowsOf = (json: () => readonly Row[]): readonly Row[] => json();
+const digestOf = (reference: string): string => images.digests[reference] ?? "";
+const pulled = (reference: string): string => `${images.registry.host}/${reference}@${digestOf(reference)}`;
+
+describe("run", () => {
+  test("gives for every step the reference that the kubelet pulls, and downloads nothing", async () => {
+    const { status, stderr, json } = await run([example("custom-type"), ...images.vars, "--json"]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    const rows = rowsOf(json);
+    const image = pulled("acme/github-pr-resource:v0.23.0");
+    expect(rows.map(({ plan, step, kind }) => ({ plan, step, kind }))).toEqual([
+      { plan: "1", step: "pr", kind: "get" },
+      { plan: "2", step: "pr", kind: "put" },
+      { plan: "3", step: "pr", kind: "get" },
+    ]);
+    expect(rows[0]).toEqual({
+      build: "1",
+      plan: "1",
+      step: "pr",
+      kind: "get",
+      resourceType: "pull-request",
+      image,
+      imageURL: `docker:///${image}`,
+      version: { tag: "v0.23.0", digest: digestOf("acme/github-pr-resource:v0.23.0") },
+      via: "HEAD",
+      state: "short-circuited",
+      ms: expect.any(Number),
+    });
+    expect(rows.slice(1).map(({ image: same, via }) => ({ same, via }))).toEqual([
+      { same: image, via: "joined" },
+      { same: image, via: "joined" },
+    ]);
+    expect(images.registry.counts).toMatchObject({ manifestHead: 1, manifestGet: 0, blob: 0 });
+  });
+
+  test("asks nobody again for what is still fresh, and says so", async () => {
+    const { status, stdout, stderr } = await run([example("custom-type"), ...images.vars]);
+    expect(status).toBe(0);
+    expect(stdout).toContain(pulled("acme/github-pr-resource:v0.23.0"));
+    expect(stdout).toMatch(/^ {2}get pr: type pull-request +fresh /m);
+    expect(stderr).toContain("build 2: main/custom-type/unit");
+    expect(stderr).toContain("3 still fresh and not asked again");
+    expect(stderr).toContain("0 registry requests, 0 bytes of images downloaded");
+    expect(images.registry.requests).toEqual([]);
+  });
+
+  test("asks all the same with --manual, or when the interval of a setting is over", async () => {
+    await run([example("task-image"), ...images.vars, "--manual"]);
+    expect(images.registry.counts.manifestHead).toBe(1);
+    await run([example("task-image"), ...images.vars, "--check-interval", "1ms"]);
+    expect(images.registry.counts.manifestHead).toBe(2);
+  });
+
+  test("uses a pinned version as it is", async () => {
+    const { status, json } = await run([example("pinned"), ...images.vars, "--json"]);
+    expect(status).toBe(0);
+    expect(rowsOf(json)).toEqual([expect.objectContaining({ via: "pin", image: pulled("acme/golang:1.22") })]);
+    expect(images.registry.requests).toEqual([]);
+  });
+
+  test("takes base types from the table, which a setting overrides, and stores nothing of them", async () => {
+    const override = ["--base-type", "git=registry.example.com/git:v2"];
+    const { status, json } = await run([example("base-types"), ...override, "--json", "--build", "based"]);
+    expect(status).toBe(0);
+    expect(rowsOf(json).map(({ image, via, state }) => ({ image, via, state }))).toEqual([
+      { image: "registry.example.com/git:v2", via: "base-type", state: "resolved" },
+      { image: "docker.io/concourse/time-resource:latest", via: "base-type", state: "resolved" },
+    ]);
+    const log = await fetchImage(["log", "based", "--data", "data"], { cwd: place.directory });
+    expect(log.status).toBe(2);
+  });
+
+  test("logs in with the credentials that the vars give", async () => {
+    const { status, json } = await run([example("private"), ...images.vars, "--json"]);
+    expect(status).toBe(0);
+    const rows = rowsOf(json);
+    expect(rows.map(({ image }) => image)).toEqual(rows.map(() => pulled("acme/private-tools:2.3")));
+    expect(images.registry.counts.token).toBe(1);
+  });
+
+  test("reads vars from files, the last one first, flags before all", async () => {
+    writeFileSync(place.path("a.yml"), `registry: nowhere.invalid\npinned_digest: ${digestOf("acme/golang:1.22")}\n`);
+    writeFileSync(place.path("b.yml"), `registry: also-nowhere.invalid\n`);
+    const files = ["--load-vars-from", "a.yml", "--load-vars-from", "b.yml"];
+    const { status, json } = await run([
+      example("pinned"),
+      ...files,
+      "--var",
+      `registry=${images.registry.host}`,
+      "--json",
+    ]);
+    expect(status).toBe(0);
+    expect(rowsOf(json)[0]?.image).toBe(pulled("acme/golang:1.22"));
+  });
+
+  test("fetches the bytes for a task's explicit image, and on the artifact runtime for every image", async () => {
+    const explicit = await run([example("explicit-image"), ...images.vars, "--json"]);
+    const task = rowsOf(explicit.json).find(({ kind }) => kind === "task");
+    expect(task).toMatchObject({ state: "fetched", image: pulled("acme/golang:1.22") });
+    expect(task?.imageURL).toBeUndefined();
+    expect(existsSync(`${task?.artifact}/oci-layout`)).toBe(true);
+    const artifact = await run([example("task-image"), ...images.vars, "--runtime", "artifact", "--json"]);
+    expect(rowsOf(artifact.json)).toEqual([
+      expect.objectContaining({ state: "fetched", artifact: expect.stringContaining(place.path("data", "artifacts")) }),
+    ]);
+    expect(rowsOf(artifact.json)[0]?.imageURL).toBeUndefined();
+    expect(images.registry.counts.blob).toBeGreaterThan(0);
+  });
+
+  test("reads a task's file where --input says its artifact is, and defers it otherwise", async () => {
+    const file = pipeline(
+      "file.yml",
+      "resources: [{name: repo, type: git, source: {uri: x}}]\njobs:\n- name: unit\n  plan:\n  - get: repo\n" +
+        `  - task: unit\n    file: repo/ci/unit.yml\n    vars: {tag: "1.22"}\n`,
+    );
+    const later = rowsOf((await run([file, "--json"])).json).at(-1);
+    expect(later).toMatchObject({ step: "unit", state: "deferred", via: null, version: null });
+    expect(later?.because).toContain("--input repo=DIR");
+    mkdirSync(place.path("repo", "ci"), { recursive: true });
+    writeFileSync(
+      place.path("repo", "ci", "unit.yml"),
+      "platform: linux\nimage_resource:\n  type: registry-image\n" +
+        `  source: {repository: ${images.registry.host}/acme/golang, tag: ((tag))}\nrun: {path: "true"}\n`,
+    );
+    const { status, json } = await run([file, "--input", "repo=repo", "--json"]);
+    expect(status).toBe(0);
+    expect(rowsOf(json).at(-1)).toMatchObject({ step: "unit", image: pulled("acme/golang:1.22") });
+  });
+
+  test("goes on with the others when one image fails, and ends with status 1", async () => {
+    const file = pipeline("failing.yml", twoTasks("acme/gone", "acme/golang"));
+    const { status, json } = await run([file, "--json", "--build", "failing"]);
+    expect(status).toBe(1);
+    const [gone, golang] = rowsOf(json);
+    expect(gone).toMatchObject({ step: "first", state: "failed", error: { code: "FI_CHECK_FAILED" } });
+    expect(gone?.error?.message).toContain("acme/gone");
+    expect(golang).toMatchObject({ step: "second", state: "short-circuited", image: pulled("acme/golang:1.22") });
+    const text = await run([file]);
+    expect(text.status).toBe(1);
+    expect(text.stdout).toMatch(/^ {2}task first +failed +\d+ +FI_CHECK_FAILED$/m);
+    expect(text.stderr).toContain("error FI_CHECK_FAILED: image check failed");
+    expect(text.stderr).toMatch(/fix: .*spelling/);
+    expect(text.stderr).toContain("1 failed");
+  });
+
+  test("does not try for ever where a registry is down", async () => {
+    images.registry.answerAlways("*", /golang/, 503);
+    const { status, json } = await run([
+      example("task-image"),
+      ...images.vars,
+      "--manual",
+      "--attempts",
+      "2",
+      "--backoff",
+      "1ms",
+      "--json",
+    ]);
+    expect(status).toBe(1);
+    expect(rowsOf(json)[0]?.error?.message).toContain("503");
+    expect(images.registry.counts.manifestHead).toBe(2);
+  });
+
+  test("a build that is named again gives what it gave, and asks nobody", async () => {
+    const args = [example("task-image"), ...images.vars, "--build", "again-1", "--json"];
+    const first = rowsOf((await run([...args, "--manual"])).json)[0];
+    images.registry.clearRequests();
+    const second = rowsOf((await run([...args, "--manual"])).json)[0];
+    expect(second).toEqual({ ...first, ms: expect.any(Number) });
+    expect(images.registry.requests).toEqual([]);
+  });
+
+  test("writes the build's id to the file that --id-file names, once something is stored", async () => {
+    await run([example("pinned"), ...images.vars, "--build", "noted", "--id-file", "id"]);
+    expect(readFileSync(place.path("id"), "utf8")).toBe("noted\n");
+    await run([example("base-types"), "--id-file", "none"]);
+    expect(existsSync(place.path("none"))).toBe(false);
+  });
+});
+
+describe("what is wrong with the input is refused with status 2 before anything is asked or stored", () => {
+  test.each([
+    { name: "a var that is missing", args: () => [example("pinned")], code: "FI_VAR_MISSING", says: "((registry))" },
+    {
+      name: "a job that is not there",
+      args: () => [example("ci"), "--job", "unti", ...images.vars],
+      code: "FI_JOB_UNKNOWN",
+      says: "unti",
+    },
+    {
+      name: "a step of no known kind",
+      args: () => [pipeline("kind.yml", "jobs: [{name: unit, plan: [{fetch: x}]}]\n")],
+      code: "FI_PIPELINE_INVALID",
+      says: "kind.yml:1:",
+    },
+    {
+      name: "YAML that is none",
+      args: () => [pipeline("bad.yml", "jobs: [\n")],
+      code: "FI_PIPELINE_INVALID",
+      says: "bad.yml:",
+    },
+    {
+      name: "a source with a field that nobody knows",
+      args: () => [pipeline("source.yml", twoTasks("acme/golang, tga: x", "acme/golang"))],
+      code: "FI_SOURCE_INVALID",
+      says: "tga",
+    },
+    {
+      name: "a pipeline with several jobs and none named",
+      args: () => [pipeline("jobs.yml", "jobs: [{name: a, plan: [{do: []}]}, {name: b, plan: [{do: []}]}]\n")],
+      code: "FI_JOB_UNKNOWN",
+      says: "2 jobs",
+    },
+    {
+      name: "a setting that cannot be",
+      args: () => [example("base-types"), "--runtime", "docker"],
+      code: "FI_SETTING_INVALID",
+      says: "--runtime must be kubernetes or artifact",
+    },
+  ])("$name", async ({ args, code, says }) => {
+    const { status, stderr, json } = await run([...args(), "--json"], "untouched");
+    expect({ status, stderr }).toEqual({ status: 2, stderr: "" });
+    expect(json()).toEqual([expect.objectContaining({ code, message: expect.stringContaining(says) })]);
+    expect(existsSync(place.path("untouched"))).toBe(false);
+    expect(images.registry.requests).toEqual([]);
+  });
+});
+
+function twoTasks(first: string, second: string): string {
+  const task = (name: string, source: string) =>
+    `  - task: ${name}\n    config:\n      platform: linux\n      run: {path: "true"}\n` +
+    `      image_resource: {type: registry-image, source: {repository: ${images.registry.host}/${source}, tag: "1.22"}}\n`;
+  return `jobs:\n- name: unit\n  plan:\n${task("first", first)}${task("second", second)}`;
+}
