@@ -1,4 +1,5 @@
 import { type EventLog, FetchImageError } from "@fetch-image/core";
+import { createFetchImageEngine } from "@fetch-image/engine";
 import { createMemoryEventLog } from "@fetch-image/store/memory";
 import { describe, expect, test } from "vitest";
 import { factsOf, factTypesOf, pinnedPlan, scene, typePlans } from "../support/engine.ts";
@@ -202,3 +203,30 @@ function watched(inner: EventLog, onAppend: (facts: number) => void): EventLog {
     close: () => inner.close(),
   };
 }
+
+describe("a digest that is none", () => {
+  test("in a pin is refused before anything is stored", async () => {
+    const { engine, eventLog } = scene();
+    const build = await engine.openBuild({ id: "1" });
+    const getPlan = pinnedPlan("2", source, { digest: "sha256:short" });
+    await expect(build.fetchImage({ getPlan, privileged: false })).rejects.toMatchObject({
+      code: "FI_SOURCE_INVALID",
+      details: { field: "version.digest" },
+    });
+    expect(await factTypesOf(eventLog, "1")).toEqual([]);
+  });
+
+  test("from a check step fails the check", async () => {
+    const stepRunner = {
+      check: async () => [{ tag: "v1.2", digest: "latest" }],
+      get: async () => ({ handle: "none" }),
+    };
+    const { eventLog, clock } = scene();
+    const engine = createFetchImageEngine({ eventLog, clock, stepRunner, nativeImageFetch: true });
+    const build = await engine.openBuild({ id: "1" });
+    await expect(build.fetchImage({ ...typePlans("2", source), privileged: false })).rejects.toMatchObject({
+      code: "FI_CHECK_FAILED",
+      message: expect.stringContaining("latest"),
+    });
+  });
+});

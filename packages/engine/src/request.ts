@@ -5,6 +5,7 @@ import {
   type FetchRequest,
   type GetPlan,
   type Hash,
+  isDigest,
   parseGoDuration,
   parseRegistryImageSource,
   publicPlan,
@@ -12,6 +13,7 @@ import {
   type RegistryImageSource,
   scopeOf,
   secretsOf,
+  showText,
 } from "@fetch-image/core";
 import type { EngineSettings } from "./options.ts";
 
@@ -100,6 +102,9 @@ export function readRequest(
   const parsed = parseRegistryImageSource(getPlan.get.source);
   if (!parsed.ok) throw parsed.error;
   const { source } = parsed;
+  if (version?.["digest"] !== undefined && version["digest"] !== "" && !isDigest(version["digest"])) {
+    throw pinInvalid(name, version["digest"]);
+  }
   const mode = checkMode(source);
   // A pin needs no check, so only a field that changes the repository itself stands in its way.
   const hinders = mode.mode === "unsupported" && (!pinned || mode.field.startsWith("aws_"));
@@ -156,6 +161,14 @@ function noVersion(name: string, type: string): FetchImageError {
     message: `the image of ${name} (${type}) has neither a check plan nor a version on its get plan`,
     hint: "Give a check plan, or pin the version.",
     details: { name, type },
+  });
+}
+
+function pinInvalid(name: string, digest: string): FetchImageError {
+  return new FetchImageError("FI_SOURCE_INVALID", {
+    message: `the version of ${name} pins the digest ${showText(digest)}, which is none`,
+    hint: "Pin sha256: and 64 lower-case hex digits, as `fetch-image versions` prints it.",
+    details: { name, field: "version.digest" },
   });
 }
 

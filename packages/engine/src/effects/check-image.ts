@@ -1,4 +1,4 @@
-import { type CheckPlan, FetchImageError, formatTime, type Version } from "@fetch-image/core";
+import { type CheckPlan, FetchImageError, formatTime, isDigest, showText, type Version } from "@fetch-image/core";
 import { retryAfterOf, toFailure } from "../failure.ts";
 import type { FetchRun } from "../fetch-run.ts";
 import type { CheckAnswer, CheckStart } from "../scope-book.ts";
@@ -74,6 +74,8 @@ async function checkByStep(run: FetchRun, { since, durable, signal }: EffectOf<"
     const versions = await stepRunner.check(plan, context).finally(context.end);
     const version: Version | undefined = versions.at(-1);
     if (version === undefined) throw noVersion(run);
+    const digest = version["digest"] ?? "";
+    if (run.request.fact.type === "registry-image" && digest !== "" && !isDigest(digest)) throw noDigest(run, digest);
     const evidence = { via: "step", observedAt: formatTime(clock.now()) } as const;
     answerCheck(run, since, { ok: true, version, evidence, rejected: [] });
   } catch (error) {
@@ -101,6 +103,15 @@ function questionOf(run: FetchRun) {
 function failed(run: FetchRun, error: unknown): CheckAnswer {
   const failure = toFailure(error, "FI_CHECK_FAILED", (text) => run.build.redact(text));
   return { ok: false, failure, ...retryAfterOf(error) };
+}
+
+function noDigest(run: FetchRun, digest: string): FetchImageError {
+  const { name } = run.request.fact;
+  return new FetchImageError("FI_CHECK_FAILED", {
+    message: `the check of ${name} returned ${showText(digest)} for a digest`,
+    hint: "Look at the resource type that ran the check.",
+    details: { name },
+  });
 }
 
 function noVersion(run: FetchRun): FetchImageError {
