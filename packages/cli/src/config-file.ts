@@ -4,7 +4,7 @@ import { didYouMean, FetchImageError, showText } from "@fetch-image/core";
 import { errnoOf } from "./errno.ts";
 import { settings, settingKeys, settingName, type SettingKey } from "./settings.ts";
 
-export const configFileName = "fetch-image.config.yaml";
+const configFileName = "fetch-image.config.yaml";
 
 export interface ConfigFile {
   /** Absolute. */

@@ -4,7 +4,7 @@ import { type ConfigFile, readConfigFile } from "./config-file.ts";
 import type { SettingKind } from "./setting-kinds.ts";
 import { environmentOf, flagOf, forSettings, type SettingKey, settings, type Settings } from "./settings.ts";
 
-export interface Origin {
+interface Origin {
   readonly from: "flag" | "env" | "file" | "default";
   /** `--check-interval`, `FETCH_IMAGE_CHECK_INTERVAL`, the config file's path; empty for a default. */
   readonly where: string;

@@ -1,6 +1,6 @@
 import { type JsonObject, type Logger, visible } from "@fetch-image/core";
 
-export type LogLevel = "debug" | "info" | "warn" | "error";
+type LogLevel = "debug" | "info" | "warn" | "error";
 
 export interface LoggerOptions {
   readonly level: LogLevel;
