@@ -48,7 +48,7 @@ function valueContract(check: Check<Sql>): void {
 
   check("bytes are an array in PostgreSQL's binary form", async (sql) => {
     // One dimension, no nulls, int4, two elements from 1: 256 and 7.
-    const array = Buffer.from("0000000100000000000000170000000200000001000000040000010000000004" + "00000007", "hex");
+    const array = Buffer.from("000000010000000000000017000000020000000100000004000001000000000400000007", "hex");
     const { rows } = await sql.query("select ($1::int4[])[1] + ($1::int4[])[2] as sum", [array]);
     expect(rows).toMatchObject([{ sum: 263 }]);
   });

@@ -35,7 +35,7 @@ declare
 begin
   -- Every statement below must see what the lock waited for.
   if current_setting('transaction_isolation') <> 'read committed' then
-    raise exception 'appending needs the isolation level read committed' using errcode = '25001';
+    raise exception 'appending needs the isolation level read committed' using errcode = 'FI001';
   end if;
   -- Taken before a position is drawn and held until the commit is visible: no reader ever sees a later position first.
   perform pg_advisory_xact_lock(73051503, ':schema.events'::regclass::oid::int);
@@ -96,7 +96,7 @@ declare
   first int := 1;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
-    raise exception 'appending needs the isolation level read committed' using errcode = '25001';
+    raise exception 'appending needs the isolation level read committed' using errcode = 'FI001';
   end if;
   perform pg_advisory_xact_lock(73051503, ':schema.events'::regclass::oid::int);
 

@@ -23,7 +23,7 @@ export interface Followable {
 /** How long a store may be away before a subscription gives it up. */
 const patienceMs = 300_000;
 const firstRetryMs = 100;
-const longestRetryMs = 5_000;
+const longestRetryMs = 1_000;
 
 /**
  * A subscription over pages: everything after `after`, in order, each once. `caught-up` comes when the end is reached

@@ -107,5 +107,7 @@ interface OpenPromise<T> {
 function aPromise<T>(): OpenPromise<T> {
   let settle: Omit<OpenPromise<T>, "promise"> = { resolve: () => undefined, reject: () => undefined };
   const promise = new Promise<T>((resolve, reject) => (settle = { resolve, reject }));
+  // Readers hear of a failure; where there are none, the one who opens the store does.
+  promise.catch(() => undefined);
   return { promise, ...settle };
 }

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { existsSync, readdirSync, renameSync, rmSync, statfsSync } from "node:fs";
+import { existsSync, readdirSync, realpathSync, renameSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import type { PGlite } from "@electric-sql/pglite";
 import { FetchImageError } from "@fetch-image/core";
-import { migrate } from "../sql/migrate.ts";
+import { migrateOnce } from "../sql/migrate.ts";
 import { PgliteSql } from "./pglite-sql.ts";
 
 /** Free bytes that making a database takes, with some to spare. */
@@ -30,12 +30,12 @@ export async function openDatabase(directory: string, schema: string | undefined
 
 /** Whether the directory has a whole database. */
 export function hasDatabase(directory: string): boolean {
-  return existsSync(join(directory, database));
+  return existsSync(join(directory, database, "PG_VERSION"));
 }
 
 async function migrated(sql: PgliteSql, schema: string | undefined): Promise<void> {
   try {
-    await migrate(sql, schema === undefined ? {} : { schema });
+    await migrateOnce(sql, schema);
   } catch (error) {
     await sql.close();
     throw error;
@@ -43,6 +43,8 @@ async function migrated(sql: PgliteSql, schema: string | undefined): Promise<voi
 }
 
 async function makeDatabase(directory: string, place: string, schema: string | undefined): Promise<void> {
+  if (existsSync(place) && readdirSync(place).length > 0)
+    throw new Error(`${place} holds something else than a database`);
   const { bavail, bsize } = statfsSync(directory);
   if (bavail * bsize < roomToBegin) {
     throw new FetchImageError("FI_STORE_FULL", {
@@ -66,7 +68,8 @@ async function openPglite(place: string): Promise<PGlite> {
   const { PGlite } = await import("@electric-sql/pglite");
   const said: string[] = [];
   try {
-    return await PGlite.create(place, {
+    // Its file system does not follow a link at the root.
+    return await PGlite.create(existsSync(place) ? realpathSync(place) : place, {
       // int8 as text, as the other driver gives it.
       parsers: { 20: (value) => value },
       // Taken at the making, and kept with the database from then on: half a gigabyte less memory, and a log that stays

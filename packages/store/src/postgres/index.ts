@@ -1,6 +1,6 @@
 import type { EventLog, ReadModel } from "@fetch-image/core";
 import { SqlEventLog } from "../sql/event-log.ts";
-import { migrate } from "../sql/migrate.ts";
+import { migrateOnce } from "../sql/migrate.ts";
 import { SqlReadModel } from "../sql/read-model.ts";
 import type { Sql } from "../sql/sql.ts";
 import type { PostgresOptions } from "./options.ts";
@@ -55,7 +55,7 @@ export async function openPostgresStore(
 ): Promise<PostgresStore> {
   const { sql, ownsSql } = connection(options);
   try {
-    await migrate(sql, options);
+    await migrateOnce(sql, options.schema);
   } catch (error) {
     if (ownsSql) await sql.close();
     throw error;

@@ -1,7 +1,7 @@
 import { Client, escapeIdentifier, type PoolOptions } from "pg";
 import { asSqlError } from "./pg-errors.ts";
 
-const longestRetryMs = 5_000;
+const longestRetryMs = 1_000;
 
 /**
  * One connection that does nothing but LISTEN, and is made again whenever it breaks. Not one of the pool's: it is held

@@ -3,6 +3,9 @@ import { int4Array, int8Array, jsonArray, textArray, uuidArray } from "./arrays.
 import type { SchemaName } from "./schema-name.ts";
 import type { SqlParameter, SqlRow } from "./sql.ts";
 
+/** What both functions raise in a transaction that is not READ COMMITTED, before they do anything. */
+export const wrongIsolation = "FI001";
+
 export interface Statement {
   readonly name: string;
   readonly text: string;

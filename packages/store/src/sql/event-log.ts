@@ -16,13 +16,13 @@ import { type AppendRequest, appendRequest } from "../facts/append-request.ts";
 import { duplicateId, logClosed, wrongExpectedRevision } from "../facts/errors.ts";
 import { follow } from "../facts/follow.ts";
 import { positionNumber } from "../facts/position.ts";
-import { appendMany, appendOne, type OutcomeRow } from "./append-statement.ts";
+import { appendMany, appendOne, type OutcomeRow, type Statement, wrongIsolation } from "./append-statement.ts";
 import { textArray } from "./arrays.ts";
 import { appendError, isAboutTheData, storeError } from "./errors.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { migrateOnce } from "./migrate.ts";
 import { schemaName, type SchemaName } from "./schema-name.ts";
-import { type Sql, SqlError, type SqlParameter, type SqlRow } from "./sql.ts";
+import { type Sql, SqlError, type SqlParameter, type SqlQueries, type SqlResult, type SqlRow } from "./sql.ts";
 import { Tail } from "./tail.ts";
 
 export interface SqlEventLogOptions {
@@ -49,6 +49,7 @@ export class SqlEventLog implements EventLog {
   readonly #ownsSql: boolean;
   readonly #appends: GroupCommit<AppendRequest, Appended | Error>;
   readonly #tail: Tail;
+  #begins = false;
   #closing: Promise<void> | undefined;
 
   constructor(options: SqlEventLogOptions) {
@@ -140,7 +141,7 @@ export class SqlEventLog implements EventLog {
       requests.length === 1 && first !== undefined
         ? appendOne(this.#schema, first)
         : appendMany(this.#schema, requests);
-    const { rows } = await this.#sql.query<OutcomeRow>(statement.text, statement.parameters, { name: statement.name });
+    const { rows } = await this.#send(statement);
     const outcomes: (Appended | Error)[] = [];
     for (const row of rows) {
       const index = requests.length === 1 ? 0 : Number(row["append_no"]) - 1;
@@ -151,6 +152,20 @@ export class SqlEventLog implements EventLog {
       throw new SqlError("lost", `${requests.length} appends were answered by ${rows.length} rows`);
     }
     return outcomes;
+  }
+
+  // A transaction of its own costs two round trips more, and is needed only where the database's default isolation level
+  // is another than PostgreSQL's.
+  async #send({ text, parameters, name }: Statement): Promise<SqlResult<OutcomeRow>> {
+    const send = (queries: SqlQueries): Promise<SqlResult<OutcomeRow>> => queries.query(text, parameters, { name });
+    if (this.#begins) return this.#sql.transaction(send);
+    try {
+      return await send(this.#sql);
+    } catch (error) {
+      if (!(error instanceof SqlError) || error.sqlState !== wrongIsolation) throw error;
+      this.#begins = true;
+      return this.#sql.transaction(send);
+    }
   }
 
   async #page(options: ReadAllOptions, sinceRevision: bigint): Promise<Page> {

@@ -1,0 +1,285 @@
+import { createPostgresEventLog, createPostgresSql, openPostgresStore } from "@fetch-image/store/postgres";
+import { Client, Pool } from "pg";
+import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { aFact, codeOf, errorOf, idsOf, someFacts } from "../conformance/facts.ts";
+import { follow } from "../conformance/follower.ts";
+import { postgresMissing, startPostgres, type TestPostgres } from "../support/postgres.ts";
+import { startTcpProxy } from "./tcp-proxy.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const missing = postgresMissing();
+let starting: Promise<TestPostgres> | undefined;
+let server: TestPostgres;
+let url = "";
+beforeEach(async ({ skip }) => {
+  if (missing !== undefined) skip(missing);
+  starting ??= startPostgres();
+  server = await starting;
+  url = await server.createDatabase();
+});
+afterAll(async () => (await starting)?.stop());
+
+/** The database's URL through another port. */
+function through(port: number): string {
+  const changed = new URL(url);
+  changed.port = String(port);
+  return changed.href;
+}
+
+async function rawClient(): Promise<Client & AsyncDisposable> {
+  const client = new Client({ connectionString: url });
+  client.on("error", () => undefined);
+  await client.connect();
+  return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() });
+}
+
+describe("what an append that fails tells its caller", () => {
+  test("a server that cannot be reached: nothing was stored, and the error names it without the password", async () => {
+    const nobody = through(1).replace("postgres@", "postgres:hunter2@");
+    const log = createPostgresEventLog({ connectionString: nobody });
+    const error = await errorOf(log.append("build-1", "no-stream", [aFact()]));
+    expect(error).toMatchObject({ code: "FI_STORE_UNAVAILABLE", retryable: true });
+    expect(error?.message).toContain("127.0.0.1:1");
+    const everything = `${error?.stack}${JSON.stringify(error)}${JSON.stringify(error?.cause)}${String(error?.cause)}`;
+    expect(everything).not.toContain("hunter2");
+    await log.close();
+  });
+
+  test("a URL that is none tells nothing of what it held", async () => {
+    const error = await errorOf(openPostgresStore({ connectionString: "postgres://me:hunter2@[bad/url" }));
+    expect(error?.code).toBe("FI_STORE_UNAVAILABLE");
+    expect(`${error?.stack}${JSON.stringify(error)}${String(error?.cause)}`).not.toContain("hunter2");
+  });
+
+  test("a database or user that does not exist is told with what to do", async () => {
+    const database = await errorOf(openPostgresStore({ connectionString: url.replace(/[^/]+$/, "nowhere") }));
+    expect(database).toMatchObject({
+      code: "FI_STORE_UNAVAILABLE",
+      hint: expect.stringContaining("Create the database"),
+    });
+    const user = await errorOf(openPostgresStore({ connectionString: url.replace("postgres@", "stranger@") }));
+    expect(user).toMatchObject({ code: "FI_STORE_UNAVAILABLE", hint: expect.stringContaining("user") });
+  });
+
+  test("an answer lost after the commit: unknown; the same append again is answered as the first time", async () => {
+    await using proxy = await startTcpProxy(server.port);
+    await using store = await openPostgresStore({ connectionString: through(proxy.port) });
+    const facts = someFacts(2);
+    proxy.answers = "cut";
+    const error = await errorOf(store.eventLog.append("build-1", "no-stream", facts));
+    expect(error).toMatchObject({ code: "FI_APPEND_OUTCOME_UNKNOWN", retryable: true });
+    proxy.answers = "pass";
+    await vi.waitFor(async () => expect(await store.eventLog.read("build-1")).toHaveLength(2));
+    expect(await store.eventLog.append("build-1", "no-stream", facts)).toMatchObject({ revision: 1n });
+    expect(idsOf(await store.eventLog.read("build-1"))).toEqual(idsOf(facts));
+  });
+
+  test("an answer lost to a whole batch: unknown to each of them, and each can be repeated", async () => {
+    await using proxy = await startTcpProxy(server.port);
+    await using store = await openPostgresStore({ connectionString: through(proxy.port) });
+    const batch = Array.from({ length: 10 }, (_, n) => ({ stream: `build-${n}`, facts: someFacts(1) }));
+    const appendAll = (): Promise<string[]> =>
+      Promise.all(batch.map(({ stream, facts }) => codeOf(store.eventLog.append(stream, "no-stream", facts))));
+    proxy.answers = "cut";
+    expect(new Set(await appendAll())).toEqual(new Set(["FI_APPEND_OUTCOME_UNKNOWN"]));
+    proxy.answers = "pass";
+    expect(new Set(await appendAll())).toEqual(new Set(["fulfilled"]));
+    expect((await store.eventLog.readAll({ limit: 100 })).facts).toHaveLength(10);
+  });
+
+  test("a server that never answers: unknown, after the time it was given, and the next append is not held up", async () => {
+    await using proxy = await startTcpProxy(server.port);
+    await using store = await openPostgresStore({ connectionString: through(proxy.port), timeoutMs: 300 });
+    const [known] = someFacts(1);
+    await store.eventLog.append("build-0", "no-stream", known === undefined ? [] : [known]);
+    proxy.answers = "keep";
+    const started = performance.now();
+    expect(await codeOf(store.eventLog.append("build-1", "no-stream", [aFact()]))).toBe("FI_APPEND_OUTCOME_UNKNOWN");
+    expect(performance.now() - started).toBeLessThan(10_000);
+    proxy.answers = "pass";
+    expect(await codeOf(store.eventLog.append("build-2", "no-stream", [aFact()]))).toBe("fulfilled");
+  });
+
+  test("a backend that is terminated in the middle: unknown, nothing stored, and the same append again is taken", async () => {
+    await using store = await openPostgresStore({ connectionString: url });
+    await using holder = await rawClient();
+    await holder.query(
+      "begin; select * from fetch_image.append_one('other', -1, array[gen_random_uuid()], array['T'], array['{}']::json[], array['{}']::json[])",
+    );
+    const facts = someFacts(1);
+    const append = codeOf(store.eventLog.append("build-1", "no-stream", facts));
+    await using killer = await rawClient();
+    await vi.waitFor(async () => {
+      const { rowCount } = await killer.query(
+        "select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'fetch-image'",
+      );
+      expect(rowCount).toBe(1);
+    });
+    expect(await append).toBe("FI_APPEND_OUTCOME_UNKNOWN");
+    await holder.query("rollback");
+    expect(await store.eventLog.read("build-1")).toEqual([]);
+    expect(await store.eventLog.append("build-1", "no-stream", facts)).toMatchObject({ revision: 0n });
+  });
+
+  test("a statement that the server cancels: nothing was stored", async () => {
+    await using store = await openPostgresStore({ connectionString: url });
+    await using holder = await rawClient();
+    await holder.query(
+      "begin; select * from fetch_image.append_one('other', -1, array[gen_random_uuid()], array['T'], array['{}']::json[], array['{}']::json[])",
+    );
+    const append = codeOf(store.eventLog.append("build-1", "no-stream", someFacts(1)));
+    await using canceller = await rawClient();
+    await vi.waitFor(async () => {
+      const { rowCount } = await canceller.query(
+        "select pg_cancel_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'fetch-image'",
+      );
+      expect(rowCount).toBe(1);
+    });
+    expect(await append).toBe("FI_STORE_UNAVAILABLE");
+    await holder.query("rollback");
+    expect(await store.eventLog.read("build-1")).toEqual([]);
+  });
+
+  test("a host's pool is used, its settings left alone, and not ended", async () => {
+    const pool = new Pool({ connectionString: url, max: 1 });
+    const log = createPostgresEventLog({ pool });
+    const follower = follow(log);
+    await Promise.all(Array.from({ length: 5 }, (_, n) => log.append(`build-${n}`, "no-stream", someFacts(1))));
+    await follower.reached(5);
+    await follower.stop();
+    await log.close();
+    expect((await pool.query("select count(*) from fetch_image.events")).rows).toEqual([{ count: "5" }]);
+    expect(pool.listenerCount("error")).toBe(0);
+    await pool.end();
+  });
+});
+
+describe("subscriptions", () => {
+  /** As a writer in another process, slow to commit. */
+  const appendOne = (stream: string, id: string): string => `
+    select outcome from fetch_image.append_one(
+      '${stream}', -1, array['${id}'::uuid], array['Slow'], array['{}']::json[], array['{}']::json[])`;
+
+  test("a slow transaction that holds the lock never makes a reader skip what it commits late", async () => {
+    await using store = await openPostgresStore({ connectionString: url, pollMs: 250 });
+    await using slow = await rawClient();
+    await using quick = await rawClient();
+    const follower = follow(store.eventLog);
+    await follower.caughtUp();
+    const [first, second, third] = [aFact(), aFact(), aFact()];
+    await slow.query("begin");
+    await slow.query(appendOne("slow", first.id));
+    // Both come later, and must wait: whoever saw them first would never see the other.
+    const waiting = quick.query(appendOne("quick", second.id));
+    const appending = store.eventLog.append("mine", "no-stream", [third]);
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    expect(follower.facts).toEqual([]);
+    expect((await store.eventLog.readAll({ limit: 10 })).facts).toEqual([]);
+    await slow.query("commit");
+    await Promise.all([waiting, appending]);
+    await follower.reached(3);
+    await follower.stop();
+    expect(idsOf(follower.facts)[0]).toBe(first.id);
+    expect(new Set(idsOf(follower.facts))).toEqual(new Set([first.id, second.id, third.id]));
+    expect(idsOf((await store.eventLog.readAll({ limit: 10 })).facts)).toEqual(idsOf(follower.facts));
+  });
+
+  test("positions that a rolled back transaction took are left out, and nothing is waited for", async () => {
+    await using store = await openPostgresStore({ connectionString: url });
+    await using slow = await rawClient();
+    const follower = follow(store.eventLog);
+    await slow.query("begin");
+    await slow.query(appendOne("slow", aFact().id));
+    await slow.query("rollback");
+    const facts = someFacts(2);
+    await store.eventLog.append("build-1", "no-stream", facts);
+    await follower.reached(2);
+    await follower.stop();
+    expect(idsOf(follower.facts)).toEqual(idsOf(facts));
+  });
+
+  test("what another process appends is seen, told by NOTIFY long before the next look", async () => {
+    await using reading = await openPostgresStore({ connectionString: url, pollMs: 60_000 });
+    await using writing = await openPostgresStore({ connectionString: url });
+    const follower = follow(reading.eventLog);
+    await follower.caughtUp();
+    // The first wait is what starts to listen.
+    await vi.waitFor(async () => {
+      await using raw = await rawClient();
+      const { rowCount } = await raw.query("select 1 from pg_stat_activity where query ilike 'listen%'");
+      expect(rowCount).toBeGreaterThan(0);
+    });
+    const started = performance.now();
+    await writing.eventLog.append("build-1", "no-stream", someFacts(1));
+    await follower.reached(1);
+    expect(performance.now() - started).toBeLessThan(10_000);
+    await follower.stop();
+  });
+
+  test("where NOTIFY does not come through, looking finds everything", async () => {
+    const real = createPostgresSql({ connectionString: url });
+    const log = createPostgresEventLog({
+      sql: {
+        name: real.name,
+        query: (text, parameters, options) => real.query(text, parameters, options),
+        script: (text) => real.script(text),
+        transaction: (work) => real.transaction(work),
+        listen: () => Promise.reject(new Error("this pooler has no LISTEN")),
+        close: () => real.close(),
+      },
+      pollMs: 250,
+    });
+    const follower = follow(log);
+    await follower.caughtUp();
+    await log.append("build-1", "no-stream", someFacts(2));
+    await follower.reached(2);
+    expect(follower.facts).toHaveLength(2);
+    await follower.stop();
+    await log.close();
+    await real.close();
+  });
+
+  test("they go on over broken connections, a restarted server, and miss and repeat nothing", async () => {
+    await using proxy = await startTcpProxy(server.port);
+    await using reading = await openPostgresStore({ connectionString: through(proxy.port), pollMs: 250 });
+    await using writing = await openPostgresStore({ connectionString: url });
+    const all = follow(reading.eventLog);
+    const some = follow(reading.eventLog, { filter: { stream: "build-0" } });
+    await writing.eventLog.append("build-0", "no-stream", someFacts(3));
+    await all.reached(3);
+    proxy.cut();
+    await writing.eventLog.append("build-1", "no-stream", someFacts(3));
+    await all.reached(6);
+    await server.halt("immediate");
+    await server.start();
+    for (
+      let n = 2;
+      (await codeOf(writing.eventLog.append("build-2", "no-stream", someFacts(1)))) !== "fulfilled";
+      n++
+    ) {
+      expect(n).toBeLessThan(100);
+    }
+    await writing.eventLog.append("build-0", 2n, someFacts(2));
+    await all.reached(9);
+    await some.reached(5);
+    await all.stop();
+    await some.stop();
+    expect(idsOf(all.facts)).toEqual(idsOf((await reading.eventLog.readAll({ limit: 100 })).facts));
+    expect(idsOf(some.facts)).toEqual(idsOf(await reading.eventLog.read("build-0")));
+  });
+
+  test("all subscriptions of a log share one connection that listens", async () => {
+    await using store = await openPostgresStore({ connectionString: url });
+    const followers = Array.from({ length: 10 }, () => follow(store.eventLog));
+    await Promise.all(followers.map((follower) => follower.caughtUp()));
+    await store.eventLog.append("build-1", "no-stream", someFacts(1));
+    await Promise.all(followers.map((follower) => follower.reached(1)));
+    await using raw = await rawClient();
+    const { rowCount } = await raw.query(
+      "select 1 from pg_stat_activity where query ilike 'listen%' and datname = current_database()",
+    );
+    expect(rowCount).toBe(1);
+    await Promise.all(followers.map((follower) => follower.stop()));
+  });
+});
