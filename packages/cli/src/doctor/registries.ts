@@ -33,7 +33,9 @@ async function sourcesOfPipeline(file: string, context: CommandContext): Promise
   const jobs = named === undefined ? pipeline.jobs.map(({ name }) => name) : [named];
   const sources = new Map<string, RegistryImageSource>();
   for (const job of jobs) {
-    const { wanted, problems } = await prepareJob(file, { ...context, job, inputs: new Map(), manual: true });
+    // Its warnings were told above.
+    const quiet = { ...context, terminal: { ...context.terminal, err: () => undefined } };
+    const { wanted, problems } = await prepareJob(file, { ...quiet, job, inputs: new Map(), manual: true });
     const [wrong] = problems;
     if (wrong !== undefined) throw wrong;
     for (const one of wanted) {

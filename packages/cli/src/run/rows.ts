@@ -47,7 +47,7 @@ export function rowJson(build: string, row: ImageRow, redact: (text: string) => 
 
 export interface RowFormat {
   readonly head: string;
-  line(row: ImageRow): string;
+  readonly line: (row: ImageRow) => string;
 }
 
 /**
@@ -69,7 +69,8 @@ export function rowFormat(
     head: style.quiet(`${cells("STEP", "HOW", "MS")}${isNarrow ? "" : "  IMAGE"}`) + "\n",
     line({ wanted, image = "", artifact, via, ms, state, because, error }) {
       const how = error === undefined ? (via ?? state) : state;
-      const start = cells(nameOf(wanted, all), how, wanted.how === "fetch" ? String(ms) : "");
+      const cellsOfRow = cells(nameOf(wanted, all), how, wanted.how === "fetch" ? String(ms) : "");
+      const start = isNarrow ? cellsOfRow.trimEnd() : cellsOfRow;
       if (error !== undefined) return `${style.bad(`${start}  ${error.code}`)}\n`;
       if (because !== undefined) return `${style.quiet(start)}${last(because, style.quiet)}\n`;
       const bytes = artifact === undefined ? "" : `\n      ${style.quiet(`its bytes are in ${artifact}`)}`;

@@ -57,7 +57,7 @@ function createTeller({ wanted, job }: PreparedJob, context: RunBuildContext & {
   let printed = 0;
   if (!json) {
     terminal.err(`build ${buildId}: ${team}/${pipelineName}/${job}\n\n`);
-    terminal.out(format.head);
+    if (wanted.length > 0) terminal.out(format.head);
   }
 
   const print = (row: ImageRow) => {

@@ -26,6 +26,7 @@ export function showSummary({ rows, traffic, checkInterval, color }: SummaryOpti
     partOf(rows, ({ error, state }) => error !== undefined && state !== "aborted", "failed"),
     partOf(rows, ({ state }) => state === "aborted", "aborted"),
   ];
+  if (rows.length === 0) return "No step of the job needs an image.\n";
   const fresh = rows.some(({ via }) => via === "fresh");
   const { requests, imageBytes } = traffic;
   return [
