@@ -34,6 +34,19 @@ export function readContract(check: Check<EventLog>): void {
     }
   });
 
+  check("streams that are read at the same time each give their own, from where each was asked", async (eventLog) => {
+    const streams = Array.from({ length: 20 }, (_, index) => `build-${index}`);
+    for (const [index, name] of streams.entries()) await eventLog.append(name, "no-stream", someFacts((index % 3) + 1));
+    const asked = [...streams, "build-none", "build-1"].map((name, index) => ({ name, from: BigInt(index % 2) }));
+    const read = await Promise.all(asked.map(({ name, from }) => eventLog.read(name, { from })));
+    for (const [index, { name, from }] of asked.entries()) {
+      const alone = await eventLog.read(name, { from, limit: 10 });
+      expect(read[index]).toEqual(alone);
+      expect(alone.every((fact) => fact.stream === name)).toBe(true);
+    }
+    expect(read.map((facts) => facts.length).slice(-2)).toEqual([0, 1]);
+  });
+
   check("a stream's name is taken to the letter", async (eventLog) => {
     for (const name of ["build-1", "Build-1", "build-1 ", "build_1", "build%", "build-1\n"]) {
       await eventLog.append(name, "no-stream", [aFact({ name })]);

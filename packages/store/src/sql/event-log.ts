@@ -17,10 +17,11 @@ import { duplicateId, logClosed, wrongExpectedRevision } from "../facts/errors.t
 import { follow } from "../facts/follow.ts";
 import { positionNumber } from "../facts/position.ts";
 import { appendMany, appendOne, type OutcomeRow, type Statement, wrongIsolation } from "./append-statement.ts";
-import { textArray } from "./arrays.ts";
+import { int8Array, textArray } from "./arrays.ts";
 import { appendError, isAboutTheData, storeError } from "./errors.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { migrateOnce } from "./migrate.ts";
+import { ReadBatch, type StreamRead } from "./read-batch.ts";
 import { schemaName, type SchemaName } from "./schema-name.ts";
 import { type Sql, SqlError, type SqlParameter, type SqlQueries, type SqlResult, type SqlRow } from "./sql.ts";
 import { Tail } from "./tail.ts";
@@ -48,6 +49,7 @@ export class SqlEventLog implements EventLog {
   readonly #schema: SchemaName;
   readonly #ownsSql: boolean;
   readonly #appends: GroupCommit<AppendRequest, Appended | Error>;
+  readonly #reads: ReadBatch<FactRow>;
   readonly #tail: Tail;
   #begins = false;
   #closing: Promise<void> | undefined;
@@ -62,6 +64,7 @@ export class SqlEventLog implements EventLog {
       pollMs: options.pollMs ?? 500,
       head: () => this.#head(),
     });
+    this.#reads = new ReadBatch((reads) => this.#readStreams(reads));
     this.#appends = new GroupCommit<AppendRequest, Appended | Error>({
       maxItems: 128,
       maxSize: 8 * 1024 * 1024,
@@ -87,6 +90,10 @@ export class SqlEventLog implements EventLog {
     this.#assertOpen();
     const { from, direction = "forwards", limit } = options;
     if (limit !== undefined && limit <= 0) return [];
+    if (limit === undefined && direction === "forwards") {
+      const rows = await this.#reads.read({ stream, from: clamped(from ?? 0n) });
+      return rows.map(asFact);
+    }
     const [compare, order] = direction === "forwards" ? [">=", "asc"] : ["<=", "desc"];
     const { rows } = await this.#query<FactRow>(
       `read stream ${stream}`,
@@ -166,6 +173,30 @@ export class SqlEventLog implements EventLog {
       this.#begins = true;
       return this.#sql.transaction(send);
     }
+  }
+
+  async #readStreams(reads: readonly StreamRead[]): Promise<readonly (readonly FactRow[])[]> {
+    const [first, second] = reads;
+    const rest = `order by ${second === undefined ? "" : "r.read_no, "}e.revision`;
+    if (first !== undefined && second === undefined) {
+      const { rows } = await this.#query<FactRow>(
+        `read stream ${first.stream}`,
+        `select ${factColumns} from ${this.#schema.identifier}.events e where e.stream = $1 and e.revision >= $2 ${rest}`,
+        [first.stream, first.from.toString()],
+      );
+      return [rows];
+    }
+    const { rows } = await this.#query<FactRow & { readonly read_no: string }>(
+      `read ${reads.length} streams`,
+      `select r.read_no, ${factColumns} from unnest($1::text[], $2::int8[]) with ordinality as r (stream, first, read_no)
+       join lateral (
+         select * from ${this.#schema.identifier}.events e where e.stream = r.stream and e.revision >= r.first
+       ) e on true ${rest}`,
+      [textArray(reads.map(({ stream }) => stream)), int8Array(reads.map(({ from }) => from))],
+    );
+    const byRead: FactRow[][] = reads.map(() => []);
+    for (const row of rows) byRead[Number(row.read_no) - 1]?.push(row);
+    return byRead;
   }
 
   async #page(options: ReadAllOptions, sinceRevision: bigint): Promise<Page> {
