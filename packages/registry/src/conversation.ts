@@ -12,11 +12,17 @@ import { type Answer, createTransport } from "./transport/transport.ts";
 
 interface RegistryQuestion {
   readonly method: "HEAD" | "GET";
-  /** Below the repository: `manifests/1.0`, `blobs/sha256:…`. */
-  readonly path: string;
+  /** Below the repository: `manifests/1.0`, `blobs/sha256:…`; or a URL of the registry's own that it named itself. */
+  readonly path: string | URL;
   readonly accept: string;
   readonly purpose: Purpose;
   readonly signal: AbortSignal;
+}
+
+/** What everything that asks a registry needs. */
+export interface RegistryParts {
+  readonly conversation: Conversation;
+  readonly settings: RegistrySettings;
 }
 
 /** Talks to registries: scheme, login and redirects, as one question and its final answer. */
@@ -57,7 +63,7 @@ export function createConversation(settings: RegistrySettings): Conversation {
   };
 
   async function askEachOrigin(target: Target, question: RegistryQuestion): Promise<Answer> {
-    const [first, second] = target.origins;
+    const [first, second] = originsFor(question, target);
     if (!first) throw new FetchImageError("FI_INTERNAL", { message: `no origin is known for ${target.name}` });
     if (!second) return ask(first, target, question, () => {});
     const known = spoken.get(first.host);
@@ -82,7 +88,8 @@ export function createConversation(settings: RegistrySettings): Conversation {
     question: RegistryQuestion,
     onAnswer: (origin: URL) => void,
   ): Promise<Answer> {
-    let url = new URL(`/v2/${target.path}/${question.path}`, origin);
+    const { path } = question;
+    let url = typeof path === "string" ? new URL(`/v2/${target.path}/${path}`, origin) : path;
     const loggedIn = new Set<string>();
     for (let hops = 0; ;) {
       const asker = askerAt(url, origin, target, question.signal);
@@ -108,6 +115,11 @@ export function createConversation(settings: RegistrySettings): Conversation {
       url = hop;
     }
   }
+}
+
+// Who is given the credential is decided by the target alone, never by what a registry named.
+function originsFor({ path }: RegistryQuestion, { origins }: Target): readonly URL[] {
+  return typeof path === "string" ? origins : origins.filter(({ origin }) => origin === path.origin);
 }
 
 /** Another origin than the registry's is asked as anybody would ask it. */

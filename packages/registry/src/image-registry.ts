@@ -5,8 +5,12 @@ import {
   type ImageRegistry,
   parseReference,
   type RegistryImageSource,
+  versionRule,
+  type VersionRule,
 } from "@fetch-image/core";
-import { createConversation } from "./conversation.ts";
+import { checkTarget } from "./check.ts";
+import { createConversation, type RegistryParts } from "./conversation.ts";
+import { rememberDates } from "./created.ts";
 import { locate, type Target, type Targets } from "./locate.ts";
 import { type FetchArtifactOptions, type FetchedArtifact, pullToLayout } from "./pull-to-layout.ts";
 import { digestExists, resolveTag } from "./resolve.ts";
@@ -32,12 +36,27 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
   const settings = registrySettings(options);
   const conversation = createConversation(settings);
   const trustOf = createTrust();
-  const parts = { conversation, settings };
+  const parts: RegistryParts = { conversation, settings };
+  const dates = rememberDates();
 
   return {
     async resolve(source, tag, { signal }) {
       refuseTag(source, tag);
-      return firstThatKnows(targetsOf(source, signal), (target) => resolveTag(parts, target, tag, signal));
+      return firstThatKnows(targetsOf(source, signal), async (target) => {
+        const { digest, evidence } = await resolveTag(parts, target, tag, signal);
+        return digest && { digest, ...evidence };
+      });
+    },
+    async check(source, options) {
+      const rule = ruleOf(source);
+      let requests = 0;
+      const check = { ...options, rule, dates, onQuestion: () => requests++ };
+      const found = await firstThatKnows(
+        targetsOf(source, options.signal),
+        (target) => checkTarget(parts, target, check),
+        ({ versions }) => versions.length > 0,
+      );
+      return { ...found, requests };
     },
     async exists(source, digest, { signal }) {
       const found = await firstThatKnows(targetsOf(source, signal), async (target) =>
@@ -59,17 +78,28 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
   }
 
   // Whatever a mirror cannot answer, the registry itself is asked for, as the resource does it.
-  async function firstThatKnows<T>([first, second]: Targets, ask: (target: Target) => Promise<T>): Promise<T> {
+  async function firstThatKnows<T>(
+    [first, second]: Targets,
+    ask: (target: Target) => Promise<T>,
+    knows: (answer: T) => boolean = (answer) => answer !== undefined,
+  ): Promise<T> {
     if (!second) return ask(first);
     try {
       const answer = await ask(first);
-      if (answer !== undefined) return answer;
+      if (knows(answer)) return answer;
     } catch (error) {
       if (!FetchImageError.is(error) || error.code === "FI_ABORTED") throw error;
       settings.logger.warn("the registry mirror gave no answer", { mirror: first.domain, code: error.code });
     }
     return ask(second);
   }
+}
+
+function ruleOf(source: RegistryImageSource): VersionRule {
+  const parsed = versionRule(source);
+  if (!parsed.ok) throw parsed.error;
+  if (parsed.rule.mode === "tag") refuseTag(source, parsed.rule.tag);
+  return parsed.rule;
 }
 
 function refuseTag({ repository }: RegistryImageSource, tag: string): void {

@@ -1,7 +1,7 @@
 import { FetchImageError } from "@fetch-image/core";
+import { inParallel } from "./in-parallel.ts";
 import type { Descriptor } from "./manifest.ts";
 import type { ArtifactProgress, Pull } from "./pull-to-layout.ts";
-import { aborted, deadline } from "./transport/deadline.ts";
 import { contentLengthOf } from "./transport/headers.ts";
 import type { Answer } from "./transport/transport.ts";
 
@@ -12,26 +12,15 @@ import type { Answer } from "./transport/transport.ts";
 export async function pullBlobs(pull: Pull, descriptors: readonly Descriptor[]): Promise<number> {
   const blobs = [...new Map(descriptors.map((blob) => [blob.digest, blob])).values()];
   const tally = createTally(blobs, pull.options.onProgress);
-  using limit = deadline(pull.options.signal);
-  const queue = [...blobs];
-  let failure: { readonly error: unknown } | undefined;
+  const { limits } = pull.settings;
   let downloaded = 0;
-  const worker = async (): Promise<void> => {
-    for (let blob = queue.shift(); blob && !failure; blob = queue.shift()) {
-      try {
-        const present = await pull.options.store.has(blob.digest);
-        if (!present) await pullBlob(pull, blob, limit.signal, (count) => tally.received(count));
-        if (present) tally.received(blob.size);
-        else downloaded += blob.size;
-        tally.done();
-      } catch (error) {
-        failure ??= { error };
-        limit.abort(aborted(new Error("another blob of the image failed")));
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(pull.settings.limits.concurrentBlobs, blobs.length) }, worker));
-  if (failure) throw failure.error;
+  await inParallel(blobs, { width: limits.concurrentBlobs, signal: pull.options.signal }, async (blob, signal) => {
+    const present = await pull.options.store.has(blob.digest);
+    if (!present) await pullBlob(pull, blob, signal, (count) => tally.received(count));
+    if (present) tally.received(blob.size);
+    else downloaded += blob.size;
+    tally.done();
+  });
   return downloaded;
 }
 

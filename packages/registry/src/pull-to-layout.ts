@@ -1,22 +1,11 @@
-import { type ArtifactStore, type CancelSignal, type Digest, FetchImageError } from "@fetch-image/core";
-import { pullBlobs } from "./pull-blobs.ts";
-import type { Conversation } from "./conversation.ts";
+import type { ArtifactStore, CancelSignal, Digest } from "@fetch-image/core";
+import type { RegistryParts } from "./conversation.ts";
 import { parseJsonBody } from "./json-body.ts";
 import type { Target } from "./locate.ts";
-import {
-  acceptManifests,
-  type Descriptor,
-  digestOf,
-  type Manifest,
-  parseManifest,
-  type Platform,
-  platformOf,
-} from "./manifest.ts";
-import { completePlatform, pickPlatform, type WantedPlatform } from "./platform.ts";
-import { hostOf } from "./resolve.ts";
-import type { RegistrySettings } from "./settings.ts";
-import { deadline } from "./transport/deadline.ts";
-import { protocolError } from "./transport/refusal.ts";
+import { type Descriptor, type Platform, platformOf } from "./manifest.ts";
+import { completePlatform, type WantedPlatform } from "./platform.ts";
+import { pullBlobs } from "./pull-blobs.ts";
+import { pullImage } from "./pull-image.ts";
 
 /** How far a fetch is. Given once the manifest is known, then whenever some megabytes or a blob have come. */
 export interface ArtifactProgress {
@@ -51,9 +40,7 @@ export interface FetchedArtifact {
 }
 
 /** What a pull needs to know of its registry and its caller. */
-export interface Pull {
-  readonly conversation: Conversation;
-  readonly settings: RegistrySettings;
+export interface Pull extends RegistryParts {
   readonly target: Target;
   readonly options: FetchArtifactOptions;
 }
@@ -61,8 +48,7 @@ export interface Pull {
 /** Pulls one platform's image by digest into the store and makes a layout of it; every byte is checked on its way. */
 export async function pullToLayout(pull: Pull, digest: Digest): Promise<FetchedArtifact> {
   const { store, signal } = pull.options;
-  const top = await pullManifest(pull, digest);
-  const one = await pickImage(pull, top);
+  const one = await pullImage(pull, digest, completePlatform(pull.options.platform), signal);
   const blobs = [one.manifest.config, ...one.manifest.layers];
   const downloadedBytes = await pullBlobs(pull, blobs);
   await store.put(one.digest, once(one.bytes), { size: one.bytes.length, signal });
@@ -80,58 +66,6 @@ export async function pullToLayout(pull: Pull, digest: Digest): Promise<FetchedA
     bytes: one.bytes.length + sizeOf(blobs),
     downloadedBytes: one.bytes.length + downloadedBytes,
   };
-}
-
-interface PulledManifest {
-  readonly digest: Digest;
-  readonly bytes: Uint8Array;
-  readonly manifest: Manifest;
-}
-
-interface PulledImage extends PulledManifest {
-  readonly manifest: Extract<Manifest, { kind: "image" }>;
-  readonly platform: Platform | undefined;
-}
-
-// An index may hold indexes; nobody nests them deeper than this.
-const deepestIndex = 3;
-
-async function pickImage(pull: Pull, top: PulledManifest): Promise<PulledImage> {
-  let { manifest, ...current } = top;
-  let platform: Platform | undefined;
-  for (let depth = 0; manifest.kind === "index"; depth++) {
-    const subject = `${pull.target.name}@${current.digest}`;
-    if (depth === deepestIndex) {
-      throw protocolError(hostOf(pull.target), `has an index within an index within an index as ${subject}`);
-    }
-    const child = pickPlatform(manifest.manifests, completePlatform(pull.options.platform), subject);
-    platform = child.platform ?? platform;
-    ({ manifest, ...current } = await pullManifest(pull, child.digest, child.size));
-  }
-  return { ...current, manifest, platform };
-}
-
-async function pullManifest(pull: Pull, digest: Digest, size?: number): Promise<PulledManifest> {
-  const { conversation, settings, target } = pull;
-  const subject = `${target.name}@${digest}`;
-  using limit = deadline(pull.options.signal, { ms: settings.timeouts.exchangeMs, host: hostOf(target) });
-  const answer = await conversation.ask(target, {
-    method: "GET",
-    path: `manifests/${digest}`,
-    accept: acceptManifests,
-    purpose: "api",
-    signal: limit.signal,
-  });
-  if (answer.status !== 200) throw await conversation.refused(target, answer, subject);
-  const bytes = await answer.bytes(settings.limits.manifestBytes, `the manifest ${subject}`);
-  const actual = digestOf(bytes, digest);
-  if (actual !== digest || (size !== undefined && bytes.length !== size)) {
-    throw new FetchImageError("FI_DIGEST_MISMATCH", {
-      message: `${answer.url.host} answered for ${subject} with ${bytes.length} bytes that hash to ${actual}`,
-      details: { host: answer.url.host, status: answer.status, wanted: digest, actual },
-    });
-  }
-  return { digest, bytes, manifest: parseManifest(bytes, answer, subject) };
 }
 
 // An image without an index says only in its config what it is built for. It is taken as it is, as the resource does.

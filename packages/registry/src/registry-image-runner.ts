@@ -1,6 +1,5 @@
 import {
   type ArtifactStore,
-  checkMode,
   type CheckPlan,
   type CheckPlanBody,
   type Digest,
@@ -11,6 +10,7 @@ import {
   type JsonObject,
   parseRegistryImageSource,
   type RegistryImageSource,
+  type Rejected,
   type StepContext,
   type StepRunner,
   type Version,
@@ -27,8 +27,8 @@ export interface RegistryImageRunnerOptions {
 }
 
 /**
- * Runs the check and the get of a `registry-image` in this process, without a container: the check asks for the tag,
- * the get makes an OCI image layout whose directory is the artifact's handle. Other types reject with
+ * Runs the check and the get of a `registry-image` in this process, without a container: the check finds the versions
+ * from `from_version` on, as `ImageRegistry.check` does, the get makes an OCI image layout whose directory is the artifact's handle. Other types reject with
  * `FI_STEP_RUNNER_MISSING`; fields that cannot be answered faithfully with `FI_SOURCE_UNSUPPORTED` naming the field.
  * Rejects otherwise as `OciRegistry` does.
  */
@@ -36,19 +36,13 @@ export function createRegistryImageRunner({ registry, store }: RegistryImageRunn
   return {
     async check({ check }: CheckPlan, { signal, output }: StepContext) {
       const source = sourceOf(check);
-      const tag = tagOf(source);
-      output(`checking ${source.repository}:${tag}\n`, "stderr");
-      const found = await registry.resolve(source, tag, { signal });
-      if (!found) {
-        output(`${source.repository} has no tag ${tag}\n`, "stderr");
-        return [];
-      }
-      output(`${tag} is ${found.digest} (${found.via} at ${found.host})\n`, "stderr");
-      const newest = { tag, digest: found.digest };
-      const before = digestIn(check.from_version);
-      // The resource's rule: the version it was asked from comes first while the registry still has it.
-      if (!before || before === found.digest || !(await registry.exists(source, before, { signal }))) return [newest];
-      return [{ tag, digest: before }, newest];
+      const { repository, tag } = source;
+      output(`checking ${repository}${tag === undefined ? "" : `:${tag}`}\n`, "stderr");
+      const { versions, rejected, via, host } = await registry.check(source, { cursor: check.from_version, signal });
+      const newest = versions.at(-1);
+      if (newest) output(`${newest.tag} is ${newest.digest} (${via} at ${host})\n`, "stderr");
+      else output(nothingFound(source, rejected), "stderr");
+      return versions.map((version) => ({ ...version }));
     },
 
     async get({ get }: GetPlan, { signal, output }: StepContext) {
@@ -89,12 +83,10 @@ function sourceOf({ name, type, source }: CheckPlanBody | GetPlanBody): Registry
   return parsed.source;
 }
 
-// A mirror, which the engine leaves to whoever runs the step, is asked here as the resource asks it.
-function tagOf(source: RegistryImageSource): string {
-  const { registry_mirror: _mirror, ...unmirrored } = source;
-  const mode = checkMode(unmirrored);
-  if (mode.mode === "unsupported") throw unsupported(mode.field, mode.reason);
-  return mode.tag;
+function nothingFound({ repository, tag }: RegistryImageSource, rejected: readonly Rejected[]): string {
+  if (tag !== undefined) return `${repository} has no tag ${tag}\n`;
+  const why = rejected.map(({ candidate, reason }) => `not ${candidate}: ${reason}\n`);
+  return [`${repository} has no version\n`, ...why].join("");
 }
 
 function digestIn(version: Version | undefined): Digest | undefined {

@@ -1,20 +1,27 @@
-import { type CancelSignal, FetchImageError, isDigest, type RateLimit, type Resolution } from "@fetch-image/core";
-import type { Conversation } from "./conversation.ts";
+import { type CancelSignal, type Digest, FetchImageError, isDigest, type RateLimit } from "@fetch-image/core";
+import type { RegistryParts } from "./conversation.ts";
 import type { Target } from "./locate.ts";
 import { acceptManifests, digestOf, isManifestType, parseManifest, refuseSchema1 } from "./manifest.ts";
-import type { RegistrySettings } from "./settings.ts";
 import { deadline } from "./transport/deadline.ts";
 import { contentLengthOf, mediaTypeOf, single } from "./transport/headers.ts";
 import { rateLimitOf } from "./transport/rate-limit.ts";
 import type { Answer } from "./transport/transport.ts";
 
-/** The digest that a tag points to at one registry, or undefined on 404. See core's `ImageRegistry.resolve`. */
+/** Which answer told something, and what else it told. */
+export interface Evidence {
+  readonly via: "HEAD" | "GET";
+  readonly host: string;
+  readonly status: number;
+  readonly rateLimit?: RateLimit;
+}
+
+/** The digest that a tag points to at one registry, undefined on 404. See core's `ImageRegistry.resolve`. */
 export async function resolveTag(
-  { conversation, settings }: { conversation: Conversation; settings: RegistrySettings },
+  { conversation, settings }: RegistryParts,
   target: Target,
   tag: string,
   cancel: CancelSignal,
-): Promise<Resolution | undefined> {
+): Promise<{ readonly digest: Digest | undefined; readonly evidence: Evidence }> {
   const subject = `${target.name}:${tag}`;
   using limit = deadline(cancel, { ms: settings.timeouts.exchangeMs, host: hostOf(target) });
   const ask = (method: "HEAD" | "GET"): Promise<Answer> =>
@@ -28,30 +35,30 @@ export async function resolveTag(
 
   const head = await ask("HEAD");
   await head.discard();
-  if (head.status === 404) return undefined;
+  if (head.status === 404) return { digest: undefined, evidence: evidence(head) };
   if (head.status !== 200 && head.status !== 405) throw await conversation.refused(target, head, subject);
   if (head.status === 200) {
     refuseSchema1(head, subject, mediaTypeOf(head.headers));
     const digest = trustedDigest(head);
-    if (digest) return { digest, via: "HEAD", ...evidence(head) };
+    if (digest) return { digest, evidence: evidence(head) };
   }
 
   const got = await ask("GET");
   if (got.status === 404) {
     await got.discard();
-    return undefined;
+    return { digest: undefined, evidence: evidence(got) };
   }
   if (got.status !== 200) throw await conversation.refused(target, got, subject);
   const bytes = await got.bytes(settings.limits.manifestBytes, `the manifest of ${subject}`);
   parseManifest(bytes, got, subject);
   const digest = digestOf(bytes);
   refuseContradiction(got, subject, digest);
-  return { digest, via: "GET", ...evidence(got) };
+  return { digest, evidence: evidence(got) };
 }
 
 /** Whether a digest is still there: a HEAD by digest. */
 export async function digestExists(
-  { conversation, settings }: { conversation: Conversation; settings: RegistrySettings },
+  { conversation, settings }: RegistryParts,
   target: Target,
   digest: string,
   cancel: CancelSignal,
@@ -79,7 +86,7 @@ export function hostOf(target: Target): string {
 }
 
 // What a HEAD must say to be believed, as go-containerregistry has it; a proxy's login page says none of it.
-function trustedDigest({ headers }: Answer): Resolution["digest"] | undefined {
+function trustedDigest({ headers }: Answer): Digest | undefined {
   const digest = single(headers, "docker-content-digest") ?? "";
   const believable = isManifestType(mediaTypeOf(headers)) && contentLengthOf(headers) !== undefined;
   return believable && digest.startsWith("sha256:") && isDigest(digest) ? digest : undefined;
@@ -94,7 +101,7 @@ function refuseContradiction(answer: Answer, subject: string, digest: string): v
   });
 }
 
-function evidence(answer: Answer): { host: string; status: number; rateLimit?: RateLimit } {
-  const rateLimit = rateLimitOf(answer.headers);
-  return { host: answer.url.host, status: answer.status, ...(rateLimit ? { rateLimit } : {}) };
+export function evidence({ method, url, status, headers }: Answer): Evidence {
+  const rateLimit = rateLimitOf(headers);
+  return { via: method, host: url.host, status, ...(rateLimit ? { rateLimit } : {}) };
 }

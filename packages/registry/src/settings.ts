@@ -25,6 +25,14 @@ export interface RegistryLimits {
   readonly connectionsPerOrigin: number;
   /** Blobs of one image that are fetched at the same time. */
   readonly concurrentBlobs: number;
+  /** Questions of one check that are asked at the same time: the digests of its tags, or when its images were made. */
+  readonly concurrentQuestions: number;
+  /** Of one repository, counted once each. */
+  readonly tags: number;
+  /** Of one repository's list of tags; registries give 50 to 1,000 tags a page, and some all at once. */
+  readonly tagPages: number;
+  /** Of one repository's list of tags, all pages together. */
+  readonly tagListBytes: number;
 }
 
 export interface ProxySettings {
@@ -77,6 +85,10 @@ export const defaultLimits: RegistryLimits = {
   redirects: 5,
   connectionsPerOrigin: 16,
   concurrentBlobs: 4,
+  concurrentQuestions: 8,
+  tags: 100_000,
+  tagPages: 2_000,
+  tagListBytes: 16 * 1024 * 1024,
 };
 
 /** Fills in the defaults. Throws `FI_SETTING_INVALID` naming the setting. */

@@ -1,5 +1,7 @@
+import type { Rejected } from "../facts/facts.ts";
 import type { Digest } from "../image/digest.ts";
 import type { RegistryImageSource } from "../source/registry-image-source.ts";
+import type { TaggedDigest, VersionCursor } from "../version/check-step.ts";
 import type { CancelSignal } from "./cancel-signal.ts";
 
 /** What a registry said of its rate limit (`ratelimit-limit: 100;w=21600`, `ratelimit-remaining: 76;w=21600`). */
@@ -20,6 +22,32 @@ export interface Resolution {
   readonly rateLimit?: RateLimit;
 }
 
+/** What a check found, and how it became known. */
+export interface RegistryCheck {
+  /** Oldest first; none where nothing is found. */
+  readonly versions: readonly TaggedDigest[];
+  /** As `nextCheckStep` tells it, 20 at most: where there are more, the last one says how many. */
+  readonly rejected: readonly Rejected[];
+  /**
+   * Of the answer that gave the newest version's digest. Of the last page of tags where none did: nothing was found, or
+   * the digest was known before.
+   */
+  readonly via: "HEAD" | "GET";
+  readonly host: string;
+  readonly status: number;
+  readonly rateLimit?: RateLimit;
+  /** Questions asked, of a mirror too; what logins and redirects add is not counted. */
+  readonly requests: number;
+}
+
+export interface CheckOptions {
+  /** The version to go on from, as the caller has it. */
+  readonly cursor?: VersionCursor | undefined;
+  /** Digests of tags that need not be asked for. A source with a `tag` has none: whether it moved is the question. */
+  readonly known?: ReadonlyMap<string, Digest> | undefined;
+  readonly signal: CancelSignal;
+}
+
 export interface ImageRegistry {
   /**
    * The digest that `tag` of the source's repository points to now. HEAD first; GET and hash only where HEAD gives no
@@ -34,4 +62,17 @@ export interface ImageRegistry {
     tag: string,
     options: { readonly signal: CancelSignal },
   ): Promise<Resolution | undefined>;
+
+  /**
+   * One attempt at a check of the source, by the rules of `versionRule` and `nextCheckStep`. A source with a `tag` costs
+   * one HEAD, and one more for a cursor that it has moved away from; others the pages of the list of tags, at most one
+   * HEAD (as in `resolve`) for each tag that may be a version and is not known, and with `created_at_sort` the manifest
+   * and config of each digest. A mirror that fails or finds nothing leaves the answer to the registry itself.
+   *
+   * A repository that the registry does not know has no versions. Any other failure of one question is the check's: it
+   * starts no more questions. Rejects as `resolve` does; besides with `FI_SOURCE_INVALID` and `FI_SOURCE_UNSUPPORTED`
+   * naming the field, with `FI_REGISTRY_UNTRUSTED` where the next page of tags is on another origin, and for
+   * `created_at_sort` with `FI_IMAGE_UNKNOWN` and `FI_PLATFORM_UNAVAILABLE`.
+   */
+  check(source: RegistryImageSource, options: CheckOptions): Promise<RegistryCheck>;
 }

@@ -19,6 +19,8 @@ export interface EmbeddedRegistryOptions {
   readonly private?: readonly AccessRule[];
   /** Default: 300. */
   readonly tokenLifetimeSeconds?: number;
+  /** The most that one page of a list of tags holds, whatever is asked for. Default: what is asked for. */
+  readonly tagsPerPage?: number;
   /** PEM. Serves https instead of http. */
   readonly tls?: { readonly cert: string; readonly key: string };
 }
@@ -78,6 +80,7 @@ export interface EmbeddedRegistry extends FaultInjection, AsyncDisposable {
 export async function startEmbeddedRegistry(options: EmbeddedRegistryOptions = {}): Promise<EmbeddedRegistry> {
   const contents = createContents();
   const faults = createFaults();
+  const { tagsPerPage } = options;
   const access = createAccess({
     users: options.users ?? {},
     rules: options.private ?? [],
@@ -147,7 +150,7 @@ export async function startEmbeddedRegistry(options: EmbeddedRegistryOptions = {
     if (acts.delay) await sleep(acts.delay.ms);
     if (acts.hang) return;
     if (acts.reset) return dropConnection(request.socket);
-    const reply = acts.answer?.reply ?? route({ method, url, authorization, accept }, contents, access);
+    const reply = acts.answer?.reply ?? route({ method, url, authorization, accept, tagsPerPage }, contents, access);
     record.status = reply.status;
     send(response, withHeaders(reply, acts.headers?.headers ?? {}), method === "HEAD", {
       only: acts.cut?.bytes ?? acts.stall?.bytes,

@@ -15,6 +15,8 @@ export interface ImageRecipe {
   /** Docker's older media types instead of OCI's. */
   readonly format?: "oci" | "docker";
   readonly annotations?: { readonly [key: string]: string };
+  /** When its configs say it was made, whatever the text; `null` for configs that do not say. Default: a fixed time. */
+  readonly created?: string | null;
 }
 
 /** Bytes as a registry keeps them. */
@@ -66,7 +68,7 @@ function singleImage(recipe: ImageRecipe, platform: Platform, layers: readonly S
   const types = typesOf(recipe.format ?? "oci");
   const { os, architecture, variant } = platform;
   const config = blobOf(types.config, {
-    created: "2024-01-01T00:00:00Z",
+    ...(recipe.created === null ? {} : { created: recipe.created ?? "2024-01-01T00:00:00Z" }),
     architecture,
     os,
     ...(variant === undefined ? {} : { variant }),

@@ -8,6 +8,7 @@ export interface RouteRequest {
   readonly url: URL;
   readonly authorization: string | undefined;
   readonly accept: string | undefined;
+  readonly tagsPerPage: number | undefined;
 }
 
 /** What a request is about, for the counters. */
@@ -30,7 +31,7 @@ export function route(request: RouteRequest, contents: Contents, access: Access)
   if (kind === undefined) return errorReply(404, "UNSUPPORTED", "no such endpoint");
   const refused = access.refuse(repository, authorization);
   if (refused) return refused;
-  if (kind === "tags") return tagsReply(repository, url.searchParams, contents);
+  if (kind === "tags") return tagsReply(repository, request, contents);
   if (kind === "blobs") return stored(contents.blob(repository, name), "BLOB_UNKNOWN", "blob unknown to registry");
   const manifest = contents.manifest(repository, name);
   if (manifest && !(request.accept ?? "").includes(manifest.mediaType)) {
@@ -50,12 +51,14 @@ function stored(blob: StoredBlob | undefined, code: string, message: string): Re
 }
 
 // Pages as the distribution-spec has them ("Listing Tags"): `n`, `last`, and a Link to the next page.
-function tagsReply(repository: string, query: URLSearchParams, contents: Contents): Reply {
+function tagsReply(repository: string, { url, tagsPerPage }: RouteRequest, contents: Contents): Reply {
+  const query = url.searchParams;
   const all = contents.tags(repository);
   if (!all) return errorReply(404, "NAME_UNKNOWN", "repository name not known to registry");
   const last = query.get("last");
   const after = last === null ? all : all.filter((tag) => tag > last);
-  const limit = /^\d{1,9}$/.test(query.get("n") ?? "") ? Number(query.get("n")) : after.length;
+  const wanted = /^\d{1,9}$/.test(query.get("n") ?? "") ? Number(query.get("n")) : after.length;
+  const limit = Math.min(wanted, tagsPerPage ?? wanted);
   const page = after.slice(0, limit);
   const lastOfPage = page.at(-1);
   const more = lastOfPage !== undefined && page.length < after.length;

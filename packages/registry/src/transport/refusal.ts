@@ -19,13 +19,13 @@ export interface RefusalContext {
 export async function refusal(answer: Answer, context: RefusalContext): Promise<FetchImageError> {
   const { status, url, headers } = answer;
   const wait = retryAfterMs(headers, context.now);
-  const words = await wordsOf(answer, context);
+  const { words, registryCode } = await wordsOf(answer, context);
   const { code, says, hint } = context.reading ?? meaningOf(answer, wait);
   const { limit, remaining } = rateLimitOf(headers) ?? {};
   return new FetchImageError(code, {
     message: `${url.host} answered ${status} for ${context.subject}: ${says}${words ? ` (it says: ${words})` : ""}`,
     ...(hint ? { hint } : {}),
-    details: { host: url.host, status, subject: context.subject, retryAfterMs: wait, limit, remaining },
+    details: { host: url.host, status, subject: context.subject, registryCode, retryAfterMs: wait, limit, remaining },
   });
 }
 
@@ -62,13 +62,20 @@ function meaningOf(
 const proxyLogin = "Put them into HTTP_PROXY or HTTPS_PROXY: http://user:password@proxy:3128.";
 
 // `{"errors":[{"code":"DENIED","message":"…"}]}` (OCI distribution-spec, "Error Codes"); token servers say `details`.
-async function wordsOf(answer: Answer, { secrets, errorBytes }: RefusalContext): Promise<string | undefined> {
+async function wordsOf(
+  answer: Answer,
+  { secrets, errorBytes }: RefusalContext,
+): Promise<{ readonly words?: string; readonly registryCode?: string }> {
   const text = await answer.start(errorBytes);
   const [first] = errorsOf(text);
-  if (!first) return undefined;
-  const words = [first["code"], first["message"]].filter((word) => typeof word === "string" && word !== "").join(": ");
+  if (!first) return {};
+  const { code, message } = first;
+  const words = [code, message].filter((word) => typeof word === "string" && word !== "").join(": ");
   const clean = secrets.redact(words);
-  return clean.length > 300 ? `${clean.slice(0, 300)}…` : clean || undefined;
+  return {
+    words: clean.length > 300 ? `${clean.slice(0, 300)}…` : clean,
+    ...(typeof code === "string" && /^[A-Z_]{1,40}$/.test(code) ? { registryCode: code } : {}),
+  };
 }
 
 function errorsOf(text: string): readonly JsonBody[] {

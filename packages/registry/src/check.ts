@@ -1,0 +1,108 @@
+import {
+  type CheckOptions,
+  type Digest,
+  isDigest,
+  nextCheckStep,
+  type RegistryCheck,
+  type Rejected,
+  type RepositoryFacts,
+  showText,
+  type VersionRule,
+} from "@fetch-image/core";
+import type { Conversation, RegistryParts } from "./conversation.ts";
+import { type CreationDates, createdOf } from "./created.ts";
+import { inParallel } from "./in-parallel.ts";
+import { listTags } from "./list-tags.ts";
+import type { Target } from "./locate.ts";
+import { digestExists, type Evidence, hostOf, resolveTag } from "./resolve.ts";
+import { unlessAborted } from "./transport/deadline.ts";
+import { protocolError } from "./transport/refusal.ts";
+
+export interface TargetCheck extends CheckOptions {
+  readonly rule: VersionRule;
+  /** What earlier checks found out: a digest's image is always of the same time. */
+  readonly dates: CreationDates;
+  readonly onQuestion: () => void;
+}
+
+/** One check of one registry: asks what the rule asks for, until it answers. See core's `ImageRegistry.check`. */
+export async function checkTarget(
+  { settings, conversation }: RegistryParts,
+  target: Target,
+  { rule, cursor, known, signal, dates, onQuestion }: TargetCheck,
+): Promise<Omit<RegistryCheck, "requests">> {
+  const parts = { settings, conversation: untilLimited(conversation, onQuestion) };
+  const digests = new Map<string, Digest | "absent">(rule.mode === "tag" ? [] : known);
+  const present = new Map<Digest, boolean>();
+  const created = new Map<Digest, string | undefined>();
+  let facts: RepositoryFacts = { digests, present, created };
+
+  const toldBy = new Map<string, Evidence>();
+  let latest: Evidence | undefined;
+  const each = { width: settings.limits.concurrentQuestions, signal };
+  for (;;) {
+    const step = nextCheckStep(rule, { cursor, facts });
+    switch (step.next) {
+      case "list-tags": {
+        const list = await listTags(parts, target, signal);
+        latest = list.evidence;
+        facts = { ...facts, tags: list.tags };
+        break;
+      }
+      case "resolve-tags":
+        await inParallel(step.tags, each, async (tag, ended) => {
+          const { digest, evidence } = await resolveTag(parts, target, tag, ended);
+          digests.set(tag, digest ?? "absent");
+          toldBy.set(tag, evidence);
+        });
+        break;
+      case "probe-digest":
+        present.set(step.digest, await digestExists(parts, target, step.digest, signal));
+        break;
+      case "read-created":
+        await inParallel(step.digests, each, async (digest, ended) => {
+          created.set(digest, await dates.of(digest, () => createdOf({ ...parts, target }, digest, ended)));
+        });
+        break;
+      case "fail":
+        throw step.error;
+      case "answer": {
+        const { versions, rejected } = step;
+        const newest = rule.mode === "tag" ? rule.tag : versions.at(-1)?.tag;
+        const evidence = toldBy.get(newest ?? "") ?? latest;
+        if (!evidence) throw protocolError(hostOf(target), "was not asked");
+        return { versions, rejected: fewOf(rejected), ...evidence };
+      }
+    }
+  }
+}
+
+// At once, and not only when the refusal has been read to its end: what is asked meanwhile never starts.
+function untilLimited(conversation: Conversation, onQuestion: () => void): Conversation {
+  let limited = false;
+  return {
+    ...conversation,
+    async ask(target, question) {
+      if (limited) await unlessAborted(new Promise<never>(() => {}), question.signal);
+      onQuestion();
+      const answer = await conversation.ask(target, question);
+      limited ||= answer.status === 429;
+      return answer;
+    },
+  };
+}
+
+const mostRejected = 20;
+
+/** Facts are kept for ever: a repository with thousands of tags must not fill them with what it is not. */
+function fewOf(rejected: readonly Rejected[]): readonly Rejected[] {
+  if (rejected.length <= mostRejected) return rejected.map(shown);
+  const few = rejected.slice(0, mostRejected - 1).map(shown);
+  return [...few, { candidate: `${rejected.length - few.length} others`, reason: "they are too many to be told" }];
+}
+
+// A list of tags may hold anything; what is a tag or a digest is told as it is.
+function shown({ candidate, reason }: Rejected): Rejected {
+  const isPlain = /^\w[\w.-]{0,127}$/.test(candidate) || isDigest(candidate);
+  return { candidate: isPlain ? candidate : showText(candidate), reason };
+}

@@ -1,0 +1,31 @@
+import type { CancelSignal } from "@fetch-image/core";
+import { aborted, deadline } from "./transport/deadline.ts";
+
+/**
+ * Does the work for each item, in their order and `width` of them at a time. The first failure is the one that is seen:
+ * nothing starts after it, and the signal that the work was given ends what is under way.
+ */
+export async function inParallel<T>(
+  items: readonly T[],
+  { width, signal: cancel }: { readonly width: number; readonly signal: CancelSignal },
+  work: (item: T, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  using limit = deadline(cancel);
+  const { signal } = limit;
+  const left = items.values();
+  let failure: { readonly error: unknown } | undefined;
+  const worker = async (): Promise<void> => {
+    try {
+      for (const item of left) {
+        if (failure) return;
+        signal.throwIfAborted();
+        await work(item, signal);
+      }
+    } catch (error) {
+      failure ??= { error };
+      limit.abort(aborted(new Error("another of several requests failed")));
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker));
+  if (failure) throw failure.error;
+}
