@@ -5,7 +5,7 @@ import { createImageRegistry, type OciRegistry } from "@fetch-image/registry";
 import { type EmbeddedRegistry, startEmbeddedRegistry } from "@fetch-image/registry/embedded";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { listenOnLoopback } from "../support/listen.ts";
-import { failureOf, patient, sourceAt } from "./support.ts";
+import { everyWordOf, failureOf, patient, sourceAt } from "./support.ts";
 
 const list = "/v2/acme/app/tags/list";
 let peer: EmbeddedRegistry;
@@ -248,6 +248,28 @@ describe("the pages of a list", () => {
     peer.endlessBody("GET", list);
     expect((await failureOf(wary.check(sourceAt(peer, "acme/app"), patient))).code).toBe("FI_ANSWER_TOO_LARGE");
   });
+});
+
+test("a registry that repeats our password in tags, links and times finds no word of it in what we say", async () => {
+  const password = "CaNaRy-7f3a";
+  const source = sourceAt(peer, "acme/app", { username: "alice", password });
+  peer.answerNext("GET", list, ...page([password, `x/${password}`]));
+  const { rejected } = await registry.check(source, patient);
+  expect(rejected).toHaveLength(2);
+  expect(JSON.stringify(rejected)).not.toMatch(new RegExp(password, "i"));
+
+  await peer.push("acme/app:x", { created: `it is ${password}` });
+  const causes: readonly (readonly [headers: Record<string, string>, body: string])[] = [
+    [{ link: `<http://${password}.localhost/>; rel="next"` }, '{"tags":[]}'],
+    [{ link: `<?p=${password}>; rel="next` }, '{"tags":[]}'],
+    [{}, `"${password}"`],
+    [{}, '{"tags":["x"]}'],
+  ];
+  for (const [headers, body] of causes) {
+    peer.answerNext("GET", list, 200, headers, body);
+    const error = await failureOf(registry.check({ ...source, tag_regex: ".", created_at_sort: true }, patient));
+    expect(everyWordOf(error)).not.toMatch(new RegExp(password, "i"));
+  }
 });
 
 describe("what is no list of tags", () => {

@@ -1,6 +1,7 @@
 import {
   type CheckOptions,
   type Digest,
+  FetchImageError,
   isDigest,
   nextCheckStep,
   type RegistryCheck,
@@ -14,11 +15,11 @@ import { type CreationDates, createdOf } from "./created.ts";
 import { inParallel } from "./in-parallel.ts";
 import { listTags } from "./list-tags.ts";
 import type { Target } from "./locate.ts";
-import { digestExists, type Evidence, hostOf, resolveTag } from "./resolve.ts";
+import { digestExists, type Evidence, resolveTag } from "./resolve.ts";
 import { unlessAborted } from "./transport/deadline.ts";
-import { protocolError } from "./transport/refusal.ts";
+import { type Secrets, withoutSecrets } from "./transport/redact.ts";
 
-export interface TargetCheck extends CheckOptions {
+interface TargetCheck extends CheckOptions {
   readonly rule: VersionRule;
   /** What earlier checks found out: a digest's image is always of the same time. */
   readonly dates: CreationDates;
@@ -27,6 +28,19 @@ export interface TargetCheck extends CheckOptions {
 
 /** One check of one registry: asks what the rule asks for, until it answers. See core's `ImageRegistry.check`. */
 export async function checkTarget(
+  parts: RegistryParts,
+  target: Target,
+  check: TargetCheck,
+): Promise<Omit<RegistryCheck, "requests">> {
+  try {
+    const { rejected, ...found } = await askAndDecide(parts, target, check);
+    return { ...found, rejected: fewOf(rejected, target.secrets) };
+  } catch (error) {
+    throw withoutSecrets(error, target.secrets);
+  }
+}
+
+async function askAndDecide(
   { settings, conversation }: RegistryParts,
   target: Target,
   { rule, cursor, known, signal, dates, onQuestion }: TargetCheck,
@@ -70,8 +84,8 @@ export async function checkTarget(
         const { versions, rejected } = step;
         const newest = rule.mode === "tag" ? rule.tag : versions.at(-1)?.tag;
         const evidence = toldBy.get(newest ?? "") ?? latest;
-        if (!evidence) throw protocolError(hostOf(target), "was not asked");
-        return { versions, rejected: fewOf(rejected), ...evidence };
+        if (!evidence) throw new FetchImageError("FI_INTERNAL", { message: `${target.name} was not asked` });
+        return { versions, rejected, ...evidence };
       }
     }
   }
@@ -95,14 +109,14 @@ function untilLimited(conversation: Conversation, onQuestion: () => void): Conve
 const mostRejected = 20;
 
 /** Facts are kept for ever: a repository with thousands of tags must not fill them with what it is not. */
-function fewOf(rejected: readonly Rejected[]): readonly Rejected[] {
-  if (rejected.length <= mostRejected) return rejected.map(shown);
-  const few = rejected.slice(0, mostRejected - 1).map(shown);
+function fewOf(rejected: readonly Rejected[], secrets: Secrets): readonly Rejected[] {
+  const told = rejected.length <= mostRejected ? rejected : rejected.slice(0, mostRejected - 1);
+  const few = told.map(({ candidate, reason }) => ({ candidate: secrets.redact(shown(candidate)), reason }));
+  if (told === rejected) return few;
   return [...few, { candidate: `${rejected.length - few.length} others`, reason: "they are too many to be told" }];
 }
 
 // A list of tags may hold anything; what is a tag or a digest is told as it is.
-function shown({ candidate, reason }: Rejected): Rejected {
-  const isPlain = /^\w[\w.-]{0,127}$/.test(candidate) || isDigest(candidate);
-  return { candidate: isPlain ? candidate : showText(candidate), reason };
+function shown(candidate: string): string {
+  return /^\w[\w.-]{0,127}$/.test(candidate) || isDigest(candidate) ? candidate : showText(candidate);
 }

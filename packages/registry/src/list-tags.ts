@@ -9,7 +9,7 @@ import { nextLink } from "./transport/link.ts";
 import { protocolError } from "./transport/refusal.ts";
 import type { Answer } from "./transport/transport.ts";
 
-export interface TagList {
+interface TagList {
   /** In the registry's order, each once. */
   readonly tags: readonly string[];
   /** Of the last page. */

@@ -17,7 +17,7 @@ interface PulledManifest {
 }
 
 /** The manifest of one image, its bytes checked. */
-export interface PulledImage extends PulledManifest {
+interface PulledImage extends PulledManifest {
   readonly manifest: Extract<Manifest, { kind: "image" }>;
   /** What its index says; undefined where there is none, or it says nothing. */
   readonly platform: Platform | undefined;
