@@ -1,5 +1,14 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Digest } from "@fetch-image/core";
@@ -60,6 +69,77 @@ test("many writers of one blob all succeed, and one file stands", async () => {
   expect(filesBelow(directory)).toEqual([join("blobs", "sha256", digestOf(bytes).slice(7))]);
 });
 
+test("bytes that are wrong are refused also where the right ones stand already", async () => {
+  const store = createFileArtifactStore({ directory });
+  const bytes = Buffer.alloc(1000, "x");
+  await store.put(digestOf(bytes), chunks(bytes), { signal });
+  const wrong = store.put(digestOf(bytes), chunks(Buffer.alloc(1000, "y")), { signal });
+  await expect(wrong).rejects.toMatchObject({ code: "FI_DIGEST_MISMATCH" });
+  expect(await all(store.read(digestOf(bytes)))).toEqual(bytes);
+});
+
+test("a put ends as soon as its signal aborts, though the source is silent, and lets the source go", async () => {
+  const store = createFileArtifactStore({ directory });
+  const controller = new AbortController();
+  let left = false;
+  const silent: AsyncIterable<Uint8Array> = {
+    [Symbol.asyncIterator]: () => ({
+      next: () => new Promise(() => undefined),
+      return: async () => {
+        left = true;
+        return { done: true, value: undefined };
+      },
+    }),
+  };
+  const putting = store.put(digestOf(Buffer.from("x")), silent, { signal: controller.signal });
+  setTimeout(() => controller.abort(), 10);
+  await expect(putting).rejects.toMatchObject({ code: "FI_ABORTED" });
+  expect(left).toBe(true);
+  expect(filesBelow(directory)).toEqual([]);
+});
+
+test("nothing can be written to a blob, and one that the disk has spoilt is told while it is read", async () => {
+  const store = createFileArtifactStore({ directory });
+  const bytes = randomBytes(100_000);
+  await store.put(digestOf(bytes), chunks(bytes), { signal });
+  const path = join(directory, "blobs", "sha256", digestOf(bytes).slice(7));
+  expect(statSync(path).mode & 0o222).toBe(0);
+  rmSync(path);
+  writeFileSync(path, randomBytes(100_000));
+  await expect(all(store.read(digestOf(bytes)))).rejects.toMatchObject({ code: "FI_DIGEST_MISMATCH" });
+});
+
+test("a digest that is none leads nowhere", async () => {
+  const store = createFileArtifactStore({ directory });
+  for (const text of ["sha256:../../etc/passwd", "", "sha256:", "md5:d41d8cd98f00b204e9800998ecf8427e"]) {
+    const digest: Digest = JSON.parse(JSON.stringify(text));
+    await expect(store.has(digest)).rejects.toMatchObject({ code: "FI_IMAGE_UNKNOWN" });
+    await expect(all(store.read(digest))).rejects.toMatchObject({ code: "FI_IMAGE_UNKNOWN" });
+    await expect(store.put(digest, chunks(Buffer.from("x")), { signal })).rejects.toMatchObject({
+      code: "FI_IMAGE_UNKNOWN",
+    });
+  }
+});
+
+test("sha512 is taken as well", async () => {
+  const store = createFileArtifactStore({ directory });
+  const bytes = Buffer.from("x");
+  const digest: Digest = `sha512:${createHash("sha512").update(bytes).digest("hex")}`;
+  await store.put(digest, chunks(bytes), { signal });
+  expect(await all(store.read(digest))).toEqual(bytes);
+});
+
+test("what a killed process left long ago is removed, what another is writing now is not", async () => {
+  const folder = join(directory, "blobs", "sha256");
+  mkdirSync(folder, { recursive: true });
+  for (const name of ["old.part", "new.part"]) writeFileSync(join(folder, name), "");
+  utimesSync(join(folder, "old.part"), new Date(0), new Date(0));
+  const store = createFileArtifactStore({ directory });
+  const bytes = Buffer.from("x");
+  await store.put(digestOf(bytes), chunks(bytes), { signal });
+  expect(readdirSync(folder).toSorted()).toEqual([digestOf(bytes).slice(7), "new.part"].toSorted());
+});
+
 test("an absent blob is named, with the store", async () => {
   const store = createFileArtifactStore({ directory });
   const digest = digestOf(Buffer.from("absent"));
@@ -89,6 +169,20 @@ test("a layout is complete, costs no second copy, and is made once however many 
   const blob = join("blobs", "sha256", digestOf(layer).slice(7));
   expect(statSync(join(path, blob)).ino).toBe(statSync(join(directory, blob)).ino);
   expect(filesBelow(directory).filter((file) => file.includes(".part"))).toEqual([]);
+});
+
+test("other annotations make another layout", async () => {
+  const store = createFileArtifactStore({ directory });
+  const manifest = Buffer.from("{}");
+  await store.put(digestOf(manifest), chunks(manifest), { signal });
+  const wanted = { digest: digestOf(manifest), mediaType: "x", size: 2, blobs: [] };
+  const annotations = { "org.opencontainers.image.ref.name": "v1" };
+  const plain = await store.layout(wanted);
+  const named = await store.layout({ ...wanted, annotations });
+  expect(named).not.toBe(plain);
+  expect(await store.layout({ ...wanted, annotations })).toBe(named);
+  const index: unknown = JSON.parse(readFileSync(join(named, "index.json"), "utf8"));
+  expect(index).toMatchObject({ manifests: [{ annotations }] });
 });
 
 test("a layout whose blob is missing is not there at all", async () => {

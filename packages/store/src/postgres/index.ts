@@ -17,7 +17,7 @@ export {
   type SqlResult,
   type SqlRow,
 } from "../sql/sql.ts";
-export type { PostgresOptions } from "./options.ts";
+export type { HostClient, HostPool, HostPoolOptions, HostResult, HostStatement, PostgresOptions } from "./options.ts";
 
 /** Where the tables are: a database of PostgreSQL, or an `Sql` that the caller keeps and closes. */
 export type PostgresStoreOptions = (PostgresOptions | { readonly sql: Sql }) & {

@@ -1,16 +1,52 @@
-import type { Pool, PoolOptions } from "pg";
-
 /** Which database: a URL, or a pool that the host keeps and ends itself. */
 export type PostgresOptions = (
   | { readonly connectionString: string; readonly pool?: never }
-  | { readonly pool: Pool; readonly connectionString?: never }
+  | { readonly pool: HostPool; readonly connectionString?: never }
 ) & {
   /** How long a statement may take before its connection is given up, in milliseconds. Default: 30 000. */
   readonly timeoutMs?: number;
 };
 
+/** The part of a `pg.Pool` that is used; by shape, so that nobody needs `pg`'s types to read ours. */
+export interface HostPool {
+  /** What its connections are made from: one more that listens for news is made alike. */
+  readonly options: HostPoolOptions;
+  connect(): Promise<HostClient>;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  off(event: "error", listener: (error: Error) => void): unknown;
+}
+
+export interface HostPoolOptions {
+  readonly connectionString?: string | undefined;
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+  readonly database?: string | undefined;
+}
+
+/** The part of a `pg.PoolClient` that is used. */
+export interface HostClient {
+  query(statement: HostStatement): Promise<HostResult>;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  off(event: "error", listener: (error: Error) => void): unknown;
+  release(destroy?: boolean): void;
+}
+
+export interface HostStatement {
+  readonly text: string;
+  readonly name?: string;
+  values?: unknown[];
+  readonly query_timeout?: number;
+  types?: { getTypeParser(oid: number): (value: string) => unknown };
+}
+
+export interface HostResult {
+  readonly command: string;
+  // As `pg` gives them: columns by name, whatever their types.
+  readonly rows: ReturnType<typeof JSON.parse>[];
+}
+
 /** `PostgreSQL at db.example:5432/ci`: no user and no password. */
-export function describe(options: PoolOptions): string {
+export function describe(options: HostPoolOptions): string {
   const { connectionString } = options;
   const from = connectionString === undefined ? options : parsed(connectionString);
   const host = [from.host, from.port].filter((part) => part !== undefined && part !== "").join(":");
@@ -18,7 +54,7 @@ export function describe(options: PoolOptions): string {
   return place === "" ? "PostgreSQL" : `PostgreSQL at ${place}`;
 }
 
-function parsed(connectionString: string): Pick<PoolOptions, "host" | "port" | "database"> {
+function parsed(connectionString: string): HostPoolOptions {
   try {
     const url = new URL(connectionString);
     return { host: decodeURIComponent(url.host), database: decodeURIComponent(url.pathname.slice(1)) };

@@ -1,4 +1,5 @@
-import { Client, escapeIdentifier, type PoolOptions } from "pg";
+import { Client, escapeIdentifier } from "pg";
+import type { HostPoolOptions } from "./options.ts";
 import { asSqlError } from "./pg-errors.ts";
 
 const longestRetryMs = 1_000;
@@ -8,7 +9,7 @@ const longestRetryMs = 1_000;
  * for as long as anybody listens.
  */
 export class PgListener {
-  readonly #config: PoolOptions;
+  readonly #config: HostPoolOptions;
   readonly #channel: string;
   readonly #heard: () => void;
   #client: Client | undefined;
@@ -16,7 +17,7 @@ export class PgListener {
   #retryMs = 100;
   #stopped = false;
 
-  constructor(config: PoolOptions, channel: string, heard: () => void) {
+  constructor(config: HostPoolOptions, channel: string, heard: () => void) {
     this.#config = config;
     this.#channel = channel;
     this.#heard = heard;

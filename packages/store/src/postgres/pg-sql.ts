@@ -1,6 +1,6 @@
-import { type CustomTypesConfig, Pool, type PoolClient } from "pg";
+import { Pool } from "pg";
 import { type Sql, SqlError, type SqlParameter, type SqlQueries, type SqlResult, type SqlRow } from "../sql/sql.ts";
-import { describe, type PostgresOptions } from "./options.ts";
+import { describe, type HostClient, type HostPool, type PostgresOptions } from "./options.ts";
 import { PgListener } from "./pg-listener.ts";
 import { asSqlError } from "./pg-errors.ts";
 
@@ -11,25 +11,20 @@ export function createPostgresSql(options: PostgresOptions): Sql {
 
 class PgSql implements Sql {
   readonly name: string;
-  readonly #pool: Pool;
-  readonly #ownsPool: boolean;
+  readonly #pool: HostPool;
+  readonly #own: Pool | undefined;
   readonly #timeoutMs: number;
   readonly #listeners = new Set<PgListener>();
 
   constructor(options: PostgresOptions) {
     this.#timeoutMs = options.timeoutMs ?? 30_000;
-    this.#ownsPool = options.pool === undefined;
-    this.#pool =
-      options.pool ??
-      new Pool({
-        connectionString: options.connectionString,
-        application_name: "fetch-image",
-        max: 8,
-        connectionTimeoutMillis: 10_000,
-        keepAlive: true,
-        // What is pending keeps the process alive; an idle connection does not.
-        allowExitOnIdle: true,
-      });
+    if (options.pool === undefined) {
+      this.#own = ownPool(options.connectionString);
+      this.#pool = this.#own;
+    } else {
+      this.#own = undefined;
+      this.#pool = options.pool;
+    }
     this.name = describe(this.#pool.options);
     // Without a listener, an idle connection that breaks would end the process. The pool drops it by itself.
     this.#pool.on("error", ignore);
@@ -80,12 +75,12 @@ class PgSql implements Sql {
   async close(): Promise<void> {
     await Promise.all([...this.#listeners].map((listener) => listener.stop()));
     this.#listeners.clear();
-    if (this.#ownsPool) await this.#pool.end();
-    else this.#pool.off("error", ignore);
+    await this.#own?.end();
+    this.#pool.off("error", ignore);
   }
 
-  async #withClient<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
-    let client: PoolClient;
+  async #withClient<T>(work: (client: HostClient) => Promise<T>): Promise<T> {
+    let client: HostClient;
     try {
       client = await this.#pool.connect();
     } catch (error) {
@@ -106,8 +101,20 @@ class PgSql implements Sql {
   }
 }
 
+function ownPool(connectionString: string): Pool {
+  return new Pool({
+    connectionString,
+    application_name: "fetch-image",
+    max: 8,
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+    // What is pending keeps the process alive; an idle connection does not.
+    allowExitOnIdle: true,
+  });
+}
+
 // The server's text form of each type, read the same whatever the host application has set on `pg.types`.
-const types: CustomTypesConfig = { getTypeParser: (oid: number) => parsers[oid] ?? asText };
+const types = { getTypeParser: (oid: number) => parsers[oid] ?? asText };
 
 const parsers: { readonly [oid: number]: (value: string) => unknown } = {
   16: (value) => value === "t",
@@ -123,7 +130,7 @@ function asText(value: string): string {
 }
 
 async function run<Row extends SqlRow>(
-  client: PoolClient,
+  client: HostClient,
   timeoutMs: number,
   text: string,
   parameters: readonly SqlParameter[] = [],
@@ -137,7 +144,7 @@ async function run<Row extends SqlRow>(
     ...(name === undefined ? {} : { name }),
   };
   try {
-    return await client.query<Row>(statement);
+    return await client.query(statement);
   } catch (error) {
     throw asSqlError(error, "lost");
   }

@@ -50,6 +50,7 @@ export class SqlReadModel implements ReadModel {
     changes: ReadModelChanges,
     move: { readonly from: Position | undefined; readonly to: Position },
   ): Promise<"applied" | "moved-by-another"> {
+    await this.#checkRoom();
     const [row] = await this.#query<{ readonly applied: boolean }>(
       `select ${this.#schema.identifier}.apply_changes($1, $2, $3, $4, $5, $6, $7) as applied`,
       [
@@ -119,6 +120,14 @@ export class SqlReadModel implements ReadModel {
 
   async close(): Promise<void> {
     if (this.#ownsSql) await this.#sql.close();
+  }
+
+  async #checkRoom(): Promise<void> {
+    try {
+      await this.#sql.checkRoom?.();
+    } catch (error) {
+      throw storeError(error, this.#sql.name, "change the read model");
+    }
   }
 
   async #rows<Row extends object>(
