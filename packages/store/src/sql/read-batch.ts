@@ -11,14 +11,18 @@ interface Waiting<Row> {
 }
 
 const maxReads = 256;
+/** One that is under way, and one that is ready when it ends; what comes in meanwhile makes the next statement. */
+const maxInFlight = 2;
 
 /**
- * Reads that are asked for during one turn of the event loop go in one statement: builds that open together then cost one
- * round trip instead of one each. Nothing waits for a read that is under way.
+ * Reads that are asked for at the same time go in one statement: builds that open together then cost one round trip
+ * instead of one each. No timers.
  */
 export class ReadBatch<Row> {
   readonly #query: (reads: readonly StreamRead[]) => Promise<readonly (readonly Row[])[]>;
   #waiting: Waiting<Row>[] = [];
+  #inFlight = 0;
+  #scheduled = false;
 
   /** `query` gives each read's rows, in the order of the reads. */
   constructor(query: (reads: readonly StreamRead[]) => Promise<readonly (readonly Row[])[]>) {
@@ -28,22 +32,30 @@ export class ReadBatch<Row> {
   read(read: StreamRead): Promise<readonly Row[]> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ read, resolve, reject });
-      if (this.#waiting.length === 1) setImmediate(() => this.#flush());
+      this.#schedule();
     });
   }
 
-  #flush(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (let from = 0; from < waiting.length; from += maxReads) void this.#do(waiting.slice(from, from + maxReads));
+  #schedule(): void {
+    if (this.#scheduled || this.#inFlight >= maxInFlight || this.#waiting.length === 0) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      void this.#do(this.#waiting.splice(0, maxReads));
+      this.#schedule();
+    });
   }
 
   async #do(batch: readonly Waiting<Row>[]): Promise<void> {
+    this.#inFlight++;
     try {
       const rows = await this.#query(batch.map(({ read }) => read));
       for (const [index, { resolve }] of batch.entries()) resolve(rows[index] ?? []);
     } catch (error) {
       for (const { reject } of batch) reject(error);
+    } finally {
+      this.#inFlight--;
+      this.#schedule();
     }
   }
 }
