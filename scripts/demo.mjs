@@ -17,8 +17,13 @@ const options = given.filter((argument) => argument !== pipeline);
 const json = options.includes("--json");
 const file = pipeline ?? join("examples", "ci.yml");
 const data = resolve(root, valueOf("--data") ?? process.env["FETCH_IMAGE_DATA"] ?? ".fetch-image");
+const stores = ["--data", "--database-url"].flatMap((flag) =>
+  valueOf(flag) === undefined ? [] : [flag, valueOf(flag)],
+);
 const portFile = join(data, "demo-registry.json");
-const color = process.env["FORCE_COLOR"] ? process.env["FORCE_COLOR"] !== "0" : process.stdout.isTTY && !process.env["NO_COLOR"];
+const color = process.env["FORCE_COLOR"]
+  ? process.env["FORCE_COLOR"] !== "0"
+  : process.stdout.isTTY && !process.env["NO_COLOR"];
 const say = (text) => (json ? process.stderr : process.stdout).write(`${text}\n`);
 const strong = (text) => (color && !json ? `\u001b[1m${text}\u001b[0m` : text);
 
@@ -45,9 +50,6 @@ rmSync(scratch, { recursive: true });
 process.exitCode = code;
 if (existsSync(data)) writeFileSync(portFile, `${JSON.stringify({ port })}\n`);
 if (code < 2 && build !== undefined) {
-  const stores = ["--data", "--database-url"].flatMap((flag) =>
-    valueOf(flag) === undefined ? [] : [flag, valueOf(flag)],
-  );
   say(`\n${strong(`$ fetch-image log ${build}`)}   in another process, from the stored facts alone\n`);
   process.exitCode = Math.max(code, await fetchImage(["log", build, ...stores, ...(json ? ["--json"] : [])]));
 }
@@ -63,14 +65,15 @@ function closing(build) {
     ...(token === 0 ? [] : [`${token} to log in`]),
     ...(manifestGet + blob === 0 ? [] : [`${manifestGet + blob} for the bytes that a task's \`image:\` needs (GET)`]),
   ];
+  const where = stores.map((argument) => ` ${argument}`).join("");
   const again = [
     ["npm start", "again: what is still fresh is not asked for a second time"],
     ...(build === undefined
       ? []
       : [
-          [`node ${bin} why ${build}`, "the plans of the build; add one to see why its digest was chosen"],
-          [`node ${bin} replay ${build}`, "every fact, the state after it, and what it caused"],
-          [`node ${bin} versions ${registry.host}/acme/golang`, "what a tag resolved to, over time"],
+          [`node ${bin} why ${build}${where}`, "the plans of the build; add one to see why its digest was chosen"],
+          [`node ${bin} replay ${build}${where}`, "every fact, the state after it, and what it caused"],
+          [`node ${bin} versions ${registry.host}/acme/golang${where}`, "what a tag resolved to, over time"],
         ]),
     ["npm start -- examples/pinned.yml", "another pipeline; examples/README.md has the list"],
   ];
