@@ -108,8 +108,8 @@ describe.skipIf(missing !== undefined)(`case by case${missing === undefined ? ""
     await using scene = await ground.scene({ stepRunner, nativeChecks: false });
     const build = await scene.engine.openBuild({ id: "1" });
     const { repository } = source();
-    // A source without a tag is answered by the resource itself; the fetch is physical, and its version unpinned.
-    await build.fetchImage({ ...typePlans("2", { repository }), privileged: false });
+    const imageSpec = await build.fetchImage({ ...typePlans("2", { repository }), privileged: false });
+    expect(imageSpec.imageURL).toBe(`docker:///${repository}:latest`);
     const resolved = (await factsOf(scene.eventLog, "1")).find(({ type }) => type === "ImageVersionResolved");
     expect(resolved?.data).toMatchObject({ pinned: false, via: "latest", reference: `${repository}:latest` });
   });

@@ -230,3 +230,37 @@ describe("a digest that is none", () => {
     });
   });
 });
+
+describe("a source without a tag", () => {
+  test("takes the newest version among the tags, and tells what it passed over", async () => {
+    const { engine, eventLog, registry } = scene();
+    registry.push(`${repository}:1.9.0`, "old");
+    const newest = registry.push(`${repository}:1.10.0`, "new");
+    registry.push(`${repository}:nightly`, "nightly");
+    const build = await engine.openBuild({ id: "1" });
+    const imageSpec = await build.fetchImage({ ...typePlans("2", { repository }), privileged: false });
+    expect(imageSpec.imageURL).toBe(`docker:///${repository}:1.10.0@${newest}`);
+    const resolved = (await factsOf(eventLog, "1")).find(({ type }) => type === "ImageVersionResolved");
+    expect(resolved?.data).toMatchObject({ pinned: true, rejected: [{ candidate: "nightly" }] });
+  });
+
+  test("is answered once and then from its scope's history, as any other", async () => {
+    const { engine, registry } = scene();
+    registry.push(`${repository}:1.0.0`, "one");
+    const build = await engine.openBuild({ id: "1" });
+    const first = await build.fetchImage({ ...typePlans("2", { repository }), privileged: false });
+    const asked = registry.questions.length;
+    expect(await build.fetchImage({ ...typePlans("3", { repository }), privileged: false })).toEqual(first);
+    expect(registry.questions).toHaveLength(asked);
+  });
+
+  test("whose repository has no version fails, and guesses nothing", async () => {
+    const { engine, registry } = scene();
+    registry.push(`${repository}:nightly`, "nightly");
+    const build = await engine.openBuild({ id: "1" });
+    await expect(build.fetchImage({ ...typePlans("2", { repository }), privileged: false })).rejects.toMatchObject({
+      code: "FI_CHECK_FAILED",
+      cause: { code: "FI_NO_VERSION" },
+    });
+  });
+});

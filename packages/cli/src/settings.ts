@@ -186,6 +186,5 @@ export function showSetting<Key extends SettingKey>(key: Key, value: Settings[Ke
 export function forSettings<All extends { readonly [Key in SettingKey]: unknown }>(
   of: (key: SettingKey) => All[SettingKey],
 ): All {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys are all there are
   return Object.fromEntries(settingKeys.map((key) => [key, of(key)])) as All;
 }

@@ -26,7 +26,6 @@ function stream(isTTY: boolean) {
 function open(options: { readonly tty: boolean; readonly env?: { readonly [name: string]: string } }) {
   const stdout = stream(options.tty);
   const stderr = stream(options.tty);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is used of a stream is there
   const streams = { stdout, stderr } as unknown as Pick<Parameters<typeof createTerminal>[0], "stdout" | "stderr">;
   return { stdout, stderr, terminal: createTerminal({ ...streams, env: options.env ?? {} }) };
 }

@@ -106,6 +106,7 @@ export function readRequest(
     throw pinInvalid(name, version["digest"]);
   }
   const mode = checkMode(source);
+  if (mode.mode === "invalid" && !pinned) throw mode.error;
   // A pin needs no check, so only a field that changes the repository itself stands in its way.
   const hinders = mode.mode === "unsupported" && (!pinned || mode.field.startsWith("aws_"));
   const unsupported = hinders ? { field: mode.field, reason: mode.reason } : undefined;

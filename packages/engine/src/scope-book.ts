@@ -11,7 +11,7 @@ import {
   parseTime,
   type RegistryImageSource,
   type Rejected,
-  type Resolution,
+  type RegistryCheck,
   type ScopeFact,
   type Version,
 } from "@fetch-image/core";
@@ -29,7 +29,8 @@ export interface ScopeBookOptions extends ScopeLogOptions {
 export interface ScopeQuestion {
   readonly scope: string;
   readonly repository: string;
-  readonly tag: string;
+  /** The source's tag; absent where its versions are found among all tags. */
+  readonly tag?: string;
   readonly publicSource: FetchRequest["source"];
   readonly source: RegistryImageSource;
   readonly credential: string | null;
@@ -214,10 +215,10 @@ export class ScopeBook {
       const before = entry.log.state.current?.version;
       const claim = this.#claim(entry, question);
       // A HEAD changes nothing: where no other node could ask, it is in flight beside its claim.
-      const early = soleNode ? settle(this.#resolve(question, inflight)) : undefined;
+      const early = soleNode ? settle(this.#check(question, inflight)) : undefined;
       if (!(await claim)) continue;
       inflight.begun.resolve({ kind: "asked", answer: inflight.answer.promise });
-      const outcome = await (early ?? settle(this.#resolve(question, inflight)));
+      const outcome = await (early ?? settle(this.#check(question, inflight)));
       const at = clock.now();
       const passedOver =
         decision.because === null ? [] : [{ candidate: `scope ${show(before)}`, reason: decision.because }];
@@ -227,8 +228,8 @@ export class ScopeBook {
     }
   }
 
-  #resolve({ source, tag }: ScopeQuestion, { controller }: Inflight): Promise<Resolution | undefined> {
-    return this.#options.registry.resolve(source, tag, { signal: controller.signal });
+  #check({ source }: ScopeQuestion, { controller }: Inflight): Promise<RegistryCheck> {
+    return this.#options.registry.check(source, { signal: controller.signal });
   }
 
   #claim(entry: Entry, question: ScopeQuestion): Promise<boolean> {
@@ -238,13 +239,22 @@ export class ScopeBook {
     const until = formatTime(at + claimMs);
     const claim: ScopeFact = {
       type: "CheckClaimed",
-      data: { scope, type: "registry-image", repository, tag, source: publicSource, credential, asker, until },
+      data: {
+        scope,
+        type: "registry-image",
+        repository,
+        ...(tag === undefined ? {} : { tag }),
+        source: publicSource,
+        credential,
+        asker,
+        until,
+      },
     };
     return entry.log.append([claim], asker.buildId, at);
   }
 
   #answer(question: ScopeQuestion, outcome: Outcome, at: number, rejected: readonly Rejected[]): CheckAnswer {
-    const { credential, redact, tag } = question;
+    const { credential, redact } = question;
     if (!outcome.ok) {
       return {
         ok: false,
@@ -252,10 +262,12 @@ export class ScopeBook {
         ...retryAfterOf(outcome.error),
       };
     }
-    const { resolution } = outcome;
-    if (resolution === undefined)
-      return { ok: false, failure: toFailure(tagUnknown(question), "FI_IMAGE_UNKNOWN", redact) };
-    const { digest, via, host, status, rateLimit } = resolution;
+    const { versions, via, host, status, rateLimit } = outcome.check;
+    const newest = versions.at(-1);
+    if (newest === undefined) {
+      const failure = toFailure(nothingFound(question, outcome.check), "FI_NO_VERSION", redact);
+      return { ok: false, failure };
+    }
     const evidence: CheckEvidence = {
       via,
       observedAt: formatTime(at),
@@ -264,7 +276,8 @@ export class ScopeBook {
       credential,
       ...(rateLimit === undefined ? {} : { rateLimit: { ...rateLimit } }),
     };
-    return { ok: true, version: { tag, digest }, evidence, rejected };
+    const { tag, digest } = newest;
+    return { ok: true, version: { tag, digest }, evidence, rejected: [...rejected, ...outcome.check.rejected] };
   }
 
   /** Writes the answer to the scope. A newer answer of another node stands; a store that is away loses only the memory. */
@@ -286,16 +299,16 @@ export class ScopeBook {
       const failure = toFailure(outcome.error, "FI_CHECK_FAILED", redact);
       return [{ type: "CheckFailed", data: { failure, ...retryAfterOf(outcome.error), asker } }];
     }
-    const { resolution } = outcome;
-    const { current } = entry.log.state;
-    if (resolution === undefined) {
-      return [{ type: "VersionVanished", data: { tag, host: hostOf(question), status: 404, asker } }];
+    const { versions, via, host, status, rateLimit } = outcome.check;
+    const newest = versions.at(-1);
+    if (newest === undefined) {
+      return [{ type: "VersionVanished", data: { ...(tag === undefined ? {} : { tag }), host, status, asker } }];
     }
-    const { digest, via, host, status, rateLimit } = resolution;
-    const changed = current?.version["digest"] !== digest;
+    const { current } = entry.log.state;
+    const changed = current?.version["digest"] !== newest.digest || current?.version["tag"] !== newest.tag;
     const observed: ScopeFact = {
       type: "VersionObserved",
-      data: { version: { tag, digest }, changed, via, host, status, asker },
+      data: { version: { tag: newest.tag, digest: newest.digest }, changed, via, host, status, asker },
     };
     return rateLimit === undefined
       ? [observed]
@@ -330,12 +343,11 @@ const pollMs = 250;
 /** At some 2 kB each. */
 const maxScopes = 5000;
 
-type Outcome =
-  { readonly ok: true; readonly resolution: Resolution | undefined } | { readonly ok: false; readonly error: unknown };
+type Outcome = { readonly ok: true; readonly check: RegistryCheck } | { readonly ok: false; readonly error: unknown };
 
-function settle(resolving: Promise<Resolution | undefined>): Promise<Outcome> {
-  return resolving.then(
-    (resolution) => ({ ok: true, resolution }),
+function settle(checking: Promise<RegistryCheck>): Promise<Outcome> {
+  return checking.then(
+    (check) => ({ ok: true, check }),
     (error: unknown) => ({ ok: false, error }),
   );
 }
@@ -360,16 +372,17 @@ function fresh(decision: Extract<CheckDecision, { kind: "fresh" }>): CheckAnswer
   return { ok: true, version: decision.version, evidence: decision.evidence, rejected: [] };
 }
 
-function tagUnknown(question: ScopeQuestion): FetchImageError {
-  const reference = `${question.repository}:${question.tag}`;
-  return new FetchImageError("FI_IMAGE_UNKNOWN", {
-    message: `${hostOf(question)} has no image ${reference}`,
-    details: { reference, status: 404 },
+function nothingFound({ repository, tag }: ScopeQuestion, { host, status }: RegistryCheck): FetchImageError {
+  if (tag !== undefined) {
+    const reference = `${repository}:${tag}`;
+    const message = `${host} has no image ${reference}`;
+    return new FetchImageError("FI_IMAGE_UNKNOWN", { message, details: { reference, host, status } });
+  }
+  return new FetchImageError("FI_NO_VERSION", {
+    message: `${host} has no tag of ${repository} that the source wants`,
+    hint: "Look at the tags there; without `tag`, only tags that are versions count, and `latest`.",
+    details: { repository, host, status },
   });
-}
-
-function hostOf({ repository }: ScopeQuestion): string {
-  return repository.slice(0, repository.indexOf("/"));
 }
 
 function keyOf({ buildId, fetchId }: Asker): string {

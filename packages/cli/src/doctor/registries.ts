@@ -54,14 +54,16 @@ async function ask(source: RegistryImageSource, registry: ImageRegistry, signal:
     const says = `not asked natively, because of ${mode.field}: ${mode.reason}`;
     return { is: "warning", what: source.repository, says, fix: "Its check runs as a step of the scheduler." };
   }
-  const what = `${source.repository}:${mode.tag}`;
+  const what = source.tag === undefined ? source.repository : `${source.repository}:${source.tag}`;
+  if (mode.mode === "invalid") return problem(what, mode.error);
   const started = performance.now();
   try {
-    const found = await registry.resolve(source, mode.tag, { signal });
-    if (found === undefined) throw new FetchImageError("FI_IMAGE_UNKNOWN", { message: "there is no such tag" });
-    const { digest, via, host, status } = found;
+    const { versions, via, host, status } = await registry.check(source, { signal });
+    const newest = versions.at(-1);
+    if (newest === undefined) throw new FetchImageError("FI_IMAGE_UNKNOWN", { message: "there is no such tag" });
     const ms = Math.round(performance.now() - started);
-    return { is: "ok", what, says: `${digest} (${via} ${host} answered ${status} in ${ms} ms, ${credentials})` };
+    const found = source.tag === undefined ? `${newest.tag}, ${newest.digest}` : newest.digest;
+    return { is: "ok", what, says: `${found} (${via} ${host} answered ${status} in ${ms} ms, ${credentials})` };
   } catch (error) {
     return problem(what, error);
   }

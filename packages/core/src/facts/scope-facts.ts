@@ -11,7 +11,8 @@ export const scopeFactSchemas = {
     type: z.string(),
     /** Canonical, without tag. */
     repository: z.string(),
-    tag: z.string(),
+    /** The source's tag; absent where the versions are found among all tags. */
+    tag: z.string().exactOptional(),
     source: jsonObject,
     credential: z.string().nullable(),
     asker,
@@ -26,8 +27,8 @@ export const scopeFactSchemas = {
     status: z.number(),
     asker,
   }),
-  /** The registry no longer has the tag. */
-  VersionVanished: z.object({ tag: z.string(), host: z.string(), status: z.number(), asker }),
+  /** The registry no longer has the tag, or none that the source wants. */
+  VersionVanished: z.object({ tag: z.string().exactOptional(), host: z.string(), status: z.number(), asker }),
   CheckFailed: z.object({ failure, retryAfterMs: z.number().exactOptional(), asker }),
   RateLimitObserved: z.object({
     host: z.string(),

@@ -23,7 +23,6 @@ export type DecodedFact =
 export function decodeFact(recorded: RecordedFact): DecodedFact {
   if (recorded.stream.startsWith(buildStreamPrefix)) return decodeBuildFact(recorded);
   if (recorded.stream.startsWith(scopeStreamPrefix)) return decodeScopeFact(recorded);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what it is, nobody here knows
   return { known: false, fact: recorded as unknown as UnknownFact };
 }
 

@@ -128,10 +128,10 @@ function aborted(reason: string): Failure {
 }
 
 function claimedRow(
-  { type, repository, tag, source }: { type: string; repository: string; tag: string; source: JsonObject },
+  { type, repository, tag, source }: { type: string; repository: string; tag?: string; source: JsonObject },
   scope: string,
 ): ScopeRow {
-  return { scope, type, repository, tag, source };
+  return { scope, type, repository, ...(tag === undefined ? {} : { tag }), source };
 }
 
 function observedRows(fact: Extract<RecordedScopeFact, { type: "VersionObserved" }>, scope: string): VersionRow[] {
@@ -143,11 +143,11 @@ function observedRows(fact: Extract<RecordedScopeFact, { type: "VersionObserved"
   return [{ scope, tag, digest, ...order, firstObservedAt: time, lastObservedAt: time }];
 }
 
-function vanished({ tag, host, status }: { tag: string; host: string; status: number }): Failure {
-  return { code: "FI_IMAGE_UNKNOWN", message: `${host} answered ${status}: the tag ${tag} is gone`, retryable: false };
+function vanished({ tag, host, status }: { tag?: string; host: string; status: number }): Failure {
+  const what = tag === undefined ? "no tag that the source wants is left" : `the tag ${tag} is gone`;
+  return { code: "FI_IMAGE_UNKNOWN", message: `${host} answered ${status}: ${what}`, retryable: false };
 }
 
 function json(value: object): JsonObject {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made of facts' data, which came as JSON
   return value as JsonObject;
 }

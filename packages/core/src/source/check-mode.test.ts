@@ -4,7 +4,7 @@ import type { RegistryImageSource } from "./registry-image-source.ts";
 
 const hub = { repository: "busybox", tag: "1.36" };
 
-describe("a tag is checked natively", () => {
+describe("a source is checked natively", () => {
   const harmless: readonly Partial<RegistryImageSource>[] = [
     {},
     { username: "u", password: "p" },
@@ -20,22 +20,32 @@ describe("a tag is checked natively", () => {
     { repository: "ghcr.io/acme/app", registry_mirror: { host: "mirror.example.com" } },
   ];
   test.each(harmless.map((fields) => [JSON.stringify(fields), fields] as const))("with %s", (_, fields) => {
-    expect(checkMode({ ...hub, ...fields })).toEqual({ mode: "tag", tag: "1.36" });
+    expect(checkMode({ ...hub, ...fields })).toEqual({ mode: "native", rule: "tag" });
   });
+
+  const untagged: readonly (readonly [rule: string, source: RegistryImageSource])[] = [
+    ["semver", { repository: "busybox" }],
+    ["semver", { repository: "busybox", tag: "" }],
+    ["tag_regex", { repository: "busybox", tag_regex: "^v" }],
+    ["tag_regex", { repository: "busybox", tag_regex: "^v", created_at_sort: true, variant: "alpine" }],
+    ["semver", { repository: "busybox", semver_constraint: ">= 1", variant: "alpine" }],
+    ["semver", { repository: "busybox", variant: "alpine" }],
+    ["semver", { repository: "busybox", pre_releases: true }],
+    ["semver", { repository: "busybox", pre_release_prefixes: ["rc"] }],
+    ["tag", { ...hub, registry_mirror: { host: "mirror.example.com" } }],
+    ["tag", { ...hub, repository: "index.docker.io/a/b", registry_mirror: { host: "m" } }],
+  ];
+  test.each(untagged.map(([rule, source]) => [rule, JSON.stringify(source), source] as const))(
+    "by %s in %s",
+    (rule, _, source) => {
+      expect(checkMode(source)).toEqual({ mode: "native", rule });
+    },
+  );
 });
 
 describe("what cannot be answered faithfully is left to the resource, by the name of the field", () => {
   const unsupported: readonly (readonly [field: string, source: RegistryImageSource])[] = [
-    ["tag", { repository: "busybox" }],
-    ["tag", { repository: "busybox", tag: "" }],
-    ["tag_regex", { repository: "busybox", tag_regex: "^v" }],
-    ["tag_regex", { repository: "busybox", tag_regex: "^v", created_at_sort: true, variant: "alpine" }],
-    ["semver_constraint", { repository: "busybox", semver_constraint: ">= 1", variant: "alpine" }],
-    ["variant", { repository: "busybox", variant: "alpine" }],
-    ["pre_releases", { repository: "busybox", pre_releases: true }],
-    ["pre_release_prefixes", { repository: "busybox", pre_release_prefixes: ["rc"] }],
-    ["registry_mirror", { ...hub, registry_mirror: { host: "mirror.example.com" } }],
-    ["registry_mirror", { ...hub, repository: "index.docker.io/a/b", registry_mirror: { host: "m" } }],
+    ["tag_regex", { repository: "busybox", tag_regex: "(a|b)".repeat(2000) }],
     ["aws_access_key_id", { ...hub, aws_access_key_id: "x", aws_region: "eu-west-1" }],
     ["aws_secret_access_key", { ...hub, aws_secret_access_key: "x" }],
     ["aws_session_token", { ...hub, aws_session_token: "x" }],
@@ -57,4 +67,19 @@ describe("what cannot be answered faithfully is left to the resource, by the nam
       expect(mode.mode === "unsupported" && mode.reason).toMatch(/\w+ \w+/);
     },
   );
+});
+
+describe("a pattern or constraint that is none", () => {
+  const invalid: readonly (readonly [field: string, source: RegistryImageSource])[] = [
+    ["tag_regex", { repository: "busybox", tag_regex: "(" }],
+    ["semver_constraint", { repository: "busybox", semver_constraint: "newest" }],
+  ];
+  test.each(invalid)("is refused by the name of %s", (field, source) => {
+    const mode = checkMode(source);
+    expect(mode).toMatchObject({ mode: "invalid", error: { code: "FI_SOURCE_INVALID", details: { field } } });
+  });
+
+  test("does not matter where a tag wins over it", () => {
+    expect(checkMode({ ...hub, tag_regex: "(" })).toEqual({ mode: "native", rule: "tag" });
+  });
 });

@@ -39,8 +39,8 @@ export const sourceFields: { readonly [Name in keyof Required<RegistryImageSourc
   registry_mirror: row(
     "value",
     "always",
-    "as a step",
-    "a mirror may lag behind; only Docker Hub's images are mirrored",
+    "native",
+    "a mirror may lag behind, and is asked first; only Docker Hub's images are mirrored",
   ),
   platform: row("value", "without a tag", "native", "a tag's digest is its index's, whatever the platform"),
   aws_access_key_id: row("nothing", "as credential identity", "as a step", "ECR's tokens come from AWS' own API"),

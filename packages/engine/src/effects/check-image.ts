@@ -93,11 +93,12 @@ function checkPlanOf(run: FetchRun): CheckPlan {
 function questionOf(run: FetchRun) {
   const { fact, source, credential, interval, skipInterval } = run.request;
   const { scope, repository, tag } = fact;
-  if (scope === undefined || repository === undefined || tag === undefined || source === undefined) return undefined;
+  if (scope === undefined || repository === undefined || source === undefined) return undefined;
   const { asker, build } = run;
   const redact = (text: string) => build.redact(text);
   const asked = { asker, interval, skipInterval, redact };
-  return { scope, repository, tag, publicSource: fact.source, source, credential, ...asked };
+  const wanted = tag === undefined ? {} : { tag };
+  return { scope, repository, ...wanted, publicSource: fact.source, source, credential, ...asked };
 }
 
 function failed(run: FetchRun, error: unknown): CheckAnswer {

@@ -12,6 +12,9 @@ import {
 } from "./protocol.ts";
 import { withSocketPath } from "./socket-path.ts";
 
+/** How long a holder may be busy, opening the store for the first time say, before it is taken for gone. */
+const greetingMs = 60_000;
+
 /** Where the holder answers: its directory, and the socket's name in it or absolute path. */
 export interface HolderAddress {
   readonly directory: string;
@@ -118,7 +121,9 @@ async function greeted(address: HolderAddress): Promise<Greeted> {
     throw holderGone(address);
   });
   const received = documents(socket);
+  socket.setTimeout(greetingMs, () => socket.destroy());
   const first = await received.next().catch(() => undefined);
+  socket.setTimeout(0);
   const greeting = first?.value;
   if (greeting === undefined || !("fetch-image" in greeting)) {
     socket.destroy();
