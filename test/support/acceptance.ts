@@ -27,12 +27,12 @@ export interface Ground extends AsyncDisposable {
   scene(options?: SceneOptions): Promise<AcceptanceScene>;
 }
 
-export interface SceneOptions extends Partial<EngineOptions> {
+interface SceneOptions extends Partial<EngineOptions> {
   /** False: the engine has no registry client, and every check is a step. */
   readonly nativeChecks?: boolean;
 }
 
-export interface AcceptanceScene extends AsyncDisposable {
+interface AcceptanceScene extends AsyncDisposable {
   readonly databaseUrl: string;
   readonly engine: FetchImageEngine;
   readonly eventLog: EventLog;

@@ -26,7 +26,7 @@ export interface TestPostgres {
 }
 
 /** Where the server's programs stand, or undefined where PostgreSQL is not installed. */
-export function postgresBinaries(): string | undefined {
+function postgresBinaries(): string | undefined {
   const debian = "/usr/lib/postgresql";
   const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : [];
   const candidates = [

@@ -1,6 +1,6 @@
 import { createServer, request as forward } from "node:http";
 
-export interface RecordedRequest {
+interface RecordedRequest {
   readonly method: string;
   readonly path: string;
 }

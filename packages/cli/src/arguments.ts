@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { didYouMean, FetchImageError, showText } from "@fetch-image/core";
+import { didYouMean, FetchImageError, showText } from "@fetch-image/core/basics";
 import type { Command, GivenOptions, Option } from "./command.ts";
 import { flagOf, settings } from "./settings.ts";
 

@@ -1,4 +1,4 @@
-import type { Logger } from "@fetch-image/core";
+import type { Logger } from "@fetch-image/core/basics";
 import type { EffectiveSettings } from "./effective-settings.ts";
 import type { SettingKey } from "./settings.ts";
 import type { Terminal } from "./terminal.ts";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { didYouMean, FetchImageError, showText } from "@fetch-image/core";
+import { didYouMean, FetchImageError, showText } from "@fetch-image/core/basics";
 import { errnoOf } from "./errno.ts";
 import { settings, settingKeys, settingName, type SettingKey } from "./settings.ts";
 

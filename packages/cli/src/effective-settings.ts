@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { FetchImageError, showText } from "@fetch-image/core";
+import { FetchImageError, showText } from "@fetch-image/core/basics";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
 import type { SettingKind } from "./setting-kinds.ts";
 import { environmentOf, flagOf, forSettings, type SettingKey, settings, type Settings } from "./settings.ts";

@@ -1,4 +1,4 @@
-import type { FetchImageErrorCode } from "@fetch-image/core";
+import type { FetchImageErrorCode } from "@fetch-image/core/basics";
 
 export const exitStatus = { done: 0, failed: 1, wrongInput: 2, interrupted: 130 } as const;
 

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from "@fetch-image/core";
+import type { Json, JsonObject } from "@fetch-image/core/basics";
 
 export function isMap(value: Json | undefined): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);

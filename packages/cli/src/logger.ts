@@ -1,4 +1,4 @@
-import { type JsonObject, type Logger, visible } from "@fetch-image/core";
+import { type JsonObject, type Logger, visible } from "@fetch-image/core/basics";
 
 type LogLevel = "debug" | "info" | "warn" | "error";
 

@@ -1,4 +1,4 @@
-import { didYouMean, FetchImageError, showText } from "@fetch-image/core";
+import { didYouMean, FetchImageError, showText } from "@fetch-image/core/basics";
 import { commonOptions, parseArguments } from "./arguments.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { type CommandEntry, commandTable } from "./command-table.ts";

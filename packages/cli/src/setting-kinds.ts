@@ -1,4 +1,4 @@
-import { parseGoDuration, parseReference } from "@fetch-image/core";
+import { parseGoDuration, parseReference } from "@fetch-image/core/basics";
 
 /** What a setting's text can be, and what it becomes. */
 export interface SettingKind<T> {

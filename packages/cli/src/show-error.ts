@@ -1,4 +1,4 @@
-import { FetchImageError, type JsonObject, visible } from "@fetch-image/core";
+import { FetchImageError, type JsonObject, visible } from "@fetch-image/core/basics";
 import { createStyle } from "./style.ts";
 
 /** Whatever was thrown, as the one error class: what is not ours is a defect of fetch-image. */

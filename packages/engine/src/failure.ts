@@ -1,9 +1,16 @@
-import { catalogue, type Failure, FetchImageError, type FetchImageErrorCode, type JsonObject } from "@fetch-image/core";
+import {
+  catalogue,
+  type Failure,
+  FetchImageError,
+  type FetchImageErrorCode,
+  type Json,
+  type JsonObject,
+} from "@fetch-image/core";
 
 /** An error as it is stored: never an Error, never a secret. `fallback` is the code of errors that are not ours. */
 export function toFailure(error: unknown, fallback: FetchImageErrorCode, redact: (text: string) => string): Failure {
   if (FetchImageError.is(error)) {
-    const details: JsonObject = JSON.parse(redact(JSON.stringify(error.details)));
+    const details = redactJson(error.details, redact);
     return {
       code: error.code,
       message: redact(error.message),
@@ -14,6 +21,18 @@ export function toFailure(error: unknown, fallback: FetchImageErrorCode, redact:
   }
   const message = error instanceof Error ? error.message : String(error);
   return { code: fallback, message: redact(message), hint: catalogue[fallback].fix, retryable: false };
+}
+
+/** Every text in it redacted: names and numbers stay, so that a secret which looks like JSON's own signs breaks nothing. */
+function redactJson(details: JsonObject, redact: (text: string) => string): JsonObject {
+  return Object.fromEntries(Object.entries(details).map(([name, value]) => [name, redactValue(value, redact)]));
+}
+
+function redactValue(value: Json, redact: (text: string) => string): Json {
+  if (typeof value === "string") return redact(value);
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((each: Json) => redactValue(each, redact));
+  return redactJson(value as JsonObject, redact);
 }
 
 /** The stored failure as the caller of a fetch meets it. */

@@ -7,6 +7,7 @@ export async function startStubRegistry() {
   const child = fork(fileURLToPath(new URL("stub-registry.mjs", import.meta.url)), {
     stdio: ["ignore", "pipe", "inherit", "ipc"],
   });
+  if (child.stdout === null) throw new Error("the stub registry's output is not piped");
   const [port] = await once(child.stdout, "data");
   return {
     host: `127.0.0.1:${String(port).trim()}`,

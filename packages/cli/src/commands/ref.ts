@@ -1,4 +1,4 @@
-import { parseReference } from "@fetch-image/core";
+import { parseReference } from "@fetch-image/core/basics";
 import type { Command } from "../command.ts";
 import { exitStatus } from "../exit-status.ts";
 

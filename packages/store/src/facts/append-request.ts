@@ -10,7 +10,7 @@ export interface AppendRequest {
   readonly size: number;
 }
 
-export interface EncodedFact {
+interface EncodedFact {
   readonly id: string;
   readonly type: string;
   readonly data: string;
@@ -18,7 +18,7 @@ export interface EncodedFact {
 }
 
 /** In UTF-16 units of JSON, for one append. */
-export const largestAppend: number = 32 * 1024 * 1024;
+const largestAppend: number = 32 * 1024 * 1024;
 /** In UTF-8 bytes; the stream is part of an index, whose rows must fit a third of a page. */
 const longestName = 1024;
 

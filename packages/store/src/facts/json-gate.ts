@@ -1,5 +1,5 @@
 /** How deep objects and arrays may nest. PostgreSQL's JSON parser, compiled to WebAssembly, dies at ten times this. */
-export const deepestNesting = 500;
+const deepestNesting = 500;
 
 /** The place in a value that JSON would not give back as it is, and why. */
 interface Unfit {

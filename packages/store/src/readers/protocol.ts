@@ -70,7 +70,7 @@ export type Answer =
 
 /** An answer as it comes in: whoever asked knows its type. */
 export type Received = Greeting | Call | Exclude<Answer, { readonly result: unknown }> | Result;
-export interface Result {
+interface Result {
   readonly id: number;
   readonly result: never;
 }
@@ -85,13 +85,13 @@ export interface WireError {
 
 /** JSON has no integers of 64 bits: revisions and check orders go as text. */
 export type WireFact = Omit<RecordedFact, "revision"> & { readonly revision: string };
-export type WirePage = Omit<Page, "facts" | "next"> & {
+type WirePage = Omit<Page, "facts" | "next"> & {
   readonly facts: readonly WireFact[];
   readonly next: Position | null;
 };
-export type WireReadOptions = Omit<ReadOptions, "from"> & { readonly from?: string };
+type WireReadOptions = Omit<ReadOptions, "from"> & { readonly from?: string };
 export type WireVersionRow = Omit<VersionRow, "checkOrder"> & { readonly checkOrder?: string };
-export type WireChanges = Omit<ReadModelChanges, "versions"> & { readonly versions: readonly WireVersionRow[] };
+type WireChanges = Omit<ReadModelChanges, "versions"> & { readonly versions: readonly WireVersionRow[] };
 export type WireMessage =
   | { readonly kind: "fact"; readonly fact: WireFact }
   | { readonly kind: "caught-up"; readonly position: Position | null };

@@ -1,6 +1,6 @@
 import { FetchImageError } from "@fetch-image/core";
 
-export const defaultSchema = "fetch_image";
+const defaultSchema = "fetch_image";
 
 /** A schema's name as SQL text needs it. */
 export interface SchemaName {
