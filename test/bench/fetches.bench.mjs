@@ -43,6 +43,7 @@ export async function run(emit) {
       checkPlan: { id: "1/image-check", check: { name: "image", type: "registry-image", source, interval: "1h" } },
       privileged: false,
     });
+    await build.close();
   };
   const workloads = {
     "bare-head": () =>

@@ -83,7 +83,7 @@ export const defaultLimits: RegistryLimits = {
   tokenBytes: 64 * 1024,
   errorBytes: 8 * 1024,
   redirects: 5,
-  connectionsPerOrigin: 16,
+  connectionsPerOrigin: 64,
   concurrentBlobs: 4,
   concurrentQuestions: 8,
   tags: 100_000,
