@@ -41,8 +41,8 @@ export interface EmbeddedReader extends AsyncDisposable {
 const guarantees =
   "embedded store: one writing process; survives a killed process, not a power loss (nothing is fsynced)";
 
-/** How long a reader that gives way has for it. */
-const giveWayMs = 5_000;
+/** How long a reader that gives way has for it: it may still be opening the store. */
+const giveWayMs = 30_000;
 
 /**
  * Opens the store in a directory for this process alone, and answers readers in other processes until it is closed.

@@ -16,7 +16,9 @@ export interface PgliteSqlOptions {
 const reserveBytes = 24 * 1024 * 1024;
 /** How much log may gather before it is written back. Alone in its process, PostgreSQL never does that by itself. */
 const checkpointBytes = 16 * 1024 * 1024;
+/** How much is sent, in statements or in bytes, before it is looked how much log there is. */
 const statementsBetweenLooks = 256;
+const bytesBetweenLooks = 4 * 1024 * 1024;
 /** How often an instance that died is replaced. */
 const reopenMs = 1_000;
 
@@ -34,6 +36,7 @@ export class PgliteSql implements Sql {
   #db: PGlite | undefined;
   #openedAt = -Infinity;
   #statements = 0;
+  #bytes = 0;
   #checkpointedAt = 0;
   #roomSeenAt = -Infinity;
   #closed = false;
@@ -48,6 +51,8 @@ export class PgliteSql implements Sql {
     return this.#serial.run(async () => {
       const db = await this.#ready();
       const result = await this.#query<Row>(db, text, parameters);
+      this.#statements++;
+      for (const parameter of parameters) this.#bytes += sizeOf(parameter);
       await this.#tidy(db);
       return result;
     });
@@ -180,7 +185,9 @@ export class PgliteSql implements Sql {
 
   // Here, and not in the background, so that it never meets another statement or the close.
   async #tidy(db: PGlite): Promise<void> {
-    if (++this.#statements % statementsBetweenLooks !== 0) return;
+    if (this.#statements < statementsBetweenLooks && this.#bytes < bytesBetweenLooks) return;
+    this.#statements = 0;
+    this.#bytes = 0;
     try {
       const { rows } = await this.#query<{ readonly bytes: string }>(
         db,
@@ -195,6 +202,10 @@ export class PgliteSql implements Sql {
       // The statement before it succeeded; a dead instance shows at the next one.
     }
   }
+}
+
+function sizeOf(parameter: SqlParameter): number {
+  return typeof parameter === "string" || parameter instanceof Uint8Array ? parameter.length : 0;
 }
 
 function asSqlError(error: unknown): SqlError {

@@ -99,11 +99,15 @@ export class ReadingStore implements ReadableStore {
 
   async #hold(): Promise<Backing> {
     const giveWay = (): boolean => {
-      this.#standBackUntil = performance.now() + standBackMs;
       const backing = this.#backing;
       this.#backing = undefined;
+      this.#standBackUntil = Infinity;
+      const leave = async (): Promise<void> => {
+        await (await backing)?.close();
+        this.#standBackUntil = performance.now() + standBackMs;
+      };
       // After the answer is on its way.
-      setImmediate(() => void backing?.then((held) => held.close()));
+      if (backing !== undefined) setImmediate(() => void leave());
       return true;
     };
     return holdStore({ ...this.#options, access: "read", giveWay });

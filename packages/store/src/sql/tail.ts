@@ -56,12 +56,15 @@ export class Tail {
 
   #listen(): void {
     const { sql, channel } = this.#options;
-    this.#listening ??= sql.listen(channel, () => {
+    if (this.#listening !== undefined) return;
+    const heard = (): void => {
       this.#mark++;
       this.#wake(() => true);
-    });
-    // Polling does without; the next waiter tries again.
-    this.#listening.catch(() => (this.#listening = undefined));
+    };
+    this.#listening = sql.listen(channel, heard);
+    // What came before there was anybody to hear it was missed. Where nobody ever can, polling does without, and the
+    // next waiter tries again.
+    this.#listening.then(heard, () => (this.#listening = undefined));
   }
 
   #schedule(): void {
