@@ -56,6 +56,24 @@ export function readContract(check: Check<EventLog>): void {
     }
   });
 
+  check(
+    "a name that no stream can have has no facts, and disturbs nobody who reads at the same time",
+    async (eventLog) => {
+      await eventLog.append(stream, "no-stream", someFacts(2));
+      const names = ["build-\0", "\ud800", "", "x".repeat(5000), stream];
+      const read = await Promise.all(names.map((name) => eventLog.read(name)));
+      expect(read.map(({ length }) => length)).toEqual([0, 0, 0, 0, 2]);
+      for (const filter of names.slice(0, -1).map((name) => ({ stream: name }))) {
+        expect((await eventLog.readAll({ limit: 10, filter })).facts).toEqual([]);
+      }
+      const streamPrefixes = ["build-\0", "\ud800", "x".repeat(5000)];
+      expect((await eventLog.readAll({ limit: 10, filter: { streamPrefixes } })).facts).toEqual([]);
+      expect(
+        (await eventLog.readAll({ limit: 10, filter: { streamPrefixes: [...streamPrefixes, ""] } })).facts,
+      ).toHaveLength(2);
+    },
+  );
+
   check("an empty log is one empty page, its end", async (eventLog) => {
     expect(await eventLog.readAll({ limit: 10 })).toEqual({ facts: [], next: undefined, end: true });
     expect(await eventLog.readAll({ limit: 10, filter: { stream } })).toEqual({

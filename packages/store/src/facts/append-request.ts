@@ -61,7 +61,8 @@ function unfitObject(value: unknown, name: string): string | undefined {
   return unfitForJson(value, name);
 }
 
-function isName(text: string): boolean {
+/** Whether a stream or a type can be called so. */
+export function isName(text: string): boolean {
   return (
     typeof text === "string" &&
     text.length > 0 &&

@@ -1,6 +1,5 @@
 import type {
   Appended,
-  EventFilter,
   EventLog,
   ExpectedRevision,
   NewFact,
@@ -12,13 +11,15 @@ import type {
   SubscribeOptions,
   SubscriptionMessage,
 } from "@fetch-image/core";
-import { type AppendRequest, appendRequest } from "../facts/append-request.ts";
+import { type AppendRequest, appendRequest, isName } from "../facts/append-request.ts";
 import { duplicateId, logClosed, wrongExpectedRevision } from "../facts/errors.ts";
 import { follow } from "../facts/follow.ts";
 import { positionNumber } from "../facts/position.ts";
 import { appendMany, appendOne, type OutcomeRow, type Statement, wrongIsolation } from "./append-statement.ts";
 import { int8Array, textArray } from "./arrays.ts";
 import { appendError, isAboutTheData, storeError } from "./errors.ts";
+import { asFact, factColumns, type FactRow, type PageRow } from "./fact-rows.ts";
+import { filterSql } from "./filter-sql.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { migrateOnce } from "./migrate.ts";
 import { ReadBatch, type StreamRead } from "./read-batch.ts";
@@ -36,7 +37,7 @@ export interface SqlEventLogOptions {
   readonly ownsSql: boolean;
 }
 
-/** How many facts one page of a subscription, and one statement of a long read, holds. */
+/** How many facts one page of a subscription holds. */
 const pageSize = 512;
 
 /**
@@ -89,7 +90,8 @@ export class SqlEventLog implements EventLog {
   async read(stream: string, options: ReadOptions = {}): Promise<readonly RecordedFact[]> {
     this.#assertOpen();
     const { from, direction = "forwards", limit } = options;
-    if (limit !== undefined && limit <= 0) return [];
+    // No such stream can have been appended to, and PostgreSQL would refuse the very question.
+    if (!isName(stream) || (limit !== undefined && limit <= 0)) return [];
     if (limit === undefined && direction === "forwards") {
       const rows = await this.#reads.read({ stream, from: clamped(from ?? 0n) });
       return rows.map(asFact);
@@ -246,60 +248,11 @@ export class SqlEventLog implements EventLog {
   }
 }
 
-const factColumns = "e.stream, e.revision, e.position, e.event_id, e.type, e.data, e.metadata";
-
-interface FactRow extends SqlRow {
-  readonly stream: string;
-  readonly revision: string;
-  readonly position: string;
-  readonly event_id: string;
-  readonly type: string;
-  readonly data: RecordedFact["data"];
-  readonly metadata: RecordedFact["metadata"];
-}
-
-type PageRow = FactRow & { readonly head: string | null };
-
-function asFact(row: FactRow): RecordedFact {
-  return {
-    id: row.event_id,
-    type: row.type,
-    data: row.data,
-    metadata: row.metadata,
-    stream: row.stream,
-    revision: BigInt(row.revision),
-    position: row.position,
-  };
-}
-
 function asOutcome({ stream, expected }: AppendRequest, row: OutcomeRow): Appended | Error {
   if (row.outcome === "duplicate-id") return duplicateId(stream, row.duplicate);
   const revision = BigInt(row.last_revision);
   if (row.outcome !== "conflict") return { revision, position: row.last_position };
   return wrongExpectedRevision(stream, expected, revision < 0n ? undefined : revision);
-}
-
-interface FilterSql {
-  readonly condition: string;
-  readonly order: string;
-  readonly parameters: readonly SqlParameter[];
-}
-
-function filterSql(filter: EventFilter | undefined, sinceRevision: bigint): FilterSql {
-  if (filter === undefined) return { condition: "", order: "e.position", parameters: [] };
-  if ("stream" in filter) {
-    return {
-      condition: "and e.stream = $3 and e.revision > $4",
-      // Positions follow revisions within a stream, and these are what the index has.
-      order: "e.revision",
-      parameters: [filter.stream, sinceRevision.toString()],
-    };
-  }
-  return {
-    condition: "and e.stream ^@ any ($3::text[])",
-    order: "e.position",
-    parameters: [textArray(filter.streamPrefixes)],
-  };
 }
 
 function later(after: Position | undefined, head: string | undefined): Position | undefined {
