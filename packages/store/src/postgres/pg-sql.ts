@@ -15,6 +15,7 @@ class PgSql implements Sql {
   readonly #own: Pool | undefined;
   readonly #timeoutMs: number;
   readonly #listeners = new Set<PgListener>();
+  #prepares = true;
 
   constructor(options: PostgresOptions) {
     this.#timeoutMs = options.timeoutMs ?? 30_000;
@@ -35,7 +36,18 @@ class PgSql implements Sql {
     parameters: readonly SqlParameter[] = [],
     options: { readonly name?: string } = {},
   ): Promise<SqlResult<Row>> {
-    return this.#withClient((client) => run<Row>(client, this.#timeoutMs, text, parameters, options.name));
+    const { name } = options;
+    return this.#withClient(async (client) => {
+      if (name === undefined || !this.#prepares) return run<Row>(client, this.#timeoutMs, text, parameters);
+      try {
+        return await run<Row>(client, this.#timeoutMs, text, parameters, name);
+      } catch (error) {
+        if (!(error instanceof SqlError) || !unprepared.has(error.sqlState ?? "")) throw error;
+        // A pooler gave the connection another backend than the one that prepared it. Nothing was done yet.
+        this.#prepares = false;
+        return run<Row>(client, this.#timeoutMs, text, parameters);
+      }
+    });
   }
 
   async script(text: string): Promise<void> {
@@ -149,5 +161,8 @@ async function run<Row extends SqlRow>(
     throw asSqlError(error, "lost");
   }
 }
+
+/** There is no such prepared statement, or there is one already. */
+const unprepared = new Set(["26000", "42P05"]);
 
 function ignore(): void {}
