@@ -1,4 +1,5 @@
-import { createFetchImageEngine } from "@fetch-image/engine";
+import { formatTime, type ScopeFact, scopeFactToStore, scopeStream } from "@fetch-image/core";
+import { createFetchImageEngine, nodeHash } from "@fetch-image/engine";
 import { describe, expect, test } from "vitest";
 import { factsOf, factTypesOf, scene, typePlans } from "../support/engine.ts";
 
@@ -71,5 +72,55 @@ describe("several nodes on one event log", () => {
     await expect(waiting).rejects.toMatchObject({ code: "FI_ABORTED" });
     registry.release();
     await held;
+  });
+
+  test("an answer that was stamped before the other node joined is its answer all the same", async () => {
+    const { engine, eventLog, registry, clock } = scene({ node: "b", soleNode: false });
+    const digest = registry.push(`${repository}:v1.2`, "one");
+    const build = await engine.openBuild({ id: "2" });
+    await build.fetchImage(plans);
+    const [requested] = (await factsOf(eventLog, "2")).filter(({ type }) => type === "FetchRequested");
+    if (requested?.type !== "FetchRequested") throw new Error("nothing was requested");
+    const { scope = "", source: publicSource } = requested.data;
+
+    // Another node's clock is three seconds behind, and its question is under way.
+    const asker = { buildId: "1", fetchId: "2/image-get" };
+    const store = (fact: ScopeFact, key: string) =>
+      scopeFactToStore(
+        fact,
+        { stream: scopeStream(scope), key, buildId: "1", node: "a", at: clock.now() - 3000 },
+        nodeHash,
+      );
+    await clock.advance(120_000);
+    const until = formatTime(clock.now() + 27_000);
+    const claim = {
+      scope,
+      type: "registry-image",
+      repository,
+      tag: "v1.2",
+      source: publicSource,
+      credential: null,
+      asker,
+      until,
+    };
+    await eventLog.append(scopeStream(scope), 1n, [store({ type: "CheckClaimed", data: claim }, "claim")]);
+    const joining = build.fetchImage({ ...typePlans("3", source), privileged: false });
+    await clock.advance(500);
+    const again = build.fetchImage({ ...typePlans("4", source), privileged: false });
+    await clock.advance(500);
+    const version = { tag: "v1.2", digest };
+    const observed = {
+      version,
+      changed: false,
+      via: "HEAD" as const,
+      host: "registry.example.com",
+      status: 200,
+      asker,
+    };
+    await eventLog.append(scopeStream(scope), 2n, [store({ type: "VersionObserved", data: observed }, "answer")]);
+    await clock.advance(1000);
+    expect((await joining).imageURL).toContain(digest);
+    expect((await again).imageURL).toContain(digest);
+    expect(registry.questions).toHaveLength(1);
   });
 });

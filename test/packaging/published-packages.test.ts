@@ -6,6 +6,7 @@ import { installPacked, type Project, root } from "./installed.ts";
 /** What an entry may load beside core and its libraries. An entry that is not here does not ship. */
 const drivers: Record<string, readonly string[]> = {
   "@fetch-image/core": [],
+  "@fetch-image/core/basics": [],
   "@fetch-image/engine": [],
   "@fetch-image/kubernetes": [],
   "@fetch-image/registry": ["undici"],

@@ -132,7 +132,7 @@ export const settings: { readonly [Key in SettingKey]: Setting<Settings[Key]> } 
   },
   connectionsPerRegistry: {
     kind: kinds.wholeNumber(1, 1024),
-    default: 16,
+    default: 64,
     does: "connections to one registry for manifests and tokens; as many again for blobs",
   },
   concurrentBlobs: {

@@ -115,7 +115,7 @@ export class ScopeBook {
         inflight.interested.add(keyOf(me));
         return joined(await inflight.answer.promise, inflight.asker);
       }
-      const answer = answerSince(entry.log, since);
+      const answer = answerSince(entry.log, since - this.#options.claimMs);
       if (answer !== undefined) return answer;
       await this.#pause(pollMs);
       if (!signal.aborted) await entry.log.readOn();
@@ -323,7 +323,7 @@ export class ScopeBook {
     while (!signal.aborted && clock.now() < until) {
       await this.#pause(pollMs);
       await entry.log.readOn();
-      const answer = answerSince(entry.log, since);
+      const answer = answerSince(entry.log, since - this.#options.claimMs);
       if (answer !== undefined) return answer;
       if (entry.log.state.claim?.until !== until) return undefined;
     }
@@ -352,9 +352,13 @@ function settle(checking: Promise<RegistryCheck>): Promise<Outcome> {
   );
 }
 
-/** What the scope's stream says was answered at or after `since`, milliseconds since the epoch. */
+/**
+ * What the scope's stream says was answered at or after `since`, milliseconds since the epoch: nothing while a claim
+ * stands. Nodes' clocks differ, and an answer is stamped before it is stored, so who joined a claim passes a `since`
+ * from before the claim, and it is the claim's end that tells its answer.
+ */
 function answerSince({ state }: ScopeLog, since: number): CheckAnswer | undefined {
-  if (state.checkedAt === null || state.checkedAt < since) return undefined;
+  if (state.claim !== null || state.checkedAt === null || state.checkedAt < since) return undefined;
   if (state.failure !== null) {
     const { failure, retryAfterMs } = state.failure;
     return { ok: false, failure, ...(retryAfterMs > 0 ? { retryAfterMs } : {}) };
