@@ -16,7 +16,6 @@ import {
   rendererVersion,
   replayBuild,
   type ResourceType,
-  stateName,
 } from "@fetch-image/core";
 import type { BuildContext } from "./build-context.ts";
 import { BuildWriter } from "./build-writer.ts";
@@ -24,6 +23,7 @@ import type { EngineContext } from "./engine-context.ts";
 import { FetchRun, outcomeOf } from "./fetch-run.ts";
 import { redactor } from "./redact.ts";
 import { type FetchImageRequest, readRequest } from "./request.ts";
+import { type FetchSummary, resumable, summarize } from "./stored-fetch.ts";
 
 export interface OpenBuildOptions {
   /** The build's id, unique in the event log. */
@@ -47,22 +47,6 @@ export interface FetchTaskImageRequest {
   readonly skipInterval?: boolean;
   readonly signal?: AbortSignal;
   readonly secrets?: readonly string[];
-}
-
-/** What became of one fetch of a build. */
-export interface FetchSummary {
-  readonly fetchId: string;
-  readonly planId: string;
-  readonly name: string;
-  readonly type: string;
-  readonly state: string;
-  /** `domain/path:tag@digest`. */
-  readonly reference?: string;
-  readonly imageURL?: string;
-  readonly artifact?: string;
-  readonly version?: { readonly [key: string]: string };
-  readonly via?: string;
-  readonly pinned?: boolean;
 }
 
 export interface Build extends AsyncDisposable {
@@ -301,37 +285,6 @@ export class OpenBuild implements Build {
       cause: conflict,
     });
   }
-}
-
-/** What a stored request needs to go on by itself: a registry-image without credentials, checked at the registry. */
-function resumable(fetchId: string, { snapshot }: FetchState): FetchImageRequest | undefined {
-  const { request } = snapshot.context;
-  if (request.credentials || request.checker !== "registry" || !request.native || request.artifactWanted)
-    return undefined;
-  const { name, type, source, version, privileged } = request;
-  const checkId = request.checkPlan?.["id"];
-  return {
-    getPlan: { id: fetchId, get: { name, type, source, ...(version === undefined ? {} : { version }) } },
-    ...(typeof checkId === "string" ? { checkPlan: { id: checkId, check: { name, type, source } } } : {}),
-    privileged,
-    announce: request.kind === "task",
-  };
-}
-
-function summarize(fetchId: string, state: FetchState): FetchSummary {
-  const { request, artifact } = state.snapshot.context;
-  const { resolved, imageURL } = state;
-  return {
-    fetchId,
-    planId: request.planId,
-    name: request.name,
-    type: request.type,
-    state: stateName(state),
-    ...(resolved?.reference === undefined ? {} : { reference: resolved.reference }),
-    ...(imageURL === null ? {} : { imageURL }),
-    ...(artifact === null ? {} : { artifact }),
-    ...(resolved === null ? {} : { version: resolved.version, via: resolved.via, pinned: resolved.pinned }),
-  };
 }
 
 function tooNew(stream: string, type: string): FetchImageError {

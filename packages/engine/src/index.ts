@@ -1,4 +1,4 @@
-export type { Build, FetchSummary, FetchTaskImageRequest, OpenBuildOptions } from "./build.ts";
+export type { Build, FetchTaskImageRequest, OpenBuildOptions } from "./build.ts";
 export { createFetchImageEngine, type FetchImageEngine } from "./engine.ts";
 export { toError, toFailure } from "./failure.ts";
 export { defaultSettings, type EngineOptions, type EngineSettings } from "./options.ts";
@@ -6,3 +6,4 @@ export { createProjector, type ProjectionProgress, type Projector, type Projecto
 export { redactor } from "./redact.ts";
 export type { FetchImageRequest } from "./request.ts";
 export { newIncarnation, nodeHash, systemClock } from "./system.ts";
+export type { FetchSummary } from "./stored-fetch.ts";

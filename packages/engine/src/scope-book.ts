@@ -1,22 +1,28 @@
 import {
   type Asker,
   type CheckDecision,
-  type CheckEvidence,
   decideCheck,
-  type Failure,
   FetchImageError,
-  type FetchRequest,
   formatTime,
   type ImageRegistry,
-  parseTime,
-  type RegistryImageSource,
-  type Rejected,
   type RegistryCheck,
   type ScopeFact,
-  type Version,
 } from "@fetch-image/core";
 import { type Deferred, deferred } from "./deferred.ts";
-import { retryAfterOf, toFailure } from "./failure.ts";
+import { toFailure } from "./failure.ts";
+import {
+  answerOf,
+  answerSince,
+  type CheckAnswer,
+  factsOf,
+  fresh,
+  joined,
+  keyOf,
+  type Outcome,
+  type ScopeQuestion,
+  settle,
+  show,
+} from "./scope-answers.ts";
 import { ScopeLog, type ScopeLogOptions } from "./scope-log.ts";
 
 export interface ScopeBookOptions extends ScopeLogOptions {
@@ -24,30 +30,6 @@ export interface ScopeBookOptions extends ScopeLogOptions {
   readonly soleNode: boolean;
   readonly claimMs: number;
 }
-
-/** One fetch's question to a scope. */
-export interface ScopeQuestion {
-  readonly scope: string;
-  readonly repository: string;
-  /** The source's tag; absent where its versions are found among all tags. */
-  readonly tag?: string;
-  readonly publicSource: FetchRequest["source"];
-  readonly source: RegistryImageSource;
-  readonly credential: string | null;
-  readonly asker: Asker;
-  readonly interval: number | "never";
-  readonly skipInterval: boolean;
-  readonly redact: (text: string) => string;
-}
-
-export type CheckAnswer =
-  | {
-      readonly ok: true;
-      readonly version: Version;
-      readonly evidence: CheckEvidence;
-      readonly rejected: readonly Rejected[];
-    }
-  | { readonly ok: false; readonly failure: Failure; readonly retryAfterMs?: number };
 
 /** How a question begins to be answered. */
 export type CheckStart =
@@ -115,7 +97,7 @@ export class ScopeBook {
         inflight.interested.add(keyOf(me));
         return joined(await inflight.answer.promise, inflight.asker);
       }
-      const answer = answerSince(entry.log, since - this.#options.claimMs);
+      const answer = answerSince(entry.log.state, since - this.#options.claimMs);
       if (answer !== undefined) return answer;
       await this.#pause(pollMs);
       if (!signal.aborted) await entry.log.readOn();
@@ -222,7 +204,7 @@ export class ScopeBook {
       const at = clock.now();
       const passedOver =
         decision.because === null ? [] : [{ candidate: `scope ${show(before)}`, reason: decision.because }];
-      inflight.answer.resolve(this.#answer(question, outcome, at, passedOver));
+      inflight.answer.resolve(answerOf(question, outcome, at, passedOver));
       await this.#record(entry, question, outcome, at);
       return this.#settled(entry, inflight);
     }
@@ -253,66 +235,17 @@ export class ScopeBook {
     return entry.log.append([claim], asker.buildId, at);
   }
 
-  #answer(question: ScopeQuestion, outcome: Outcome, at: number, rejected: readonly Rejected[]): CheckAnswer {
-    const { credential, redact } = question;
-    if (!outcome.ok) {
-      return {
-        ok: false,
-        failure: toFailure(outcome.error, "FI_CHECK_FAILED", redact),
-        ...retryAfterOf(outcome.error),
-      };
-    }
-    const { versions, via, host, status, rateLimit } = outcome.check;
-    const newest = versions.at(-1);
-    if (newest === undefined) {
-      const failure = toFailure(nothingFound(question, outcome.check), "FI_NO_VERSION", redact);
-      return { ok: false, failure };
-    }
-    const evidence: CheckEvidence = {
-      via,
-      observedAt: formatTime(at),
-      host,
-      status,
-      credential,
-      ...(rateLimit === undefined ? {} : { rateLimit: { ...rateLimit } }),
-    };
-    const { tag, digest } = newest;
-    return { ok: true, version: { tag, digest }, evidence, rejected: [...rejected, ...outcome.check.rejected] };
-  }
-
   /** Writes the answer to the scope. A newer answer of another node stands; a store that is away loses only the memory. */
   async #record(entry: Entry, question: ScopeQuestion, outcome: Outcome, at: number): Promise<void> {
     if (this.#closed) return;
     try {
-      while (!(await entry.log.append(this.#facts(entry, question, outcome), question.asker.buildId, at))) {
+      while (!(await entry.log.append(factsOf(entry.log.state, question, outcome), question.asker.buildId, at))) {
         if ((entry.log.state.checkedAt ?? 0) >= at) return;
       }
     } catch (error) {
       const { code } = toFailure(error, "FI_INTERNAL", question.redact);
       this.#options.logger.warn("an observation could not be recorded", { scope: question.scope, code });
     }
-  }
-
-  #facts(entry: Entry, question: ScopeQuestion, outcome: Outcome): readonly ScopeFact[] {
-    const { asker, redact, tag } = question;
-    if (!outcome.ok) {
-      const failure = toFailure(outcome.error, "FI_CHECK_FAILED", redact);
-      return [{ type: "CheckFailed", data: { failure, ...retryAfterOf(outcome.error), asker } }];
-    }
-    const { versions, via, host, status, rateLimit } = outcome.check;
-    const newest = versions.at(-1);
-    if (newest === undefined) {
-      return [{ type: "VersionVanished", data: { ...(tag === undefined ? {} : { tag }), host, status, asker } }];
-    }
-    const { current } = entry.log.state;
-    const changed = current?.version["digest"] !== newest.digest || current?.version["tag"] !== newest.tag;
-    const observed: ScopeFact = {
-      type: "VersionObserved",
-      data: { version: { tag: newest.tag, digest: newest.digest }, changed, via, host, status, asker },
-    };
-    return rateLimit === undefined
-      ? [observed]
-      : [observed, { type: "RateLimitObserved", data: { host, ...rateLimit } }];
   }
 
   /** What another node answers while its claim holds; undefined when the claim ran out. */
@@ -323,7 +256,7 @@ export class ScopeBook {
     while (!signal.aborted && clock.now() < until) {
       await this.#pause(pollMs);
       await entry.log.readOn();
-      const answer = answerSince(entry.log, since - this.#options.claimMs);
+      const answer = answerSince(entry.log.state, since - this.#options.claimMs);
       if (answer !== undefined) return answer;
       if (entry.log.state.claim?.until !== until) return undefined;
     }
@@ -342,57 +275,3 @@ const pollMs = 250;
 
 /** At some 2 kB each. */
 const maxScopes = 5000;
-
-type Outcome = { readonly ok: true; readonly check: RegistryCheck } | { readonly ok: false; readonly error: unknown };
-
-function settle(checking: Promise<RegistryCheck>): Promise<Outcome> {
-  return checking.then(
-    (check) => ({ ok: true, check }),
-    (error: unknown) => ({ ok: false, error }),
-  );
-}
-
-/**
- * What the scope's stream says was answered at or after `since`, milliseconds since the epoch: nothing while a claim
- * stands. Nodes' clocks differ, and an answer is stamped before it is stored, so who joined a claim passes a `since`
- * from before the claim, and it is the claim's end that tells its answer.
- */
-function answerSince({ state }: ScopeLog, since: number): CheckAnswer | undefined {
-  if (state.claim !== null || state.checkedAt === null || state.checkedAt < since) return undefined;
-  if (state.failure !== null) {
-    const { failure, retryAfterMs } = state.failure;
-    return { ok: false, failure, ...(retryAfterMs > 0 ? { retryAfterMs } : {}) };
-  }
-  if (state.current === null || parseTime(state.current.observedAt) < since) return undefined;
-  const { version, observedAt, host, status, asker } = state.current;
-  return { ok: true, version, evidence: { via: "joined", observedAt, host, status, asker }, rejected: [] };
-}
-
-function joined(answer: CheckAnswer, asker: Asker): CheckAnswer {
-  return answer.ok ? { ...answer, evidence: { ...answer.evidence, via: "joined", asker } } : answer;
-}
-
-function fresh(decision: Extract<CheckDecision, { kind: "fresh" }>): CheckAnswer {
-  return { ok: true, version: decision.version, evidence: decision.evidence, rejected: [] };
-}
-
-function nothingFound({ repository, tag }: ScopeQuestion, { host, status }: RegistryCheck): FetchImageError {
-  if (tag !== undefined) {
-    const reference = `${repository}:${tag}`;
-    const message = `${host} has no image ${reference}`;
-    return new FetchImageError("FI_IMAGE_UNKNOWN", { message, details: { reference, host, status } });
-  }
-  return new FetchImageError("FI_NO_VERSION", {
-    message: `${host} has no tag of ${repository} that the source wants`,
-    hint: "Look at the tags there; without `tag`, only tags that are versions count, and `latest`.",
-    details: { repository, host, status },
-  });
-}
-
-function keyOf({ buildId, fetchId }: Asker): string {
-  return `${buildId}\n${fetchId}`;
-}
-
-function show(version: Version | undefined): string {
-  return version === undefined ? "" : Object.values(version).join("@");
-}

@@ -1,7 +1,8 @@
 import { type CheckPlan, FetchImageError, formatTime, isDigest, showText, type Version } from "@fetch-image/core";
 import { retryAfterOf, toFailure } from "../failure.ts";
 import type { FetchRun } from "../fetch-run.ts";
-import type { CheckAnswer, CheckStart } from "../scope-book.ts";
+import type { CheckAnswer } from "../scope-answers.ts";
+import type { CheckStart } from "../scope-book.ts";
 import type { EffectOf } from "./run-effect.ts";
 import { stepContext } from "./step-context.ts";
 

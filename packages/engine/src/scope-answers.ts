@@ -1,0 +1,151 @@
+import {
+  type Asker,
+  type CheckDecision,
+  type CheckEvidence,
+  type Failure,
+  FetchImageError,
+  type FetchRequest,
+  formatTime,
+  parseTime,
+  type RegistryCheck,
+  type RegistryImageSource,
+  type Rejected,
+  type ScopeFact,
+  type ScopeState,
+  type Version,
+} from "@fetch-image/core";
+import { retryAfterOf, toFailure } from "./failure.ts";
+
+/** One fetch's question to a scope. */
+export interface ScopeQuestion {
+  readonly scope: string;
+  readonly repository: string;
+  /** The source's tag; absent where its versions are found among all tags. */
+  readonly tag?: string;
+  readonly publicSource: FetchRequest["source"];
+  readonly source: RegistryImageSource;
+  readonly credential: string | null;
+  readonly asker: Asker;
+  readonly interval: number | "never";
+  readonly skipInterval: boolean;
+  readonly redact: (text: string) => string;
+}
+
+export type CheckAnswer =
+  | {
+      readonly ok: true;
+      readonly version: Version;
+      readonly evidence: CheckEvidence;
+      readonly rejected: readonly Rejected[];
+    }
+  | { readonly ok: false; readonly failure: Failure; readonly retryAfterMs?: number };
+
+/** The answer of a check made now, `at` milliseconds since the epoch; `passedOver` are answers that were there before. */
+export function answerOf(
+  question: ScopeQuestion,
+  outcome: Outcome,
+  at: number,
+  passedOver: readonly Rejected[],
+): CheckAnswer {
+  const { credential, redact } = question;
+  if (!outcome.ok) {
+    return {
+      ok: false,
+      failure: toFailure(outcome.error, "FI_CHECK_FAILED", redact),
+      ...retryAfterOf(outcome.error),
+    };
+  }
+  const { versions, via, host, status, rateLimit } = outcome.check;
+  const newest = versions.at(-1);
+  if (newest === undefined) {
+    const failure = toFailure(nothingFound(question, outcome.check), "FI_NO_VERSION", redact);
+    return { ok: false, failure };
+  }
+  const evidence: CheckEvidence = {
+    via,
+    observedAt: formatTime(at),
+    host,
+    status,
+    credential,
+    ...(rateLimit === undefined ? {} : { rateLimit: { ...rateLimit } }),
+  };
+  const { tag, digest } = newest;
+  return { ok: true, version: { tag, digest }, evidence, rejected: [...passedOver, ...outcome.check.rejected] };
+}
+
+/** What the scope's stream says of a check. */
+export function factsOf(state: ScopeState, question: ScopeQuestion, outcome: Outcome): readonly ScopeFact[] {
+  const { asker, redact, tag } = question;
+  if (!outcome.ok) {
+    const failure = toFailure(outcome.error, "FI_CHECK_FAILED", redact);
+    return [{ type: "CheckFailed", data: { failure, ...retryAfterOf(outcome.error), asker } }];
+  }
+  const { versions, via, host, status, rateLimit } = outcome.check;
+  const newest = versions.at(-1);
+  if (newest === undefined) {
+    return [{ type: "VersionVanished", data: { ...(tag === undefined ? {} : { tag }), host, status, asker } }];
+  }
+  const { current } = state;
+  const changed = current?.version["digest"] !== newest.digest || current?.version["tag"] !== newest.tag;
+  const observed: ScopeFact = {
+    type: "VersionObserved",
+    data: { version: { tag: newest.tag, digest: newest.digest }, changed, via, host, status, asker },
+  };
+  return rateLimit === undefined ? [observed] : [observed, { type: "RateLimitObserved", data: { host, ...rateLimit } }];
+}
+
+/** How a check ended. */
+export type Outcome =
+  { readonly ok: true; readonly check: RegistryCheck } | { readonly ok: false; readonly error: unknown };
+
+export function settle(checking: Promise<RegistryCheck>): Promise<Outcome> {
+  return checking.then(
+    (check) => ({ ok: true, check }),
+    (error: unknown) => ({ ok: false, error }),
+  );
+}
+
+/**
+ * What the scope's stream says was answered at or after `since`, milliseconds since the epoch: nothing while a claim
+ * stands. Nodes' clocks differ, and an answer is stamped before it is stored, so who joined a claim passes a `since`
+ * from before the claim, and it is the claim's end that tells its answer.
+ */
+export function answerSince(state: ScopeState, since: number): CheckAnswer | undefined {
+  if (state.claim !== null || state.checkedAt === null || state.checkedAt < since) return undefined;
+  if (state.failure !== null) {
+    const { failure, retryAfterMs } = state.failure;
+    return { ok: false, failure, ...(retryAfterMs > 0 ? { retryAfterMs } : {}) };
+  }
+  if (state.current === null || parseTime(state.current.observedAt) < since) return undefined;
+  const { version, observedAt, host, status, asker } = state.current;
+  return { ok: true, version, evidence: { via: "joined", observedAt, host, status, asker }, rejected: [] };
+}
+
+export function joined(answer: CheckAnswer, asker: Asker): CheckAnswer {
+  return answer.ok ? { ...answer, evidence: { ...answer.evidence, via: "joined", asker } } : answer;
+}
+
+export function fresh(decision: Extract<CheckDecision, { kind: "fresh" }>): CheckAnswer {
+  return { ok: true, version: decision.version, evidence: decision.evidence, rejected: [] };
+}
+
+function nothingFound({ repository, tag }: ScopeQuestion, { host, status }: RegistryCheck): FetchImageError {
+  if (tag !== undefined) {
+    const reference = `${repository}:${tag}`;
+    const message = `${host} has no image ${reference}`;
+    return new FetchImageError("FI_IMAGE_UNKNOWN", { message, details: { reference, host, status } });
+  }
+  return new FetchImageError("FI_NO_VERSION", {
+    message: `${host} has no tag of ${repository} that the source wants`,
+    hint: "Look at the tags there; without `tag`, only tags that are versions count, and `latest`.",
+    details: { repository, host, status },
+  });
+}
+
+export function keyOf({ buildId, fetchId }: Asker): string {
+  return `${buildId}\n${fetchId}`;
+}
+
+export function show(version: Version | undefined): string {
+  return version === undefined ? "" : Object.values(version).join("@");
+}
