@@ -12,7 +12,10 @@ import { root } from "./lib/process.mjs";
 
 const bin = join("packages", "cli", "dist", "bin.js");
 const given = process.argv.slice(2).filter((argument) => argument !== "--no-serve");
-const pipeline = given.find((argument) => /\.ya?ml$/.test(argument) && existsSync(resolve(root, argument)));
+const [first = ""] = given;
+const pipeline = /^[^-].*\.ya?ml$/.test(first)
+  ? first
+  : given.find((argument) => /\.ya?ml$/.test(argument) && existsSync(resolve(root, argument)));
 const options = given.filter((argument) => argument !== pipeline);
 const json = options.includes("--json");
 const file = pipeline ?? join("examples", "ci.yml");
@@ -58,10 +61,11 @@ await registry.close();
 
 /** What the registry itself saw, and where to go from here. */
 function closing(build) {
-  const { manifestHead, manifestGet, blob, token } = registry.counts;
-  const asked = manifestHead + manifestGet + blob + token;
+  const { manifestHead, manifestGet, blob, tags, token } = registry.counts;
+  const asked = manifestHead + manifestGet + blob + tags + token;
   const counted = [
     manifestHead === 0 ? "none to learn a digest" : `${manifestHead} to learn a digest (HEAD)`,
+    ...(tags === 0 ? [] : [`${tags} to list tags`]),
     ...(token === 0 ? [] : [`${token} to log in`]),
     ...(manifestGet + blob === 0 ? [] : [`${manifestGet + blob} for the bytes that a task's \`image:\` needs (GET)`]),
   ];

@@ -3,9 +3,12 @@ import { catalogue } from "../../packages/core/dist/index.js";
 
 export const path = "docs/errors.md";
 
+// These tell what failed; whether it may pass is up to what is behind them.
+const wraps = new Set(["FI_CHECK_FAILED", "FI_GET_FAILED"]);
+
 export function make() {
   const rows = Object.entries(catalogue).map(([code, { says, fix, retryable }]) =>
-    [`\`${code}\``, says, fix, retryable ? "yes" : "no"].map(cell),
+    [`\`${code}\``, says, fix, wraps.has(code) ? "as its cause" : retryable ? "yes" : "no"].map(cell),
   );
   return `# Errors
 

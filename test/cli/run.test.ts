@@ -182,7 +182,7 @@ describe("run", () => {
     const text = await run([file]);
     expect(text.status).toBe(1);
     expect(text.stdout).toMatch(/^ {2}task first +failed +\d+ +FI_CHECK_FAILED$/m);
-    expect(text.stderr).toContain("error FI_CHECK_FAILED: image check failed");
+    expect(text.stderr).toContain("error FI_CHECK_FAILED: task first: image check failed");
     expect(text.stderr).toMatch(/fix: .*spelling/);
     expect(text.stderr).toContain("1 failed");
   });

@@ -9,9 +9,12 @@ export function asFetchImageError(error: unknown): FetchImageError {
 }
 
 /** For people: code and message, then the fix, then what is behind it and not said yet. */
-export function showError(error: FetchImageError, { color }: { readonly color: boolean }): string {
+export function showError(
+  error: FetchImageError,
+  { color, what = "" }: { readonly color: boolean; readonly what?: string },
+): string {
   const style = createStyle(color);
-  const lines = [`${style.bad("error")} ${style.strong(error.code)}: ${visible(error.message)}`];
+  const lines = [`${style.bad("error")} ${style.strong(error.code)}: ${visible(`${what}${error.message}`)}`];
   const fixes = new Set([error.hint]);
   let said = error.message;
   for (const { code, message, hint } of causesOf(error)) {

@@ -13,7 +13,11 @@ export function redactor(secrets: readonly string[]): (text: string) => string {
       ]),
   );
   if (forms.size === 0) return (text) => text;
-  // Longest first, so that a secret inside another leaves nothing of the longer one.
-  const ordered = [...forms].sort((a, b) => b.length - a.length);
-  return (text) => ordered.reduce((left, secret) => left.replaceAll(secret, "((redacted))"), text);
+  // Longest first, so that a secret inside another leaves nothing of the longer one; in one pass, so that no secret is
+  // looked for in the marks of the others.
+  const ordered = [...forms]
+    .sort((a, b) => b.length - a.length)
+    .map((form) => form.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
+  const any = new RegExp(ordered.join("|"), "g");
+  return (text) => text.replaceAll(any, "((redacted))");
 }

@@ -67,23 +67,42 @@ function rowJson(scope: ScopeRow, version: VersionRow, versions: readonly Versio
     lastObservedAt,
     current: version === versions.at(-1),
     lastCheckedAt: scope.lastCheckedAt,
+    lastFailure: failureOf(scope),
   };
 }
 
 function showHistory({ scope, versions }: History, color: boolean): string {
   const { strong, quiet, good, bad } = createStyle(color);
-  const { repository = "", tag, lastCheckedAt, lastFailure } = scope;
-  const title = `${strong(`${repository}:${tag ?? ""}`)}  ${quiet(`last checked ${lastCheckedAt ?? "never"}`)}\n`;
+  const { tag, lastCheckedAt } = scope;
+  const title = `${strong(titleOf(scope))}  ${quiet(`last checked ${lastCheckedAt ?? "never"}`)}\n`;
   const rows = versions.map((version) => [
-    `  ${version.digest}`,
+    ...(tag === undefined ? [`  ${version.tag}`, version.digest] : [`  ${version.digest}`]),
     version.firstObservedAt ?? "",
     version.lastObservedAt ?? "",
     version === versions.at(-1) ? good("current") : "",
   ]);
-  const head = ["  DIGEST", "FIRST OBSERVED", "LAST OBSERVED", ""].map(quiet);
-  const why = isMap(lastFailure?.["failure"]) ? lastFailure["failure"]["message"] : undefined;
-  const failed = typeof why === "string" ? `  ${bad(`the last check failed: ${visible(why)}`)}\n` : "";
+  const names = tag === undefined ? ["  TAG", "DIGEST"] : ["  DIGEST"];
+  const head = [...names, "FIRST OBSERVED", "LAST OBSERVED", ""].map(quiet);
+  const why = failureOf(scope);
+  const failed = why === undefined ? "" : `  ${bad(`the last check failed: ${visible(why)}`)}\n`;
   return `${title}${versions.length === 0 ? "  no version was observed yet\n" : table([head, ...rows])}${failed}`;
+}
+
+/** What is asked for: a tag, or the rule by which a tag is chosen. */
+function titleOf({ repository = "", tag, source }: ScopeRow): string {
+  if (tag !== undefined) return `${repository}:${tag}`;
+  const pattern = source?.["tag_regex"];
+  if (typeof pattern === "string") return visible(`${repository} (newest tag that matches ${pattern})`);
+  const constraint = source?.["semver_constraint"];
+  return visible(`${repository} (newest version tag${typeof constraint === "string" ? `, ${constraint}` : ""})`);
+}
+
+/** Why the last check failed, where it is the last one that did. */
+function failureOf({ lastCheckedAt, lastFailure }: ScopeRow): string | undefined {
+  if (lastFailure === undefined || lastFailure["at"] !== lastCheckedAt) return undefined;
+  const failure = lastFailure["failure"];
+  const message = isMap(failure) ? failure["message"] : undefined;
+  return typeof message === "string" ? message : undefined;
 }
 
 function digestGiven(text: string): FetchImageError {

@@ -71,7 +71,8 @@ function createTeller({ wanted, job }: PreparedJob, context: RunBuildContext & {
     shown.add(what);
     terminal.out(format.line(row));
     if (row.error === undefined || row.error.code === "FI_ABORTED") return;
-    terminal.err(redact(showError(row.error, { color: terminal.errColor })));
+    const failed = `${nameOf(row.wanted, wanted)}: `;
+    terminal.err(redact(showError(row.error, { color: terminal.errColor, what: failed })));
   };
   return {
     tell(row: ImageRow) {
