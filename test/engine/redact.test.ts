@@ -26,3 +26,7 @@ test("without a secret nothing is touched, and an empty one is none", () => {
   expect(redactor([])("text")).toBe("text");
   expect(redactor([""])("text")).toBe("text");
 });
+
+test("a secret that is no well-formed text is cut as well", () => {
+  expect(redactor(["ab\uD800cd"])("x ab\uD800cd y")).toBe("x ((redacted)) y");
+});

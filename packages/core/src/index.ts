@@ -193,3 +193,4 @@ export {
 } from "./version/semver.ts";
 export { type CompiledTagRegex, compileTagRegex, type TagRegex } from "./version/tag-regex.ts";
 export { type ParsedVersionRule, versionRule, type VersionRule, type VersionSource } from "./version/version-rule.ts";
+export { secretCutter } from "./pipeline/pipeline-secrets.ts";

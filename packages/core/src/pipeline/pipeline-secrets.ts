@@ -26,12 +26,13 @@ export function secretsOfDeclaration(root: YamlNode): readonly string[] {
   return [...found].filter(isWorthCutting).toSorted((a, b) => b.length - a.length);
 }
 
-/** The text with each secret replaced as Concourse shows it. Give the longest first. */
-export function cutKnown(text: string, secrets: readonly string[]): string {
-  if (secrets.length === 0) return text;
+/** Replaces each of the secrets in a text as Concourse shows it; one that stands in another leaves nothing of the longer. */
+export function secretCutter(secrets: readonly string[]): (text: string) => string {
+  if (secrets.length === 0) return (text) => text;
+  const longestFirst = secrets.toSorted((a, b) => b.length - a.length);
   // In one pass, so that no secret is looked for in the marks of the others.
-  const any = secrets.map((secret) => secret.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("|");
-  return text.replaceAll(new RegExp(any, "g"), "((redacted))");
+  const any = new RegExp(longestFirst.map((secret) => secret.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("|"), "g");
+  return (text) => text.replaceAll(any, "((redacted))");
 }
 
 function textsIn(value: Json): readonly string[] {

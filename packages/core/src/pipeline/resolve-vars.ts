@@ -8,7 +8,7 @@ import { readPipeline } from "./parse-pipeline.ts";
 import { jobUnknown } from "./job-unknown.ts";
 import { declaration, type Pipeline } from "./pipeline.ts";
 import { formatPlace, pipelineError, pipelineWarnings, type PipelineWarning, type Source } from "./pipeline-error.ts";
-import { cutKnown, secretsOfDeclaration, secretsOfValue } from "./pipeline-secrets.ts";
+import { secretCutter, secretsOfDeclaration, secretsOfValue } from "./pipeline-secrets.ts";
 import { formatVarReference, parseVarReference, type VarReference } from "./var-reference.ts";
 import { askVarSources, givenValue, type VarSource } from "./var-values.ts";
 import { field, type Problem, type YamlNode } from "./yaml-tree.ts";
@@ -131,10 +131,11 @@ function invalid(problems: readonly Problem[], source: Source, secrets: readonly
 
 /** A value may stand where a name is expected, and messages quote names. */
 function withoutSecrets(problems: readonly Problem[], secrets: readonly string[]): readonly Problem[] {
+  const cut = secretCutter(secrets);
   return problems.map((problem) => ({
     ...problem,
-    path: cutKnown(problem.path, secrets),
-    says: cutKnown(problem.says, secrets),
-    ...(problem.hint === undefined ? {} : { hint: cutKnown(problem.hint, secrets) }),
+    path: cut(problem.path),
+    says: cut(problem.says),
+    ...(problem.hint === undefined ? {} : { hint: cut(problem.hint) }),
   }));
 }

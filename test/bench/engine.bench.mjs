@@ -1,0 +1,47 @@
+// The engine's own CPU a cold fetch, 64 at a time: a log in memory, and a registry that answers at once.
+import { createFetchImageEngine } from "@fetch-image/engine";
+import { createMemoryEventLog } from "@fetch-image/store/memory";
+
+export const name = "engine";
+
+export async function run(emit) {
+  /** @type {import("@fetch-image/core").Digest} */
+  const digest = `sha256:${"0".repeat(64)}`;
+  const answer = { via: /** @type {const} */ ("HEAD"), host: "registry.example.com", status: 200 };
+  /** @type {import("@fetch-image/core").ImageRegistry} */
+  const registry = {
+    resolve: async () => ({ digest, ...answer }),
+    check: async () => ({ versions: [{ tag: "1", digest }], rejected: [], requests: 1, ...answer }),
+  };
+  const engine = createFetchImageEngine({ eventLog: createMemoryEventLog(), registry, nativeImageFetch: true });
+  let next = 0;
+  const fetch = async () => {
+    const id = String(next++);
+    const source = { repository: "registry.example.com/acme/app", tag: `t${id}` };
+    const build = await engine.openBuild({ id });
+    await build.fetchImage({
+      getPlan: { id: "1/image-get", get: { name: "image", type: "registry-image", source } },
+      checkPlan: { id: "1/image-check", check: { name: "image", type: "registry-image", source } },
+      privileged: false,
+    });
+    await build.close();
+  };
+  const many = async (count) => {
+    let left = count;
+    await Promise.all(
+      Array.from({ length: 64 }, async () => {
+        while (left-- > 0) await fetch();
+      }),
+    );
+  };
+  await many(3000);
+  const samples = [];
+  for (let round = 0; round < 5; round++) {
+    const before = process.cpuUsage();
+    await many(2000);
+    const { user, system } = process.cpuUsage(before);
+    samples.push((user + system) / 1000 / 2000);
+  }
+  await engine.close();
+  emit({ name: "engine-cpu-cold", unit: "ms", per: "fetch", samples });
+}
