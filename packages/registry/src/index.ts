@@ -12,3 +12,11 @@ export {
   type RegistryOptions,
   type RegistryTimeouts,
 } from "./settings.ts";
+export { defaultUnpackLimits, type UnpackLimits } from "./unpack/limits.ts";
+export {
+  type LayerToUnpack,
+  unpackLayers,
+  type Unpacked,
+  type UnpackOptions,
+  type UnpackProgress,
+} from "./unpack/unpack-layers.ts";
