@@ -28,11 +28,13 @@ export interface CommandOptions {
   readonly cwd?: string;
   /** Beside PATH and HOME, the whole environment. */
   readonly env?: { readonly [name: string]: string };
+  /** Standard input; none without it. */
+  readonly input?: string;
   /** For Node itself. */
   readonly nodeOptions?: readonly string[];
 }
 
-/** Runs the built command to its end, its input and output being no terminal. */
+/** Runs the built command to its end, no terminal anywhere. */
 export function fetchImage(args: readonly string[], options?: CommandOptions): Promise<Ended> {
   return startFetchImage(args, options).ended;
 }
@@ -45,14 +47,16 @@ export function startFetchImage(args: readonly string[], options: CommandOptions
 /** Runs a script of the repository. */
 export function startNode(
   args: readonly string[],
-  { cwd = repository, env = {} }: CommandOptions = {},
+  { cwd = repository, env = {}, input }: CommandOptions = {},
 ): RunningCommand {
   const { PATH = "", HOME = "" } = process.env;
   const child = spawn(process.execPath, [...args], {
     cwd,
     env: { PATH, HOME, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
   });
+  // A program that never reads it may have ended already.
+  child.stdin.on("error", () => undefined).end(input);
   let [stdout, stderr] = ["", ""];
   const listeners = new Set<() => void>();
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));

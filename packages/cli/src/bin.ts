@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { commandLine } from "./command-line.ts";
 import { exitStatus } from "./exit-status.ts";
 import { main } from "./main.ts";
 import { createTerminal } from "./terminal.ts";
@@ -14,7 +15,13 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
 
 const { stdout, stderr, env } = process;
 const terminal = createTerminal({ stdout, stderr, env });
-const status = await main(process.argv.slice(2), { terminal, env, cwd: process.cwd(), signal: interruption.signal });
+const status = await main(commandLine(process.argv), {
+  terminal,
+  env,
+  cwd: process.cwd(),
+  stdin: () => process.stdin,
+  signal: interruption.signal,
+});
 // Connections kept alive for a next request must not keep the process.
 await terminal.flushed();
 process.exit(status);

@@ -33,6 +33,13 @@ export const commandTable: readonly CommandEntry[] = [
     load: () => import("./commands/ref.ts"),
   },
   {
+    name: "check",
+    arguments: "< PAYLOAD",
+    summary: "find an image's versions, in place of Concourse's /opt/resource/check",
+    group: "Images",
+    load: () => import("./commands/check.ts"),
+  },
+  {
     name: "log",
     arguments: "BUILD",
     summary: "print a build's log, rebuilt from the event store",

@@ -41,7 +41,14 @@ export interface CommandContext {
   /** Aborts when the user interrupts. */
   readonly signal: AbortSignal;
   readonly cwd: string;
+  /** Standard input, not touched before it is asked for. */
+  readonly stdin: () => Stdin;
   readonly env: { readonly [name: string]: string | undefined };
+}
+
+export interface Stdin extends AsyncIterable<Uint8Array | string> {
+  /** Whether somebody types it. */
+  readonly isTTY?: boolean;
 }
 
 /** The options given, by name without dashes. */

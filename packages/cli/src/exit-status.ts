@@ -6,6 +6,8 @@ export const exitStatus = { done: 0, failed: 1, wrongInput: 2, interrupted: 130 
 const wrongInput: ReadonlySet<FetchImageErrorCode> = new Set<FetchImageErrorCode>([
   "FI_REFERENCE_INVALID",
   "FI_SOURCE_INVALID",
+  "FI_SOURCE_UNSUPPORTED",
+  "FI_PAYLOAD_INVALID",
   "FI_PIPELINE_INVALID",
   "FI_PIPELINE_UNREADABLE",
   "FI_JOB_UNKNOWN",
@@ -14,6 +16,7 @@ const wrongInput: ReadonlySet<FetchImageErrorCode> = new Set<FetchImageErrorCode
   "FI_RESOURCE_TYPE_CYCLE",
   "FI_USAGE",
   "FI_SETTING_INVALID",
+  "FI_DESTINATION_UNUSABLE",
   "FI_BUILD_UNKNOWN",
   "FI_PLAN_UNKNOWN",
   "FI_STORE_LOCKED",

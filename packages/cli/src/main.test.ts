@@ -1,8 +1,9 @@
+import { Readable } from "node:stream";
 import { expect, test } from "vitest";
 import { main } from "./main.ts";
 import type { Terminal } from "./terminal.ts";
 
-const commands = ["run", "plan", "ref", "log", "why", "replay", "versions", "doctor", "config", "rebuild"];
+const commands = ["run", "plan", "ref", "check", "log", "why", "replay", "versions", "doctor", "config", "rebuild"];
 
 test("help is there on every level, on standard output", async () => {
   const all = await run(["--help"]);
@@ -30,7 +31,8 @@ test("every example of the help is a command line that is understood", async () 
 test.each([
   { args: [], says: "Usage" },
   { args: ["rn"], says: "Did you mean `fetch-image run`?" },
-  { args: ["check"], says: '"check" is no command of fetch-image' },
+  { args: ["out"], says: '"out" is no command of fetch-image' },
+  { args: ["check"], says: "invalid payload: it is empty" },
   { args: ["help", "rn"], says: "Did you mean `fetch-image run`?" },
   { args: ["--config", "x", "ref", "busybox"], says: "--config stands before the command" },
   { args: ["ref"], says: "REFERENCE is missing" },
@@ -78,7 +80,7 @@ test("what is no error of ours is told as a defect, with status 1", async () => 
   expect(written.err).toContain("FI_INTERNAL: Error: the disk has gone");
 });
 
-const host = { env: {}, cwd: "/", signal: new AbortController().signal };
+const host = { env: {}, cwd: "/", stdin: () => Readable.from([]), signal: new AbortController().signal };
 
 async function run(args: readonly string[]) {
   const { terminal, written } = memoryTerminal();

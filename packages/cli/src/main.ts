@@ -1,6 +1,6 @@
 import { didYouMean, FetchImageError, showText } from "@fetch-image/core/basics";
 import { commonOptions, parseArguments } from "./arguments.ts";
-import type { Command, CommandContext } from "./command.ts";
+import type { Command, CommandContext, Stdin } from "./command.ts";
 import { type CommandEntry, commandTable } from "./command-table.ts";
 import { defaultSettings, effectiveSettings } from "./effective-settings.ts";
 import { exitStatus, exitStatusOf } from "./exit-status.ts";
@@ -16,6 +16,7 @@ export interface Host {
   readonly terminal: Terminal;
   readonly env: { readonly [name: string]: string | undefined };
   readonly cwd: string;
+  readonly stdin: () => Stdin;
   readonly signal: AbortSignal;
 }
 
@@ -41,7 +42,7 @@ async function dispatch(
   host: Host,
   { json, secrets }: Pick<CommandContext, "json" | "secrets">,
 ): Promise<number> {
-  const { terminal, env, cwd, signal } = host;
+  const { terminal, env, cwd, stdin, signal } = host;
   const [first, ...rest] = args;
   switch (first) {
     case undefined:
@@ -67,7 +68,8 @@ async function dispatch(
   const { logLevel: level, logFormat: format } = settings.values;
   const redact = (text: string) => secrets.redact(text);
   const logger = createLogger({ level, format, redact, write: (line) => terminal.err(line) });
-  return await command.run({ positionals, options, settings, json, terminal, logger, secrets, signal, cwd, env });
+  const context = { positionals, options, settings, json, terminal, logger, secrets, stdin, signal, cwd, env };
+  return await command.run(context);
 }
 
 async function help([name]: readonly string[], terminal: Terminal): Promise<number> {

@@ -1,7 +1,10 @@
 import type { SettingKey } from "./settings.ts";
 
+/** Settings of what is logged. */
+export const logSettings: readonly SettingKey[] = ["logLevel", "logFormat"];
+
 /** Settings of every command that opens the store. */
-export const storeSettings: readonly SettingKey[] = ["data", "databaseUrl", "eventStore", "logLevel", "logFormat"];
+export const storeSettings: readonly SettingKey[] = ["data", "databaseUrl", "eventStore", ...logSettings];
 
 /** Settings of how images are fetched. */
 export const fetchSettings: readonly SettingKey[] = [

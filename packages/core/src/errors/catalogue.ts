@@ -24,6 +24,11 @@ export const catalogue = {
     says: "a field of the source cannot be answered natively, and nothing else can run the check",
     fix: "Give the engine a stepRunner that runs the resource type itself, or remove the named field.",
   },
+  FI_PAYLOAD_INVALID: {
+    retryable: false,
+    says: "what stands on standard input is no payload for a resource",
+    fix: "Correct the named field of the payload.",
+  },
   FI_PIPELINE_INVALID: {
     retryable: false,
     says: "the pipeline is not valid",
@@ -126,6 +131,11 @@ export const catalogue = {
     retryable: false,
     says: "the check found no version of the image",
     fix: "Check that the tag exists; a fetch never guesses one.",
+  },
+  FI_DESTINATION_UNUSABLE: {
+    retryable: false,
+    says: "the directory that a get is to fill cannot be written to",
+    fix: "Name a directory that this user may make or write to.",
   },
   FI_GET_FAILED: { retryable: false, says: "image fetching failed", fix: "See the cause." },
   FI_POLICY_DENIED: {

@@ -1,0 +1,25 @@
+import type { JsonObject, RegistryImageSource } from "@fetch-image/core";
+import { FetchImageError } from "@fetch-image/core/basics";
+
+/** Throws `FI_SOURCE_INVALID` naming the field. */
+export async function sourceOf(source: JsonObject): Promise<RegistryImageSource> {
+  const { parseRegistryImageSource } = await import("@fetch-image/core");
+  const parsed = parseRegistryImageSource(source);
+  if (!parsed.ok) throw parsed.error;
+  return parsed.source;
+}
+
+/** The answer; where the source cannot be answered faithfully here, an error that names what can answer it. */
+export async function nativeOnly<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (!FetchImageError.is(error) || error.code !== "FI_SOURCE_UNSUPPORTED") throw error;
+    throw new FetchImageError(error.code, {
+      message: error.message,
+      hint: "Use Concourse's own registry-image resource for this source: nothing is guessed here.",
+      details: error.details,
+      cause: error.cause,
+    });
+  }
+}
