@@ -1,4 +1,4 @@
-import { FetchImageError } from "@fetch-image/core";
+import { FetchImageError, showText } from "@fetch-image/core";
 import type { Descriptor, Platform } from "./manifest.ts";
 
 /** What is wanted; what is left out is the host's. */
@@ -8,9 +8,9 @@ export interface WantedPlatform {
   readonly variant?: string;
 }
 
-/** `linux/arm64/v8`. */
+/** `linux/arm64/v8`. What an index says is cut to what can be shown. */
 export function platformText({ os, architecture, variant }: Platform): string {
-  return [os, architecture, ...(variant === undefined ? [] : [variant])].join("/");
+  return showText([os, architecture, ...(variant === undefined ? [] : [variant])].join("/")).slice(1, -1);
 }
 
 /** Linux on this machine's processor, in Go's words, unless told otherwise. */
@@ -27,13 +27,15 @@ export function completePlatform(wanted: WantedPlatform = {}): Platform {
 export function pickPlatform(manifests: readonly Descriptor[], wanted: Platform, subject: string): Descriptor {
   const found = manifests.find(({ platform = assumed }) => satisfies(platform, wanted));
   if (found) return found;
-  const there = [...new Set(manifests.map(({ platform = assumed }) => platformText(platform)))];
+  const all = [...new Set(manifests.map(({ platform = assumed }) => platformText(platform)))];
+  const there = [...all.slice(0, mostNamed), ...(all.length > mostNamed ? [`${all.length - mostNamed} more`] : [])];
   throw new FetchImageError("FI_PLATFORM_UNAVAILABLE", {
     message: `${subject} is not built for ${platformText(wanted)}; it is for ${there.join(", ") || "no platform at all"}`,
     details: { platform: platformText(wanted), available: there },
   });
 }
 
+const mostNamed = 20;
 const assumed: Platform = { os: "linux", architecture: "amd64" };
 
 function satisfies(built: Platform, wanted: Platform): boolean {

@@ -63,7 +63,10 @@ function openEnds(known: Known, { deferred }: DecodeContext): { readonly [Of in 
 
 function unknownHint(of: Mention["of"], known: Known): string {
   if (of === "type") return "Declare it under resource_types, or name it as one of the base resource types.";
-  const names = [...known[of]].slice(0, 10).join(", ");
+  const names = [...known[of]]
+    .slice(0, 10)
+    .map((name) => showText(name).slice(1, -1))
+    .join(", ");
   return names === "" ? `The pipeline declares no ${sections[of]}.` : `The pipeline has ${names}.`;
 }
 

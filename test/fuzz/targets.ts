@@ -1,0 +1,6 @@
+import type { FuzzTarget } from "./target.ts";
+import { pureTargets } from "./targets/pure.ts";
+import { registryTargets } from "./targets/registry-answers.ts";
+
+/** Every parser that meets foreign bytes. */
+export const targets: readonly FuzzTarget[] = [...pureTargets, ...registryTargets];
