@@ -67,6 +67,7 @@ const examples: { readonly [Name in keyof Required<RegistryImageSource>]: readon
   azure_client_id: [{ source: { azure_client_id: "x" }, gives: all }],
   azure_tenant_id: [{ source: { azure_tenant_id: "x" }, gives: all }],
   azure_environment: [{ source: { azure_environment: "x" }, gives: all }],
+  azure_auth_type: [{ source: { azure_auth_type: "workload_identity" }, gives: all }],
   label_regex: [{ source: { label_regex: "x" }, gives: all }],
   annotation_regex: [{ source: { annotation_regex: "x" }, gives: all }],
   content_trust: [{ source: { content_trust: { server: "https://notary.example.com" } }, gives: all }],

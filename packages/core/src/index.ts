@@ -18,6 +18,7 @@ export { type CheckMode, checkMode } from "./source/check-mode.ts";
 export { publicSourceSuffices, sourceHasCredentials } from "./source/credential.ts";
 export { didYouMean } from "./source/did-you-mean.ts";
 export { publicSource } from "./source/public-source.ts";
+export { pullableRepository } from "./source/pullable-repository.ts";
 export {
   type ImageVersion,
   type ParsedSource,

@@ -6,6 +6,7 @@ import {
   type ExpectedRevision,
   FetchImageError,
   fetchImagePlan,
+  type FetchRequest,
   type FetchState,
   type ImageResource,
   type ImageSpec,
@@ -22,7 +23,7 @@ import { BuildWriter } from "./build-writer.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { FetchRun, outcomeOf } from "./fetch-run.ts";
 import { redactor } from "./redact.ts";
-import { type FetchImageRequest, readRequest } from "./request.ts";
+import { type FetchImageRequest, readRequest, type ReadRequest } from "./request.ts";
 import { type FetchSummary, resumable, summarize } from "./stored-fetch.ts";
 
 export interface OpenBuildOptions {
@@ -208,7 +209,7 @@ export class OpenBuild implements Build {
     const run = new FetchRun(
       this.#context,
       request,
-      past === undefined ? read : { ...read, fact: past.snapshot.context.request },
+      past === undefined ? read : { ...read, fact: resumedRequest(read, past) },
     );
     this.#runs.set(request.getPlan.id, run);
     const ended = telemetry.fetchBegun();
@@ -285,6 +286,15 @@ export class OpenBuild implements Build {
       cause: conflict,
     });
   }
+}
+
+/**
+ * The stored request stands, but for the scope: where another login than the first process's is configured here, its
+ * answer belongs to the scope of those who ask with it.
+ */
+function resumedRequest({ fact }: ReadRequest, past: FetchState): FetchRequest {
+  const { request } = past.snapshot.context;
+  return request.scope === undefined || fact.scope === undefined ? request : { ...request, scope: fact.scope };
 }
 
 function tooNew(stream: string, type: string): FetchImageError {

@@ -44,7 +44,7 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
     traits: {
       native: options.nativeImageFetch,
       policy: options.policy !== undefined,
-      hasRegistry: registry !== undefined,
+      registry,
       hasStepRunner: options.stepRunner !== undefined,
       hasArtifacts: options.artifacts !== undefined,
     },

@@ -5,11 +5,13 @@ import {
   type FetchRequest,
   type GetPlan,
   type Hash,
+  type ImageRegistry,
   isDigest,
   parseGoDuration,
   parseRegistryImageSource,
   publicPlan,
   publicSourceSuffices,
+  pullableRepository,
   type RegistryImageSource,
   scopeOf,
   secretsOf,
@@ -35,7 +37,8 @@ export interface FetchImageRequest {
 export interface EngineTraits {
   readonly native: boolean;
   readonly policy: boolean;
-  readonly hasRegistry: boolean;
+  /** What can be asked of the registry client without asking a registry. */
+  readonly registry: Pick<ImageRegistry, "unanswerable" | "identity"> | undefined;
   readonly hasStepRunner: boolean;
   readonly hasArtifacts: boolean;
 }
@@ -44,6 +47,8 @@ export interface EngineTraits {
 export interface ReadRequest {
   readonly fact: FetchRequest;
   readonly source: RegistryImageSource | undefined;
+  /** The scope's own name for what is asked; where it is pulled from may be known only with the answer. */
+  readonly repository: string | undefined;
   readonly credential: string | null;
   readonly interval: number | "never";
   readonly skipInterval: boolean;
@@ -96,7 +101,7 @@ export function readRequest(
     if (!pinned && checkPlan === undefined) throw noVersion(name, type);
     const fact: FetchRequest = { ...common, source: {}, credentials: true, ...plans, checker: "step", ...waits };
     const secrets = [...secretsOf(getPlan.get.source), ...(request.secrets ?? [])];
-    return { fact, source: undefined, credential: null, ...intervals, secrets };
+    return { fact, source: undefined, repository: undefined, credential: null, ...intervals, secrets };
   }
 
   const parsed = parseRegistryImageSource(getPlan.get.source);
@@ -105,23 +110,19 @@ export function readRequest(
   if (version?.["digest"] !== undefined && version["digest"] !== "" && !isDigest(version["digest"])) {
     throw pinInvalid(name, version["digest"]);
   }
-  const mode = checkMode(source);
-  if (mode.mode === "invalid" && !pinned) throw mode.error;
-  // A pin needs no check, so only a field that changes the repository itself stands in its way.
-  const hinders = mode.mode === "unsupported" && (!pinned || mode.field.startsWith("aws_"));
-  const unsupported = hinders ? { field: mode.field, reason: mode.reason } : undefined;
-  const checker = traits.hasRegistry && unsupported === undefined ? "registry" : "step";
+  const repository = pullableRepository(source);
+  const unsupported = pinned ? unpullable(repository) : unanswerable(source, traits);
+  const checker = traits.registry !== undefined && unsupported === undefined ? "registry" : "step";
   if (checker === "step" && !pinned && !traits.hasStepRunner) {
     throw unsupported === undefined ? stepRunnerMissing(name, type) : sourceUnsupported(name, unsupported);
   }
-  const scope = scopeOf(type, source, hash);
+  const scope = scopeOf(type, source, hash, traits.registry?.identity?.(source));
   const fact: FetchRequest = {
     ...common,
     source: scope.source,
     credentials: !publicSourceSuffices(source),
     ...(checker === "registry" && !pinned ? { scope: scope.id } : {}),
-    // ECR's host holds the account, which only AWS itself can tell: such a repository is no reference to pull.
-    ...(unsupported?.field.startsWith("aws_") === true ? {} : { repository: scope.repository }),
+    ...(repository === undefined ? {} : { repository }),
     ...(source.tag === undefined ? {} : { tag: source.tag }),
     ...plans,
     ...(unsupported === undefined ? {} : { unsupported }),
@@ -133,7 +134,22 @@ export function readRequest(
     throw new FetchImageError("FI_ARTIFACT_STORE_MISSING", { details: { fetch: getPlan.id } });
   }
   const secrets = [...secretsOf(getPlan.get.source), ...(request.secrets ?? [])];
-  return { fact, source, credential: scope.credential, ...intervals, secrets };
+  return { fact, source, repository: scope.repository, credential: scope.credential, ...intervals, secrets };
+}
+
+/** Throws the error of a source that nobody can check. */
+function unanswerable(source: RegistryImageSource, { registry }: EngineTraits): FetchRequest["unsupported"] {
+  const mode = checkMode(source, registry);
+  if (mode.mode === "invalid") throw mode.error;
+  return mode.mode === "unsupported" ? { field: mode.field, reason: mode.reason } : undefined;
+}
+
+/** A pin asks nobody: all that can stand in its way is not to know where to pull from. */
+function unpullable(repository: string | undefined): FetchRequest["unsupported"] {
+  if (repository !== undefined) return undefined;
+  const reason =
+    "ECR's host holds the account, which only a login tells, and a pin asks nobody; aws_account_id names it";
+  return { field: "aws_region", reason };
 }
 
 /** The plan of the step whose image a get plan fetches; a step's own get is its own. */

@@ -55,7 +55,7 @@ export function answerOf(
       ...retryAfterOf(outcome.error),
     };
   }
-  const { versions, via, host, status, rateLimit } = outcome.check;
+  const { versions, via, host, status, repository, rateLimit } = outcome.check;
   const newest = versions.at(-1);
   if (newest === undefined) {
     const failure = toFailure(nothingFound(question, outcome.check), "FI_NO_VERSION", redact);
@@ -66,6 +66,7 @@ export function answerOf(
     observedAt: formatTime(at),
     host,
     status,
+    ...(repository === undefined ? {} : { repository }),
     credential,
     ...(rateLimit === undefined ? {} : { rateLimit: { ...rateLimit } }),
   };
@@ -80,16 +81,17 @@ export function factsOf(state: ScopeState, question: ScopeQuestion, outcome: Out
     const failure = toFailure(outcome.error, "FI_CHECK_FAILED", redact);
     return [{ type: "CheckFailed", data: { failure, ...retryAfterOf(outcome.error), asker } }];
   }
-  const { versions, via, host, status, rateLimit } = outcome.check;
+  const { versions, via, host, status, repository, rateLimit } = outcome.check;
   const newest = versions.at(-1);
   if (newest === undefined) {
     return [{ type: "VersionVanished", data: { ...(tag === undefined ? {} : { tag }), host, status, asker } }];
   }
   const { current } = state;
   const changed = current?.version["digest"] !== newest.digest || current?.version["tag"] !== newest.tag;
+  const where = { host, status, ...(repository === undefined ? {} : { repository }) };
   const observed: ScopeFact = {
     type: "VersionObserved",
-    data: { version: { tag: newest.tag, digest: newest.digest }, changed, via, host, status, asker },
+    data: { version: { tag: newest.tag, digest: newest.digest }, changed, via, ...where, asker },
   };
   return rateLimit === undefined ? [observed] : [observed, { type: "RateLimitObserved", data: { host, ...rateLimit } }];
 }
@@ -117,8 +119,8 @@ export function answerSince(state: ScopeState, since: number): CheckAnswer | und
     return { ok: false, failure, ...(retryAfterMs > 0 ? { retryAfterMs } : {}) };
   }
   if (state.current === null || parseTime(state.current.observedAt) < since) return undefined;
-  const { version, observedAt, host, status, asker } = state.current;
-  return { ok: true, version, evidence: { via: "joined", observedAt, host, status, asker }, rejected: [] };
+  const { version, ...observed } = state.current;
+  return { ok: true, version, evidence: { via: "joined", ...observed }, rejected: [] };
 }
 
 export function joined(answer: CheckAnswer, asker: Asker): CheckAnswer {

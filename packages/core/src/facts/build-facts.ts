@@ -35,7 +35,7 @@ export const buildFactSchemas = {
     credentials: z.boolean(),
     /** Id of the resource config scope; absent where the check is not ours. */
     scope: z.string().exactOptional(),
-    /** Canonical, without tag and digest; absent for other types than registry-image. */
+    /** Canonical, without tag and digest; absent for other types than registry-image, and where only the check tells it. */
     repository: z.string().exactOptional(),
     /** The source's tag. */
     tag: z.string().exactOptional(),

@@ -39,6 +39,8 @@ export const checkEvidence = z.object({
   observedAt: time,
   host: z.string().exactOptional(),
   status: z.number().exactOptional(),
+  /** Canonical, without tag: what to pull from, where only the login told it (ECR's host holds the account). */
+  repository: z.string().exactOptional(),
   /** Identity of the credential used, never the credential; null for anonymous. */
   credential: z.string().nullable().exactOptional(),
   rateLimit: z

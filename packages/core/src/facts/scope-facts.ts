@@ -25,6 +25,8 @@ export const scopeFactSchemas = {
     via: z.enum(["HEAD", "GET"]),
     host: z.string(),
     status: z.number(),
+    /** What to pull from, where only the login told it. */
+    repository: z.string().exactOptional(),
     asker,
   }),
   /** The registry no longer has the tag, or none that the source wants. */

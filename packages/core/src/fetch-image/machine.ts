@@ -48,15 +48,15 @@ const s = setup({
   guards: {
     isPinnedAndUnasked: ({ context: { request } }) => !request.policy && isPinned(request),
     isUnasked: ({ context }) => !context.request.policy,
-    isUnaskedOnDigest: ({ context: { request } }) => !request.policy || request.repository === undefined,
-    canShortCircuitUnasked: ({ context: { request } }) => !request.policy && nobodyNeedsBytes(request),
+    isUnaskedOnDigest: ({ context }) => !context.request.policy || repositoryToPull(context) === undefined,
+    canShortCircuitUnasked: ({ context }) => !context.request.policy && nobodyNeedsBytes(context),
     isAnswered: (_, params: Asked) => params.phase === params.asked,
     isDenied: (_, params: Asked & Decision) => params.phase === params.asked && denies(params),
     mayGoOn: (_, params: Asked & Decision) => params.phase === params.asked && !denies(params),
     mayGoOnPinned: ({ context }, params: Asked & Decision) =>
       params.phase === params.asked && !denies(params) && isPinned(context.request),
     mayShortCircuit: ({ context }, params: Asked & Decision) =>
-      params.phase === params.asked && !denies(params) && nobodyNeedsBytes(context.request),
+      params.phase === params.asked && !denies(params) && nobodyNeedsBytes(context),
     mayRetry: ({ context: { attempt, request } }, params: Setback) =>
       params.failure.retryable &&
       attempt < request.retry.attempts &&
@@ -292,8 +292,14 @@ function isPinned(request: FetchRequest): boolean {
   return request.version !== undefined && request.checkPlan === undefined;
 }
 
-function nobodyNeedsBytes(request: FetchRequest): boolean {
-  const resolvable = request.type === "registry-image" && request.repository !== undefined;
+/** Where the image is pulled from: where the source does not say it all, the check's answer does. */
+export function repositoryToPull({ request, checked }: Pick<FetchContext, "request" | "checked">): string | undefined {
+  return checked?.evidence.repository ?? request.repository;
+}
+
+function nobodyNeedsBytes(context: FetchContext): boolean {
+  const { request } = context;
+  const resolvable = request.type === "registry-image" && repositoryToPull(context) !== undefined;
   return resolvable && request.native && !request.artifactWanted && request.unsupported === undefined;
 }
 

@@ -111,6 +111,28 @@ describe("what a fetch says", () => {
   });
 });
 
+describe("where only the login tells what to pull from", () => {
+  const { repository: _repository, ...unknown } = task;
+  const repository = "1234.dkr.ecr.eu-west-1.amazonaws.com/app";
+  const told = { ...checked, data: { ...checked.data, evidence: { ...checked.data.evidence, repository } } };
+
+  test("the check's answer tells it, and the image is resolved natively", () => {
+    const { state } = after(unknown, [told]);
+    expect(stateName(state)).toBe("short-circuited");
+    expect(state.imageURL).toBe(`docker:///${repository}:v1@${version.digest}`);
+    expect(state.resolved).toMatchObject({ reference: `${repository}:v1@${version.digest}`, evidence: { repository } });
+  });
+
+  test("the policy is asked about that reference", () => {
+    const allowed = {
+      type: "PolicyDecided",
+      data: { fetchId, phase: "request", decision: "allowed", reasons: [] },
+    } as const;
+    const { state } = after({ ...unknown, policy: true }, [allowed, told]);
+    expect(state.owed?.effect).toEqual({ kind: "ask-policy", phase: "digest" });
+  });
+});
+
 describe("why a fetch failed", () => {
   test("a failed check says so, and keeps the registry's failure as its cause", () => {
     const { state, says } = after(task, [checkFailed({ retryable: false })]);

@@ -12,6 +12,7 @@ import {
   machineStep,
   type TimerName,
 } from "./codec.ts";
+import { repositoryToPull } from "./machine.ts";
 import { resolveVersion } from "./resolve-version.ts";
 
 /** Something to be done while the fetch is in its state. Doing it again is safe; its answer is a fact. */
@@ -173,10 +174,11 @@ function versionResolved(snapshot: FetchSnapshot, at: number): BuildFactData<"Im
     isRegistryImage: request.type === "registry-image",
   });
   const fromCheck = checked !== null && chosen.via === checked.evidence.via;
+  const repository = repositoryToPull(snapshot.context);
   return {
     fetchId: request.fetchId,
     version: chosen.version,
-    ...(request.repository === undefined ? {} : { reference: withVersion(request.repository, chosen.version) }),
+    ...(repository === undefined ? {} : { reference: withVersion(repository, chosen.version) }),
     via: chosen.via,
     pinned: chosen.pinned,
     ...(fromCheck

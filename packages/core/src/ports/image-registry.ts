@@ -1,5 +1,6 @@
 import type { Rejected } from "../facts/facts.ts";
 import type { Digest } from "../image/digest.ts";
+import type { JsonObject } from "../json.ts";
 import type { RegistryImageSource } from "../source/registry-image-source.ts";
 import type { TaggedDigest, VersionCursor } from "../version/check-step.ts";
 import type { CancelSignal } from "./cancel-signal.ts";
@@ -20,6 +21,8 @@ export interface Resolution {
   /** HTTP status of the answer that gave the digest. */
   readonly status: number;
   readonly rateLimit?: RateLimit;
+  /** As in {@link RegistryCheck}. */
+  readonly repository?: string;
 }
 
 /** What a check found, and how it became known. */
@@ -36,6 +39,11 @@ export interface RegistryCheck {
   readonly host: string;
   readonly status: number;
   readonly rateLimit?: RateLimit;
+  /**
+   * Canonical, without tag: what to pull from, where it is not what the source says. ECR's host holds the account, which
+   * the login tells.
+   */
+  readonly repository?: string;
   /** Questions asked, of a mirror too; what logins and redirects add is not counted. */
   readonly requests: number;
 }
@@ -49,6 +57,21 @@ export interface CheckOptions {
 }
 
 export interface ImageRegistry {
+  /**
+   * Whether the configuration stands in the way of answering this source as the resource would: the field that asks for
+   * what is not there or not allowed, and why, in words without secrets. Asks nobody. Without this method no source that
+   * needs a cloud's login is asked natively.
+   */
+  unanswerable?(
+    source: RegistryImageSource,
+  ): { readonly field: keyof RegistryImageSource; readonly reason: string } | undefined;
+
+  /**
+   * Who asks for this source, where that comes from configuration and not from the source itself: two that differ never
+   * share a scope, nor does one with none. Names only, never a secret; they are hashed. Asks nobody.
+   */
+  identity?(source: RegistryImageSource): JsonObject | undefined;
+
   /**
    * The digest that `tag` of the source's repository points to now. HEAD first; GET and hash only where HEAD gives no
    * trustworthy digest or is refused with 405; never a GET after 429. Undefined where the registry answers 404.

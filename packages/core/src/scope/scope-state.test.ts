@@ -31,6 +31,15 @@ describe("a scope, folded from its stream", () => {
     });
   });
 
+  test("knows what to pull from, where only the login told it, and tells whoever takes the fresh answer", () => {
+    const repository = "1234.dkr.ecr.eu-west-1.amazonaws.com/app";
+    const fact = observed(alice);
+    const state = fold([0, { ...fact, data: { ...fact.data, repository } } as ScopeFact]);
+    expect(state.current).toMatchObject({ version, repository });
+    expect(decideCheck(state, question({}))).toMatchObject({ kind: "fresh", evidence: { host, repository } });
+    expect(decideCheck(fold([0, fact]), question({}))).not.toHaveProperty("evidence.repository");
+  });
+
   test("knows who asks, and until when at the longest", () => {
     expect(fold([0, claimed(alice, 15_000)]).claim).toEqual({ asker: alice, node: "node-a", until: start + 15_000 });
   });

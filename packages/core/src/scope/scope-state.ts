@@ -20,6 +20,8 @@ export interface ScopeObservation {
   readonly observedAt: string;
   readonly host: string;
   readonly status: number;
+  /** What to pull from, where only the login told it. */
+  readonly repository?: string;
   readonly asker: Asker;
 }
 
@@ -41,8 +43,9 @@ export function evolveScope(state: ScopeState, fact: RecordedScopeFact): ScopeSt
         claim: { asker: fact.data.asker, node: fact.metadata.node, until: parseTime(fact.data.until) },
       };
     case "VersionObserved": {
-      const { version, host, status, asker } = fact.data;
-      const current = { version, observedAt: fact.metadata.time, host, status, asker };
+      const { version, host, status, repository, asker } = fact.data;
+      const where = { host, status, ...(repository === undefined ? {} : { repository }) };
+      const current = { version, observedAt: fact.metadata.time, ...where, asker };
       return { ...next, current, claim: null, failure: null, checkedAt: at };
     }
     case "VersionVanished":
@@ -81,8 +84,9 @@ export function decideCheck(state: ScopeState, question: CheckQuestion): CheckDe
   const { current, claim } = state;
   const age = current === null ? 0 : Math.max(0, question.now - parseTime(current.observedAt));
   if (current !== null && !question.skipInterval && (question.interval === "never" || age < question.interval)) {
-    const { version, observedAt, host, status, asker } = current;
-    const evidence = { via: "fresh", observedAt, host, status, credential: question.credential, asker } as const;
+    const { version, observedAt, host, status, repository, asker } = current;
+    const where = { host, status, ...(repository === undefined ? {} : { repository }) };
+    const evidence = { via: "fresh", observedAt, ...where, credential: question.credential, asker } as const;
     return { kind: "fresh", version, evidence };
   }
   if (claim !== null && claim.until > question.now && !sameAsker(claim.asker, question.asker)) {

@@ -75,6 +75,10 @@ test.each(sources)("a source with %s has credentials, and cannot be asked again 
   expect(publicSourceSuffices({ repository: "busybox", ...fields })).toBe(false);
 });
 
+test.each(accounts.slice(0, 1))("a source with %s cannot be asked again from its public form", (_, fields) => {
+  expect(publicSourceSuffices({ repository: "busybox", aws_region: "eu-west-1", ...fields })).toBe(false);
+});
+
 test("a source without credentials can be asked again from its public form, but for its certificates", () => {
   const open = { repository: "busybox", tag: "1", insecure: true, registry_mirror: { host: "m" }, username: "" };
   expect(sourceHasCredentials(open)).toBe(false);

@@ -58,6 +58,7 @@ describe("what cannot be answered faithfully is left to the resource, by the nam
     ["azure_client_id", { ...hub, azure_client_id: "x" }],
     ["azure_tenant_id", { ...hub, azure_tenant_id: "x" }],
     ["azure_environment", { ...hub, azure_environment: "x" }],
+    ["azure_auth_type", { ...hub, azure_auth_type: "workload_identity" }],
   ];
   test.each(unsupported.map(([field, source]) => [field, JSON.stringify(source), source] as const))(
     "%s in %s",
@@ -67,6 +68,28 @@ describe("what cannot be answered faithfully is left to the resource, by the nam
       expect(mode.mode === "unsupported" && mode.reason).toMatch(/\w+ \w+/);
     },
   );
+});
+
+describe("where the registry has a word on clouds' logins, it decides", () => {
+  const cloudy = { ...hub, aws_region: "eu-west-1", aws_access_key_id: "x" };
+
+  test("what it can answer is native, whatever the cloud", () => {
+    expect(checkMode(cloudy, { unanswerable: () => undefined })).toEqual({ mode: "native", rule: "tag" });
+  });
+
+  test("what it cannot answer is left to the resource, in the registry's words", () => {
+    const cannot = { field: "aws_region", reason: "nobody may log in" } as const;
+    expect(checkMode(cloudy, { unanswerable: () => cannot })).toEqual({ mode: "unsupported", ...cannot });
+  });
+
+  test("it is not asked of what nobody can check", () => {
+    const registry = {
+      unanswerable: () => {
+        throw new Error("asked");
+      },
+    };
+    expect(checkMode({ repository: "busybox", tag_regex: "(" }, registry)).toMatchObject({ mode: "invalid" });
+  });
 });
 
 describe("a pattern or constraint that is none", () => {

@@ -1,5 +1,6 @@
 import { parseReference } from "../image/reference.ts";
 import type { FetchImageError } from "../errors/fetch-image-error.ts";
+import type { ImageRegistry } from "../ports/image-registry.ts";
 import { type VersionRule, versionRule } from "../version/version-rule.ts";
 import type { RegistryImageSource } from "./registry-image-source.ts";
 import { isSet, sourceFieldNames, sourceFields } from "./source-fields.ts";
@@ -17,9 +18,9 @@ export type CheckMode =
  *
  * | the source has | mode | why |
  * |---|---|---|
- * | any `aws_*` that is set | unsupported | ECR rewrites the repository and takes tokens from AWS' own API |
- * | `azure_acr`, or any `azure_*` that is set | unsupported | managed identities are asked of Azure |
+ * | a `tag_regex` that is none, a `semver_constraint` that is none | invalid | nobody can check it |
  * | a `tag_regex` beyond our matcher's bounds | unsupported | matching could take minutes |
+ * | `aws_region`, `azure_acr` | native if the registry can log in as asked, else unsupported | ECR's and ACR's tokens come from the cloud's own API, for a key of the source or for the machine itself |
  * | `tag` | native | it wins over all below: the digest it points to is the answer |
  * | `tag_regex` (with or without `created_at_sort`) | native | every tag is listed and matched |
  * | neither, with `variant`, `semver_constraint`, `pre_…` or without | native | semver tags; never just `latest` |
@@ -27,15 +28,25 @@ export type CheckMode =
  *
  * `username`, `password`, `insecure`, `ca_certs` are the client's own business; `platform`, `label_regex`,
  * `annotation_regex`, `content_trust` and `debug` change no version.
+ *
+ * `registry` has the word on clouds' logins; where it cannot tell, none is answered natively.
  */
-export function checkMode(source: RegistryImageSource): CheckMode {
-  const field = sourceFieldNames.find((name) => sourceFields[name].check === "as a step" && isSet(source[name]));
-  if (field !== undefined) return { mode: "unsupported", field, reason: sourceFields[field].why };
+export function checkMode(source: RegistryImageSource, registry?: Pick<ImageRegistry, "unanswerable">): CheckMode {
   const parsed = versionRule(source);
-  if (parsed.ok) return { mode: "native", rule: parsed.rule.mode };
-  const { error } = parsed;
-  if (error.code !== "FI_SOURCE_UNSUPPORTED") return { mode: "invalid", error };
-  return { mode: "unsupported", field: "tag_regex", reason: error.message };
+  if (!parsed.ok) {
+    const { error } = parsed;
+    if (error.code !== "FI_SOURCE_UNSUPPORTED") return { mode: "invalid", error };
+    return { mode: "unsupported", field: "tag_regex", reason: error.message };
+  }
+  const cannot = registry?.unanswerable === undefined ? cloudLogin(source) : registry.unanswerable(source);
+  return cannot === undefined ? { mode: "native", rule: parsed.rule.mode } : { mode: "unsupported", ...cannot };
+}
+
+function cloudLogin(source: RegistryImageSource): { field: keyof RegistryImageSource; reason: string } | undefined {
+  const field = sourceFieldNames.find(
+    (name) => sourceFields[name].check === "with a cloud's login" && isSet(source[name]),
+  );
+  return field && { field, reason: sourceFields[field].why };
 }
 
 /** Only images of Docker Hub are mirrored, so that one mirror can be the default of all sources. */

@@ -11,23 +11,29 @@ export function sourceHasCredentials(source: RegistryImageSource): boolean {
 
 /**
  * Whether a check by `publicSource(source)` would be the same check: then a fetch can be resumed from its facts alone.
- * It is not where there are credentials, and not where there are CA certificates, of which facts keep the count.
+ * It is not where there are credentials, not where there are CA certificates, of which facts keep the count, and not
+ * where there is an AWS account, which is part of the registry's host.
  */
 export function publicSourceSuffices(source: RegistryImageSource): boolean {
-  return !sourceHasCredentials(source) && !isSet(source.ca_certs);
+  return !sourceHasCredentials(source) && !isSet(source.ca_certs) && !isSet(source.aws_account_id);
 }
 
 /**
  * Who asks, never the secret that proves it: survives a rotated password, differs from user to user. Undefined where
  * the resource asks anonymously, as it also does when only one of username and password is there.
  */
-export function credentialIdentity(source: RegistryImageSource): JsonObject | undefined {
+export function credentialIdentity(
+  source: RegistryImageSource,
+  /** As `ImageRegistry.identity` tells it: a login that comes from configuration. */
+  configured?: JsonObject,
+): JsonObject | undefined {
   const { registry_mirror: mirror } = source;
   const identity: [string, Json | undefined][] = [
     ["basic", basicIdentity(source)],
     ["mirror", mirror !== undefined && isOnDockerHub(source.repository) ? basicIdentity(mirror) : undefined],
     ["aws", awsIdentity(source)],
     ["azure", azureIdentity(source)],
+    ["configured", configured],
   ];
   const known = identity.filter((part): part is [string, Json] => part[1] !== undefined);
   return known.length === 0 ? undefined : Object.fromEntries(known);

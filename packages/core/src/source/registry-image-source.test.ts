@@ -30,7 +30,6 @@ describe("what the resource accepts is accepted", () => {
       aws_secret_access_key: "key",
       aws_session_token: "token",
       aws_region: "eu-west-1",
-      aws_role_arn: "arn:aws:iam::1:role/a",
       aws_role_arns: ["arn:aws:iam::1:role/a"],
       aws_account_id: "1",
       aws_ecr_registry_id: "1",
@@ -38,6 +37,7 @@ describe("what the resource accepts is accepted", () => {
       azure_client_id: "c",
       azure_tenant_id: "t",
       azure_environment: "AzurePublic",
+      azure_auth_type: "workload_identity",
       label_regex: "^x",
       annotation_regex: "^x",
       content_trust: {
@@ -54,6 +54,21 @@ describe("what the resource accepts is accepted", () => {
       debug: true,
     };
     expect(read(source)).toEqual(source);
+  });
+
+  test("one role and a list of roles, where no region makes the resource look at them", () => {
+    const source = {
+      repository: "app",
+      aws_role_arn: "arn:aws:iam::1:role/a",
+      aws_role_arns: ["arn:aws:iam::1:role/b"],
+    };
+    expect(read(source)).toEqual(source);
+    expect(() => read({ ...source, aws_region: "eu-west-1" })).toThrow("aws_role_arn and source.aws_role_arns");
+  });
+
+  // The resource looks at them when it checks; a get by digest never does.
+  test.each([{ tag_regex: "(" }, { semver_constraint: "newest" }])("%j, which only a check cannot take", (fields) => {
+    expect(read({ repository: "app", ...fields })).toEqual({ repository: "app", ...fields });
   });
 
   test.each([

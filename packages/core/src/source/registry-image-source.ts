@@ -37,6 +37,8 @@ export interface RegistryImageSource {
   readonly azure_client_id?: string;
   readonly azure_tenant_id?: string;
   readonly azure_environment?: string;
+  /** `workload_identity`; anything else is the machine's managed identity. */
+  readonly azure_auth_type?: string;
   readonly label_regex?: string;
   readonly annotation_regex?: string;
   /** For put only: accepted, not used. */
@@ -98,6 +100,7 @@ const schema = z.strictObject({
   azure_client_id: text,
   azure_tenant_id: text,
   azure_environment: text,
+  azure_auth_type: text,
   label_regex: text,
   annotation_regex: text,
   content_trust: z

@@ -120,6 +120,15 @@ describe("these are scopes of their own:", () => {
     expect(scope(other).id).not.toBe(scope(one).id);
   });
 
+  test("a login that comes from configuration, each, and those without one", () => {
+    const logins = [undefined, { docker: { username: "ci" } }, { docker: { username: "other" } }, { aws: {} }];
+    for (const source of [busybox, { ...busybox, ...alice }]) {
+      const scopes = logins.map((login) => scopeOf("registry-image", source, hash, login));
+      expect(new Set(scopes.map(({ id }) => id)).size).toBe(logins.length);
+      expect(new Set(scopes.map(({ credential }) => credential)).size).toBe(logins.length);
+    }
+  });
+
   test("another type", () => {
     expect(scopeOf("docker-image", busybox, hash).id).not.toBe(scope(busybox).id);
   });

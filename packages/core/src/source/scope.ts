@@ -24,12 +24,14 @@ export interface Scope {
 /**
  * The scope that a source belongs to. Which fields take part, and why, stands in {@link sourceFields}: a rotated
  * password keeps the scope, another user is another one, and `busybox` shares one with `docker.io/library/busybox`.
- * Throws `FI_REFERENCE_INVALID` for a repository that `parseRegistryImageSource` would have refused.
+ * A login that comes from configuration, as `ImageRegistry.identity` tells it, is part of who asks: what it may see must
+ * not answer those who ask without it. Throws `FI_REFERENCE_INVALID` for a repository that `parseRegistryImageSource`
+ * would have refused.
  */
-export function scopeOf(type: string, source: RegistryImageSource, hash: Hash): Scope {
+export function scopeOf(type: string, source: RegistryImageSource, hash: Hash, configured?: JsonObject): Scope {
   const repository = canonicalRepository(source);
   const tag = isSet(source.tag) ? source.tag : undefined;
-  const identity = credentialIdentity(source);
+  const identity = credentialIdentity(source, configured);
   const question: JsonObject = {
     type,
     repository,

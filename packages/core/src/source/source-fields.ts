@@ -9,8 +9,11 @@ export interface SourceField {
    * scope from another. A field too many only splits a history; a field too few mixes two.
    */
   readonly scope: "always" | "without a tag" | "as credential identity" | "never";
-  /** Who checks a source that has a tag and this field: our own client, or the resource run as a step. */
-  readonly check: "native" | "as a step";
+  /**
+   * Who checks a source that has a tag and this field: our own client always, or, where a cloud has to log in first,
+   * our own client if its configuration allows that login; else the resource run as a step.
+   */
+  readonly check: "native" | "with a cloud's login";
   readonly why: string;
 }
 
@@ -43,18 +46,49 @@ export const sourceFields: { readonly [Name in keyof Required<RegistryImageSourc
     "a mirror may lag behind, and is asked first; only Docker Hub's images are mirrored",
   ),
   platform: row("value", "without a tag", "native", "a tag's digest is its index's, whatever the platform"),
-  aws_access_key_id: row("nothing", "as credential identity", "as a step", "ECR's tokens come from AWS' own API"),
-  aws_secret_access_key: row("nothing", "never", "as a step", "a rotated key is the same identity's"),
-  aws_session_token: row("nothing", "never", "as a step", "sessions of one identity differ only in their token"),
-  aws_region: row("value", "always", "as a step", "it turns ECR on and is part of the registry's host"),
-  aws_role_arn: row("nothing", "as credential identity", "as a step", "the role decides what may be seen"),
-  aws_role_arns: row("nothing", "as credential identity", "as a step", "the roles decide what may be seen"),
-  aws_account_id: row("nothing", "as credential identity", "as a step", "the account is part of the registry's host"),
-  aws_ecr_registry_id: row("nothing", "as credential identity", "as a step", "the older name of the account"),
-  azure_acr: row("value", "always", "as a step", "it turns managed identities on"),
-  azure_client_id: row("nothing", "as credential identity", "as a step", "the identity decides what may be seen"),
-  azure_tenant_id: row("nothing", "as credential identity", "as a step", "the identity's home"),
-  azure_environment: row("value", "always", "as a step", "it chooses the cloud that is asked"),
+  aws_access_key_id: row(
+    "nothing",
+    "as credential identity",
+    "with a cloud's login",
+    "the key says who asks; ECR's tokens come from AWS' own API",
+  ),
+  aws_secret_access_key: row("nothing", "never", "with a cloud's login", "a rotated key is the same identity's"),
+  aws_session_token: row(
+    "nothing",
+    "never",
+    "with a cloud's login",
+    "sessions of one identity differ only in their token",
+  ),
+  aws_region: row("value", "always", "with a cloud's login", "it turns ECR on and is part of the registry's host"),
+  aws_role_arn: row("nothing", "as credential identity", "with a cloud's login", "the role decides what may be seen"),
+  aws_role_arns: row("nothing", "as credential identity", "with a cloud's login", "the roles decide what may be seen"),
+  aws_account_id: row(
+    "nothing",
+    "as credential identity",
+    "with a cloud's login",
+    "the account is part of the registry's host",
+  ),
+  aws_ecr_registry_id: row(
+    "nothing",
+    "as credential identity",
+    "with a cloud's login",
+    "the older name of the account; the resource only warns of it",
+  ),
+  azure_acr: row("value", "always", "with a cloud's login", "it turns the machine's own Azure identity on"),
+  azure_client_id: row(
+    "nothing",
+    "as credential identity",
+    "with a cloud's login",
+    "the identity decides what may be seen",
+  ),
+  azure_tenant_id: row(
+    "nothing",
+    "as credential identity",
+    "with a cloud's login",
+    "the registry's home, where the identity's token is exchanged",
+  ),
+  azure_environment: row("value", "always", "with a cloud's login", "it chooses the cloud that is asked"),
+  azure_auth_type: row("value", "always", "with a cloud's login", "it chooses which of the machine's identities asks"),
   label_regex: row("value", "never", "native", "it only adds metadata to a get"),
   annotation_regex: row("value", "never", "native", "it only adds metadata to a get"),
   content_trust: row("nothing", "never", "native", "only a put uses it"),

@@ -5,7 +5,7 @@ import { tagFault } from "../image/reference-grammar.ts";
 import { showCharacter, showText } from "../image/show-text.ts";
 import { didYouMean } from "./did-you-mean.ts";
 import type { RegistryImageSource } from "./registry-image-source.ts";
-import { sourceFieldNames } from "./source-fields.ts";
+import { isSet, sourceFieldNames } from "./source-fields.ts";
 
 /** One thing that is wrong with a source. Never holds a value of a field that may be a secret. */
 export interface SourceProblem {
@@ -42,7 +42,12 @@ export function shapeProblems(issues: readonly z.core.$ZodIssue[], source: unkno
 
 /** What is wrong with the values of a source whose shape is right. */
 export function valueProblems(source: RegistryImageSource): SourceProblem[] {
-  return [...repositoryProblems(source), ...tagProblems(source), ...certificateProblems(source)];
+  return [
+    ...repositoryProblems(source),
+    ...tagProblems(source),
+    ...certificateProblems(source),
+    ...roleProblems(source),
+  ];
 }
 
 function repositoryProblems({ repository, tag }: RegistryImageSource): SourceProblem[] {
@@ -84,6 +89,13 @@ function certificateProblems({ ca_certs: certificates = [] }: RegistryImageSourc
     const hint = "Give the certificate itself, from -----BEGIN CERTIFICATE----- on, not the name of its file.";
     return [{ field, says: `source.${field} holds no PEM certificate`, hint }];
   });
+}
+
+/** The resource looks at roles only where a region turns ECR on, and then takes one way to write them. */
+function roleProblems({ aws_region, aws_role_arn, aws_role_arns }: RegistryImageSource): SourceProblem[] {
+  if (!isSet(aws_region) || !isSet(aws_role_arn) || !isSet(aws_role_arns)) return [];
+  const says = "source.aws_role_arn and source.aws_role_arns cannot both be set";
+  return [{ field: "aws_role_arns", says, hint: "Put all roles into `aws_role_arns`, in the order to assume them." }];
 }
 
 function unknownField(path: readonly PropertyKey[], name: string): SourceProblem {

@@ -92,8 +92,8 @@ function checkPlanOf(run: FetchRun): CheckPlan {
 }
 
 function questionOf(run: FetchRun) {
-  const { fact, source, credential, interval, skipInterval } = run.request;
-  const { scope, repository, tag } = fact;
+  const { fact, source, repository, credential, interval, skipInterval } = run.request;
+  const { scope, tag } = fact;
   if (scope === undefined || repository === undefined || source === undefined) return undefined;
   const { asker, build } = run;
   const redact = (text: string) => build.redact(text);
