@@ -77,7 +77,7 @@ export type {
   TypeImage,
   Version,
 } from "./plan/plan.ts";
-export type { ArtifactStore } from "./ports/artifact-store.ts";
+export type { ArtifactBytes, ArtifactStore } from "./ports/artifact-store.ts";
 export type { CancelSignal } from "./ports/cancel-signal.ts";
 export type { Clock } from "./ports/clock.ts";
 export type {
@@ -183,8 +183,15 @@ export {
   satisfiesConstraint,
   type VersionConstraint,
 } from "./version/constraint.ts";
-export type { CheckStep, RepositoryFacts, TaggedDigest, VersionCursor } from "./version/check-step.ts";
-export { nextCheckStep } from "./version/pick-versions.ts";
+export type {
+  CheckStep,
+  RecalledDigest,
+  RepositoryFacts,
+  TaggedDigest,
+  VersionCursor,
+  WantedVersions,
+} from "./version/check-step.ts";
+export { type CheckState, nextCheckStep } from "./version/pick-versions.ts";
 export {
   compareSemanticVersions,
   formatSemanticVersion,

@@ -24,7 +24,19 @@ export interface RepositoryFacts {
   readonly present: ReadonlyMap<Digest, boolean>;
   /** The config's `created` as it stands there, undefined where it is missing; of an index, its linux/amd64 image's. */
   readonly created: ReadonlyMap<Digest, string | undefined>;
+  /** What earlier checks learned of tags. Only who wants the newest alone is spared questions by it. */
+  readonly recalled?: ReadonlyMap<string, RecalledDigest>;
 }
+
+/** What a tag pointed to when it was asked for last, before this check. */
+export interface RecalledDigest {
+  readonly digest: Digest | "absent";
+  /** Learned so lately that it counts as if it were learned now, as far as it only tells other tags apart. */
+  readonly recent: boolean;
+}
+
+/** `newest`: only the last version of the answer, for as few questions as that can be told from. */
+export type WantedVersions = "all" | "newest";
 
 /**
  * What a check does next: questions to the registry, whose answers are added to the facts for the step after, or the
@@ -37,9 +49,14 @@ export type CheckStep =
   | { readonly next: "read-created"; readonly digests: readonly Digest[] }
   | {
       readonly next: "answer";
-      /** Oldest first, as the resource answers them; none where nothing is found. */
+      /** Oldest first, as the resource answers them; none where nothing is found. At most one for `newest`. */
       readonly versions: readonly TaggedDigest[];
-      /** Each tag, or the cursor's digest, that is not among the versions, and why. The tags come from the registry. */
+      /**
+       * Each tag, or the cursor's digest, that is not among the versions, and why; for `newest` those that were asked for
+       * come first, and what was not asked for is not told. The tags come from the registry.
+       */
       readonly rejected: readonly Rejected[];
+      /** How many tags the rule lets in, before a cursor and before any was asked for. */
+      readonly candidates: number;
     }
   | { readonly next: "fail"; readonly error: FetchImageError };

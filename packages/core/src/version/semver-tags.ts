@@ -1,19 +1,18 @@
 import type { Rejected } from "../facts/facts.ts";
 import { type Digest, isDigest } from "../image/digest.ts";
-import { tagFault } from "../image/reference-grammar.ts";
-import type { CheckStep, RepositoryFacts, TaggedDigest, VersionCursor } from "./check-step.ts";
-import { satisfiesConstraint } from "./constraint.ts";
+import type { CheckStep, RepositoryFacts, TaggedDigest, VersionCursor, WantedVersions } from "./check-step.ts";
 import { cursorFirst } from "./cursor-first.ts";
-import { compareSemanticVersions, parseSemanticVersion, type SemanticVersion } from "./semver.ts";
+import { newestSemverStep } from "./newest-semver-tag.ts";
+import { compareSemanticVersions } from "./semver.ts";
+import { type Candidate, candidatesAmong, compareTags, isBetterName, type VersionTag } from "./semver-candidates.ts";
 import type { SemverRule } from "./version-rule.ts";
 
-interface VersionTag {
-  readonly tag: string;
-  readonly version: SemanticVersion;
+export interface SemverCheck {
+  readonly cursor?: VersionCursor | undefined;
+  readonly facts: RepositoryFacts;
+  readonly want?: WantedVersions | undefined;
+  readonly previous?: VersionCursor | undefined;
 }
-
-/** A tag whose digest matters. Only the bare tag has no version. */
-type Candidate = VersionTag | { readonly tag: string; readonly version?: undefined };
 
 /**
  * Every tag that is a version, each digest once, oldest first, the bare tag last (registry-image-resource,
@@ -23,7 +22,7 @@ type Candidate = VersionTag | { readonly tag: string; readonly version?: undefin
 export function semverStep(
   rule: SemverRule,
   tags: readonly string[],
-  { cursor, facts }: { readonly cursor: VersionCursor | undefined; readonly facts: RepositoryFacts },
+  { cursor, facts, want, previous }: SemverCheck,
 ): CheckStep {
   const { digests } = facts;
   const rejected: Rejected[] = [];
@@ -35,37 +34,12 @@ export function semverStep(
   const after = mayHold && digests.get(first.tag) === cursor?.digest ? first : undefined;
   const wanted = after === undefined ? candidates : onlyAfter(after, candidates, rejected);
 
+  if (want === "newest") return newestSemverStep(wanted, { facts, previous, rejected, candidates: candidates.length });
+
   const missing = wanted.map(({ tag }) => tag).filter((tag) => !digests.has(tag));
   if (missing.length > 0) return { next: "resolve-tags", tags: missing };
-
-  return { next: "answer", versions: oldestFirst(wanted, digests, rejected), rejected };
-}
-
-function candidatesAmong(rule: SemverRule, tags: readonly string[], rejected: Rejected[]): Candidate[] {
-  return [...new Set(tags)].flatMap((tag) => {
-    const read = readTag(rule, tag);
-    if (typeof read !== "string") return [read];
-    rejected.push({ candidate: tag, reason: read });
-    return [];
-  });
-}
-
-/** What the tag is to the rule, or why it is nothing. */
-function readTag({ bareTag, suffix, constraint, preReleases }: SemverRule, tag: string): Candidate | string {
-  if (tagFault(tag) !== undefined) return "no tag is written like this";
-  if (tag === bareTag) return constraint === undefined ? { tag } : "semver_constraint is set, and it is not a version";
-  if (!tag.endsWith(suffix)) return `it is not of the variant: it does not end with ${suffix}`;
-  const parsed = parseSemanticVersion(tag.slice(0, tag.length - suffix.length));
-  if (!parsed.ok) return "it is not a version";
-  const { version } = parsed;
-  if (constraint !== undefined && !satisfiesConstraint(version, constraint))
-    return "semver_constraint does not allow it";
-  if (version.preRelease === "") return { tag, version };
-  if (preReleases === undefined) return "it is a pre-release or a variant, and pre_releases is not set";
-  if (preReleases.dashIsVariant && version.preRelease.includes("-"))
-    return "it is of another variant: it has a dash more";
-  if (preReleases.prefixes.some((prefix) => version.preRelease.startsWith(prefix))) return { tag, version };
-  return `it is of another variant: no pre-release begins with any of ${preReleases.prefixes.join(", ")}`;
+  const versions = oldestFirst(wanted, digests, rejected);
+  return { next: "answer", versions, rejected, candidates: candidates.length };
 }
 
 /** The bare tag has no place in the order and is always wanted. */
@@ -91,10 +65,10 @@ function oldestFirst(
     return [];
   });
   const nameOf = new Map<Digest, VersionTag>();
-  for (const { tag, version, digest } of found) {
-    if (version === undefined) continue;
+  for (const { digest, ...candidate } of found) {
+    if (candidate.version === undefined) continue;
     const name = nameOf.get(digest);
-    if (name === undefined || isBetterName(version, name.version)) nameOf.set(digest, { tag, version });
+    if (name === undefined || isBetterName(candidate.version, name.version)) nameOf.set(digest, candidate);
   }
   for (const { tag, digest } of found) {
     const name = nameOf.get(digest);
@@ -104,21 +78,4 @@ function oldestFirst(
   const bare = found.filter(({ version, digest }) => version === undefined && !nameOf.has(digest));
   const versions = [...nameOf].sort(([, a], [, b]) => compareTags(a, b)).map(([digest, { tag }]) => ({ tag, digest }));
   return [...versions, ...bare.map(({ tag, digest }) => ({ tag, digest }))];
-}
-
-/** A final version is a better name than a pre-release; among its likes, one with more dots: 3.2.1 rather than 3.2. */
-function isBetterName(version: SemanticVersion, name: SemanticVersion): boolean {
-  if ((version.preRelease === "") !== (name.preRelease === "")) return version.preRelease === "";
-  return dots(version) > dots(name);
-}
-
-/** Equals (3.2 and 3.2.0, each with its own digest) come in no order in the original; here what says more is newer. */
-function compareTags(a: VersionTag, b: VersionTag): number {
-  const order = compareSemanticVersions(a.version, b.version) || dots(a.version) - dots(b.version);
-  if (order !== 0) return order;
-  return a.tag < b.tag ? -1 : 1;
-}
-
-function dots({ text }: SemanticVersion): number {
-  return text.split(".").length - 1;
 }
