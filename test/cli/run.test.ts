@@ -216,8 +216,11 @@ describe("run", () => {
   test("writes the build's id to the file that --id-file names, once something is stored", async () => {
     await run([example("pinned"), ...images.vars, "--build", "noted", "--id-file", "id"]);
     expect(readFileSync(place.path("id"), "utf8")).toBe("noted\n");
-    await run([example("base-types"), "--id-file", "none"]);
+    const { stderr } = await run([example("base-types"), "--id-file", "none"]);
     expect(existsSync(place.path("none"))).toBe(false);
+    // And no number is promised that nobody could ask for.
+    expect(stderr).not.toContain("build ");
+    expect(stderr).toContain("nothing was stored");
   });
 });
 

@@ -27,7 +27,14 @@ export function parseArguments(name: string, command: Command, args: readonly st
     allowPositionals: true,
     tokens: true,
     options: Object.fromEntries(
-      accepted.map(({ name, value }) => [name, { type: value === undefined ? "boolean" : "string" } as const]),
+      accepted.map(({ name, value }) => [
+        name,
+        {
+          type: value === undefined ? ("boolean" as const) : ("string" as const),
+          // The one short form, since hands type it by themselves.
+          ...(name === "help" ? { short: "h" } : {}),
+        },
+      ]),
     ),
   });
   const values = new Map<string, string[]>();

@@ -15,7 +15,9 @@ test("help is there on every level, on standard output", async () => {
     expect(out).toContain(`fetch-image ${command}`);
     expect(out).toContain("--json");
     expect((await run(["help", command])).out).toBe(out);
+    expect((await run([command, "-h"])).out).toBe(out);
   }
+  expect(await run(["-h"])).toEqual(all);
 });
 
 test("every example of the help is a command line that is understood", async () => {

@@ -52,6 +52,7 @@ async function dispatch(
       terminal.out(`${version()}\n`);
       return exitStatus.done;
     case "--help":
+    case "-h":
     case "help":
       return await help(rest, terminal);
   }

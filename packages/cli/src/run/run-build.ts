@@ -56,7 +56,9 @@ function createTeller({ wanted, job }: PreparedJob, context: RunBuildContext & {
   const shown = new Set<string>();
   let printed = 0;
   if (!json) {
-    terminal.err(`build ${buildId}: ${team}/${pipelineName}/${job}\n\n`);
+    // A build of which nothing will be stored has no number that anybody could ask for.
+    const stored = wanted.some(({ how }) => how === "fetch");
+    terminal.err(`${stored ? `build ${buildId}: ` : ""}${team}/${pipelineName}/${job}\n\n`);
     if (wanted.length > 0) terminal.out(format.head);
   }
 
