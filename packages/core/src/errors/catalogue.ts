@@ -115,6 +115,16 @@ export const catalogue = {
     says: "the registry's answer is larger than the bound",
     fix: "Check that the host is a registry; the bounds are in the settings table.",
   },
+  FI_LAYER_INVALID: {
+    retryable: false,
+    says: "a layer of the image is not an archive that can be unpacked",
+    fix: "Build and push the image again; the message names the layer, the entry and what is wrong with it.",
+  },
+  FI_LAYER_TOO_LARGE: {
+    retryable: false,
+    says: "a layer of the image unpacks to more than the bound",
+    fix: "If the image is meant to be so, raise the named limit of unpacking.",
+  },
   FI_PLATFORM_UNAVAILABLE: {
     retryable: false,
     says: "the image is not built for the platform",

@@ -25,3 +25,9 @@ export const defaultUnpackLimits: UnpackLimits = {
   pathBytes: 4095,
   depth: 512,
 };
+
+/** Below this a layer may expand as it likes: an empty database file compresses a thousandfold. */
+export const expansionFreeBytes: number = 256 * 1024 ** 2;
+
+/** Extended attributes wait in memory until the end; no image has a hundredth of this. */
+export const heldAttributeBytes: number = 64 * 1024 ** 2;

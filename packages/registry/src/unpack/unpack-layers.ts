@@ -39,5 +39,7 @@ export interface Unpacked {
 }
 
 export function unpackLayers(options: UnpackOptions): Promise<Unpacked> {
-  return Promise.reject(new FetchImageError("FI_INTERNAL", { message: `cannot unpack into ${options.destination} yet` }));
+  return Promise.reject(
+    new FetchImageError("FI_INTERNAL", { message: `cannot unpack into ${options.destination} yet` }),
+  );
 }
