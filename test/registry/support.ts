@@ -34,5 +34,7 @@ export function sourceAt(
   return { repository: `${registry.host}/${path}`, ...fields };
 }
 
-/** Short enough for a test, long enough for a busy machine to do real work in. */
-export const hasty = { timeouts: { connectMs: 400, headersMs: 400, bodyMs: 400, exchangeMs: 1_500 } } as const;
+/** Short enough for a test, long enough for a busy machine to do real work in. Downloads are tried once. */
+export const hasty = {
+  timeouts: { connectMs: 400, headersMs: 400, bodyMs: 400, exchangeMs: 1_500, downloadPatienceMs: 1 },
+} as const;

@@ -95,7 +95,14 @@ export type {
   SubscriptionMessage,
 } from "./ports/event-log.ts";
 export type { Hash } from "./ports/hash.ts";
-export type { CheckOptions, ImageRegistry, RateLimit, RegistryCheck, Resolution } from "./ports/image-registry.ts";
+export type {
+  CheckOptions,
+  ImageRegistry,
+  RateLimit,
+  RegistryCheck,
+  Resolution,
+  TagCounts,
+} from "./ports/image-registry.ts";
 export { type Logger, silentLogger } from "./ports/logger.ts";
 export type { Policy, PolicyDecision, PolicyQuestion } from "./ports/policy.ts";
 export type { BuildImageRow, BuildRow, ReadModel, ReadModelChanges, ScopeRow, VersionRow } from "./ports/read-model.ts";

@@ -15,6 +15,8 @@ interface RegistryQuestion {
   /** Below the repository: `manifests/1.0`, `blobs/sha256:…`; or a URL of the registry's own that it named itself. */
   readonly path: string | URL;
   readonly accept: string;
+  /** Further ones: `range`, say. They go wherever a redirect leads, so nothing secret. */
+  readonly headers?: { readonly [name: string]: string };
   readonly purpose: Purpose;
   readonly signal: AbortSignal;
 }
@@ -97,7 +99,11 @@ export function createConversation(settings: RegistrySettings): Conversation {
       const answer = await transport.send({
         ...question,
         url,
-        headers: { accept: question.accept, ...(authorization === undefined ? {} : { authorization }) },
+        headers: {
+          ...question.headers,
+          accept: question.accept,
+          ...(authorization === undefined ? {} : { authorization }),
+        },
         trust: target.trust,
         secrets: target.secrets,
       });

@@ -11,10 +11,14 @@ import {
 import { checkTarget } from "./check.ts";
 import { createConversation, type RegistryParts } from "./conversation.ts";
 import { rememberDates } from "./created.ts";
+import { fetchImage, type Pull } from "./fetch-image.ts";
 import { locate, type Target, type Targets } from "./locate.ts";
+import { createPatience } from "./patience.ts";
 import { type FetchArtifactOptions, type FetchedArtifact, pullToLayout } from "./pull-to-layout.ts";
 import { digestExists, resolveTag } from "./resolve.ts";
 import { type RegistryOptions, registrySettings } from "./settings.ts";
+import type { FetchImageOptions, StoredImage } from "./stored-image.ts";
+import { createTagBook } from "./tag-book.ts";
 import { createTrust } from "./transport/certificates.ts";
 import { aborted } from "./transport/deadline.ts";
 
@@ -23,9 +27,19 @@ export interface OciRegistry extends ImageRegistry, AsyncDisposable {
   /** Whether the registry still has the digest: a HEAD by digest. Rejects as `resolve` does. */
   exists(source: RegistryImageSource, digest: Digest, options: { readonly signal: CancelSignal }): Promise<boolean>;
   /**
-   * Pulls the image of a digest, one platform of it, into the store as an OCI image layout. Rejects as `resolve` does,
-   * with `FI_IMAGE_UNKNOWN` on 404 and with `FI_PLATFORM_UNAVAILABLE`, and as the store does.
+   * Brings the image of a digest into the store: one platform of it or all, with its layers or without. A source's
+   * mirror is asked first, and what it cannot give is asked of the registry itself.
+   *
+   * Unlike the other questions this one is tried again by itself, with what came already kept: broken connections,
+   * 408, 429 (obeying `Retry-After`), 500, 502, 503 and 504, as long as `timeouts.downloadPatienceMs` allows (a mirror,
+   * a tenth of it). What it then rejects with is not retryable and says until when the registry is limited
+   * (`details.until`). Only where the registry asked at once for a longer wait than all of that, `retryable` and
+   * `details.retryAfterMs` leave it to a more patient caller.
+   *
+   * Rejects as `resolve` does, with `FI_IMAGE_UNKNOWN` on 404 and with `FI_PLATFORM_UNAVAILABLE`, and as the store does.
    */
+  fetchImage(source: RegistryImageSource, digest: Digest, options: FetchImageOptions): Promise<StoredImage>;
+  /** `fetchImage` of one platform, and an OCI image layout of it. */
   fetchArtifact(source: RegistryImageSource, digest: Digest, options: FetchArtifactOptions): Promise<FetchedArtifact>;
   /** Closes the connections; what is in flight ends with `FI_ABORTED`. */
   close(): Promise<void>;
@@ -38,6 +52,7 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
   const trustOf = createTrust();
   const parts: RegistryParts = { conversation, settings };
   const dates = rememberDates();
+  const book = createTagBook();
 
   return {
     async resolve(source, tag, { signal }) {
@@ -53,7 +68,7 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
       const check = { ...options, rule, dates, onQuestion: () => requests++ };
       const found = await firstThatKnows(
         targetsOf(source, options.signal),
-        (target) => checkTarget(parts, target, check),
+        (target) => checkTarget(parts, target, { ...check, memory: book.of(source, target) }),
         ({ versions }) => versions.length > 0,
       );
       return { ...found, requests };
@@ -64,10 +79,8 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
       );
       return found === true;
     },
-    async fetchArtifact(source, digest, options) {
-      const targets = targetsOf(source, options.signal);
-      return firstThatKnows(targets, (target) => pullToLayout({ ...parts, target, options }, digest));
-    },
+    fetchImage: (source, digest, options) => pull(source, options, (each) => fetchImage(each, digest)),
+    fetchArtifact: (source, digest, options) => pull(source, options, (each) => pullToLayout(each, digest)),
     close: () => conversation.close(),
     [Symbol.asyncDispose]: () => conversation.close(),
   };
@@ -75,6 +88,20 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
   function targetsOf(source: RegistryImageSource, signal: CancelSignal): Targets {
     if (signal.aborted) throw aborted(signal.reason);
     return locate(source, settings, trustOf);
+  }
+
+  async function pull<T>(
+    source: RegistryImageSource,
+    options: FetchImageOptions,
+    from: (pull: Pull) => Promise<T>,
+  ): Promise<T> {
+    const targets = targetsOf(source, options.signal);
+    const { downloadPatienceMs } = settings.timeouts;
+    return firstThatKnows(targets, (target) => {
+      const mirrored = targets[1] !== undefined && target === targets[0];
+      const patience = createPatience(mirrored ? downloadPatienceMs / mirrorShare : downloadPatienceMs, settings);
+      return from({ ...parts, target, mirrored, patience, options });
+    });
   }
 
   // Whatever a mirror cannot answer, the registry itself is asked for, as the resource does it.
@@ -88,12 +115,15 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
       const answer = await ask(first);
       if (knows(answer)) return answer;
     } catch (error) {
-      if (!FetchImageError.is(error) || error.code === "FI_ABORTED") throw error;
+      if (!FetchImageError.is(error) || error.code === "FI_ABORTED" || error.code.startsWith("FI_STORE_")) throw error;
       settings.logger.warn("the registry mirror gave no answer", { mirror: first.domain, code: error.code });
     }
     return ask(second);
   }
 }
+
+// Somebody else can be asked: no need to wait long for a mirror.
+const mirrorShare = 10;
 
 function ruleOf(source: RegistryImageSource): VersionRule {
   const parsed = versionRule(source);

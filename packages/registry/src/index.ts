@@ -1,8 +1,9 @@
 export { type Challenge, parseChallenges } from "./auth/challenge.ts";
 export { createImageRegistry, type OciRegistry } from "./image-registry.ts";
-export type { Platform } from "./manifest.ts";
+export type { Descriptor, Platform } from "./manifest.ts";
 export type { WantedPlatform } from "./platform.ts";
-export type { ArtifactProgress, FetchArtifactOptions, FetchedArtifact } from "./pull-to-layout.ts";
+export type { ArtifactProgress, LayerProgress } from "./pull-progress.ts";
+export type { FetchArtifactOptions, FetchedArtifact } from "./pull-to-layout.ts";
 export { createRegistryImageRunner, type RegistryImageRunnerOptions } from "./registry-image-runner.ts";
 export {
   defaultLimits,
@@ -20,3 +21,4 @@ export {
   type UnpackOptions,
   type UnpackProgress,
 } from "./unpack/unpack-layers.ts";
+export type { FetchImageOptions, StoredImage, StoredManifest } from "./stored-image.ts";

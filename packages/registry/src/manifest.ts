@@ -40,6 +40,7 @@ export type Manifest =
       readonly mediaType: string;
       readonly config: Descriptor;
       readonly layers: readonly Descriptor[];
+      readonly annotations: { readonly [key: string]: string };
     };
 
 /** Whether a media type is one of the four that we accept. */
@@ -89,7 +90,13 @@ export function parseManifest(bytes: Uint8Array, answer: Answer, subject: string
   const [config] = descriptors([body["config"]]) ?? [];
   const layers = descriptors(body["layers"]);
   if (!config || !layers) throw wrong("a manifest whose config or layers are not descriptors");
-  return { kind: "image", mediaType, config, layers };
+  return { kind: "image", mediaType, config, layers, annotations: annotationsOf(body["annotations"]) };
+}
+
+function annotationsOf(value: unknown): { readonly [key: string]: string } {
+  if (!isJsonBody(value)) return {};
+  const texts = Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === "string");
+  return Object.fromEntries(texts);
 }
 
 function impliedType(body: JsonBody): string | undefined {

@@ -1,54 +1,73 @@
 import { type CancelSignal, type Digest, FetchImageError } from "@fetch-image/core";
 import type { RegistryParts } from "./conversation.ts";
 import type { Target } from "./locate.ts";
-import { acceptManifests, digestOf, type Manifest, parseManifest, type Platform } from "./manifest.ts";
+import { acceptManifests, type Descriptor, digestOf, type Manifest, parseManifest, type Platform } from "./manifest.ts";
+import type { Patience } from "./patience.ts";
 import { pickPlatform } from "./platform.ts";
 import { hostOf } from "./resolve.ts";
+import type { StoredManifest } from "./stored-image.ts";
 import { deadline } from "./transport/deadline.ts";
 import { protocolError } from "./transport/refusal.ts";
 
-/** Where manifests are asked for. */
-type Source = RegistryParts & { readonly target: Target };
+/** Where manifests are asked for. Without patience, once. */
+export type ManifestSource = RegistryParts & { readonly target: Target; readonly patience?: Patience };
 
-interface PulledManifest {
-  readonly digest: Digest;
-  readonly bytes: Uint8Array;
+export interface PulledManifest extends StoredManifest {
   readonly manifest: Manifest;
+  /** Of the registry that gave it. */
+  readonly host: string;
 }
 
 /** The manifest of one image, its bytes checked. */
-interface PulledImage extends PulledManifest {
+export interface PulledImage extends PulledManifest {
   readonly manifest: Extract<Manifest, { kind: "image" }>;
   /** What its index says; undefined where there is none, or it says nothing. */
   readonly platform: Platform | undefined;
+  /** From the one that was asked for to the image's own; just that one where there is no index. */
+  readonly path: readonly [PulledManifest, ...PulledManifest[]];
 }
 
 // An index may hold indexes; nobody nests them deeper than this.
-const deepestIndex = 3;
+export const deepestIndex = 3;
 
 /** The image with this digest; where that is an index, the one of it that is for `wanted`. */
 export async function pullImage(
-  source: Source,
+  source: ManifestSource,
   digest: Digest,
   wanted: Platform,
   signal: CancelSignal,
 ): Promise<PulledImage> {
-  let { manifest, ...current } = await pullManifest(source, { digest }, signal);
+  let current = await pullManifest(source, { digest }, signal);
+  const path: [PulledManifest, ...PulledManifest[]] = [current];
   let platform: Platform | undefined;
-  for (let depth = 0; manifest.kind === "index"; depth++) {
-    const subject = `${source.target.name}@${current.digest}`;
-    if (depth === deepestIndex) {
-      throw protocolError(hostOf(source.target), `has an index within an index within an index as ${subject}`);
-    }
-    const child = pickPlatform(manifest.manifests, wanted, subject);
+  for (;;) {
+    const { manifest } = current;
+    if (manifest.kind === "image") return { ...current, manifest, platform, path };
+    if (path.length > deepestIndex) throw tooDeep(source, current.digest);
+    const child = pickPlatform(manifest.manifests, wanted, `${source.target.name}@${current.digest}`);
     platform = child.platform ?? platform;
-    ({ manifest, ...current } = await pullManifest(source, child, signal));
+    current = await pullManifest(source, child, signal);
+    path.push(current);
   }
-  return { ...current, manifest, platform };
 }
 
-async function pullManifest(
-  { conversation, settings, target }: Source,
+export function tooDeep({ target }: ManifestSource, digest: Digest): FetchImageError {
+  const subject = `${target.name}@${digest}`;
+  return protocolError(hostOf(target), `has an index within an index within an index as ${subject}`);
+}
+
+/** The manifest or index with this digest, its bytes checked. */
+export async function pullManifest(
+  source: ManifestSource,
+  wanted: Pick<Descriptor, "digest"> & { readonly size?: number },
+  signal: CancelSignal,
+): Promise<PulledManifest> {
+  const ask = (): Promise<PulledManifest> => askOnce(source, wanted, signal);
+  return source.patience ? source.patience.insist(ask, signal) : ask();
+}
+
+async function askOnce(
+  { conversation, settings, target }: ManifestSource,
   { digest, size }: { readonly digest: Digest; readonly size?: number },
   signal: CancelSignal,
 ): Promise<PulledManifest> {
@@ -64,11 +83,13 @@ async function pullManifest(
   if (answer.status !== 200) throw await conversation.refused(target, answer, subject);
   const bytes = await answer.bytes(settings.limits.manifestBytes, `the manifest ${subject}`);
   const actual = digestOf(bytes, digest);
+  const { host } = answer.url;
   if (actual !== digest || (size !== undefined && bytes.length !== size)) {
     throw new FetchImageError("FI_DIGEST_MISMATCH", {
-      message: `${answer.url.host} answered for ${subject} with ${bytes.length} bytes that hash to ${actual}`,
-      details: { host: answer.url.host, status: answer.status, wanted: digest, actual },
+      message: `${host} answered for ${subject} with ${bytes.length} bytes that hash to ${actual}`,
+      details: { host, status: answer.status, wanted: digest, actual },
     });
   }
-  return { digest, bytes, manifest: parseManifest(bytes, answer, subject) };
+  const manifest = parseManifest(bytes, answer, subject);
+  return { digest, mediaType: manifest.mediaType, size: bytes.length, bytes, manifest, host };
 }

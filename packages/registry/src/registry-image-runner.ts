@@ -19,7 +19,7 @@ import type { OciRegistry } from "./image-registry.ts";
 import { isJsonBody } from "./json-body.ts";
 import { unsupported } from "./locate.ts";
 import { platformText, type WantedPlatform } from "./platform.ts";
-import type { ArtifactProgress } from "./pull-to-layout.ts";
+import type { ArtifactProgress } from "./pull-progress.ts";
 
 export interface RegistryImageRunnerOptions {
   readonly registry: OciRegistry;

@@ -11,6 +11,8 @@ export interface RegistryTimeouts {
   readonly bodyMs: number;
   /** One whole question about a manifest, login included; it ends what trickles for ever. Blobs have no such bound. */
   readonly exchangeMs: number;
+  /** How long the download of one image puts up with failing and refused requests, the waiting between them included. */
+  readonly downloadPatienceMs: number;
 }
 
 /** Bytes and counts that a registry cannot exceed, whatever it sends. */
@@ -55,7 +57,10 @@ export interface RegistryOptions {
   /** Default: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` of the environment. */
   readonly proxy?: ProxySettings;
   readonly userAgent?: string;
-  readonly clock?: Pick<Clock, "now">;
+  /** Default: the machine's own time. `after` is for the waiting between two tries of a download. */
+  readonly clock?: Pick<Clock, "now"> & Partial<Pick<Clock, "after">>;
+  /** At least 0, below 1; spreads the tries of many clients. Default: `Math.random`. */
+  readonly random?: () => number;
   readonly logger?: Logger;
 }
 
@@ -67,6 +72,8 @@ export interface RegistrySettings {
   readonly proxy: ProxySettings;
   readonly userAgent: string;
   readonly now: () => number;
+  readonly after: Clock["after"];
+  readonly random: () => number;
   readonly logger: Logger;
 }
 
@@ -75,6 +82,7 @@ export const defaultTimeouts: RegistryTimeouts = {
   headersMs: 30_000,
   bodyMs: 30_000,
   exchangeMs: 60_000,
+  downloadPatienceMs: 5 * 60_000,
 };
 
 export const defaultLimits: RegistryLimits = {
@@ -105,8 +113,16 @@ export function registrySettings(options: RegistryOptions): RegistrySettings {
     proxy: usableProxy(options.proxy ?? proxyOfEnvironment()),
     userAgent: options.userAgent ?? "fetch-image",
     now: () => (options.clock ?? Date).now(),
+    after: (ms, callback) => (options.clock?.after ?? systemTimer)(ms, callback),
+    random: options.random ?? Math.random,
     logger: options.logger ?? silentLogger,
   };
+}
+
+// Somebody waits for it: it keeps the process alive.
+function systemTimer(ms: number, callback: () => void): () => void {
+  const timer = setTimeout(callback, ms);
+  return () => clearTimeout(timer);
 }
 
 function positive<T extends object>(group: string, defaults: T, given: Partial<T> | undefined): T {

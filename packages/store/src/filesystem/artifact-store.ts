@@ -32,7 +32,7 @@ export function createFileArtifactStore({ directory }: FileArtifactStoreOptions)
     put: (digest, bytes, options) =>
       withStoreErrors(root, async () => {
         await (swept ??= sweep(root));
-        await put(root, digest, bytes, options);
+        await put(root, digest, typeof bytes === "function" ? bytes(0) : bytes, options);
       }),
     read: (digest) => read(root, digest),
     layout: (manifest) => withStoreErrors(root, () => makeLayout(root, manifest)),
