@@ -68,7 +68,8 @@ export function registryTarget(name: string, material: Pick<FuzzTarget, "seeds" 
   };
 }
 
-const timeouts = { connectMs: 5000, headersMs: 5000, bodyMs: 5000, exchangeMs: 10_000 };
+// Nothing is asked twice: what is looked for is there in the first answer.
+const timeouts = { connectMs: 5000, headersMs: 5000, bodyMs: 5000, exchangeMs: 10_000, downloadPatienceMs: 1 };
 const limits = { tagPages: 5, tagListBytes: 200_000 };
 
 function replaced(bytes: Uint8Array, from: string, to: string): Uint8Array {
