@@ -2,7 +2,7 @@ import { createImageRegistry } from "@fetch-image/registry";
 import { request } from "undici";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type DockerRegistry, dockerRegistryMissing, startDockerRegistry } from "../support/docker-registry.ts";
-import { patient, sourceAt } from "./support.ts";
+import { failureOf, patient, sourceAt } from "./support.ts";
 
 const missing = dockerRegistryMissing();
 
@@ -50,8 +50,24 @@ describe.skipIf(missing)(`a check at Debian's docker-registry${missing ? ` (${mi
     expect(byAge.versions).toEqual(versions("1.2.0", "latest", "nightly"));
   });
 
-  test("of a repository that it does not know finds nothing", async () => {
-    const found = await registry.check(sourceAt(peer, "acme/none"), patient);
-    expect(found).toEqual({ versions: [], rejected: [], via: "GET", host: peer.host, status: 404, requests: 1 });
+  test("of a repository that it does not know fails where it lists tags, and finds nothing where it has one", async () => {
+    expect(await failureOf(registry.check(sourceAt(peer, "acme/none"), patient))).toMatchObject({
+      code: "FI_IMAGE_UNKNOWN",
+      details: { status: 404, registryCode: "NAME_UNKNOWN" },
+    });
+    const one = await registry.check(sourceAt(peer, "acme/none", { tag: "1" }), patient);
+    expect(one).toMatchObject({ versions: [], via: "HEAD", status: 404, requests: 1 });
+  });
+
+  test("is not spared anything by what it says of its answers: a list has no ETag, and a HEAD has no body to leave out", async () => {
+    const list = await request(`${peer.origin}/v2/acme/app/tags/list`);
+    await list.body.dump();
+    expect(list.headers["etag"]).toBeUndefined();
+    const accept = "application/vnd.oci.image.manifest.v1+json";
+    const head = (headers: Record<string, string>) =>
+      request(`${peer.origin}/v2/acme/app/manifests/1.9.0`, { method: "HEAD", headers: { accept, ...headers } });
+    const etag = (await head({})).headers["etag"];
+    expect(etag).toBe(`"${digests.get("1.9.0")}"`);
+    expect((await head({ "if-none-match": String(etag) })).statusCode).toBe(304);
   });
 });

@@ -42,6 +42,9 @@ test("a check over HTTP answers as the rule does that is told everything at once
       expect(found.requests).toBe(peer.requests.length);
       const heads = peer.requests.filter(({ method }) => method === "HEAD").map(({ path }) => path);
       expect(new Set(heads).size).toBe(heads.length);
+      const newest = await registry.check(sourceAt(peer, name, source), { ...patient, cursor, want: "newest" });
+      expect(newest.versions).toEqual(expected.versions.slice(-1));
+      expect(newest.requests).toBeLessThanOrEqual(found.requests);
       peer.clearFaults();
     }),
     { seed: seedFromEnv(), numRuns: 60 },

@@ -298,10 +298,14 @@ describe("what is no list of tags", () => {
     expect(FetchImageError.is(error)).toBe(true);
   });
 
-  test("an unknown repository has no tags, but no page of a known one may be missing", async () => {
+  test("an unknown repository fails the check, as it does the resource's, and so does a page that is missing", async () => {
     const unknown = [404, {}, '{"errors":[{"code":"NAME_UNKNOWN","message":"unknown"}]}'] as const;
     peer.answerNext("GET", list, ...unknown);
-    expect(await check()).toMatchObject({ versions: [], rejected: [], status: 404, requests: 1 });
+    expect(await failureOf(check())).toMatchObject({
+      code: "FI_IMAGE_UNKNOWN",
+      message: expect.stringContaining("the tags of"),
+      details: { host: peer.host, status: 404, registryCode: "NAME_UNKNOWN" },
+    });
     peer.answerNext("GET", list, ...page(["1"], "<?p=2>; rel=next"));
     peer.answerNext("GET", list, ...unknown);
     expect((await failureOf(check())).code).toBe("FI_IMAGE_UNKNOWN");

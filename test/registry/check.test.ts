@@ -151,9 +151,13 @@ describe("a check of semver tags", () => {
 
   test("of a repository without any finds nothing, by the word of the list", async () => {
     await fill("acme/app", "nightly:a");
-    const list = { versions: [], via: "GET", host: peer.host, requests: 1 };
-    expect(await check()).toMatchObject({ ...list, status: 200 });
-    expect(await registry.check(sourceAt(peer, "acme/none"), patient)).toEqual({ ...list, rejected: [], status: 404 });
+    const list = { versions: [], via: "GET", host: peer.host, status: 200, requests: 1 };
+    const among = { by: "semver", listed: 1, candidates: 0, asked: 0 };
+    expect(await check()).toEqual({
+      ...list,
+      rejected: [{ candidate: "nightly", reason: "it is not a version" }],
+      among,
+    });
   });
 });
 

@@ -4,10 +4,12 @@ import {
   FetchImageError,
   isDigest,
   nextCheckStep,
+  type RateLimit,
   type RegistryCheck,
   type Rejected,
   type RepositoryFacts,
   showText,
+  type TagCounts,
   type VersionRule,
 } from "@fetch-image/core";
 import type { Conversation, RegistryParts } from "./conversation.ts";
@@ -15,6 +17,7 @@ import { type CreationDates, createdOf } from "./created.ts";
 import { inParallel } from "./in-parallel.ts";
 import { listTags } from "./list-tags.ts";
 import type { Target } from "./locate.ts";
+import type { TagMemory } from "./tag-book.ts";
 import { digestExists, type Evidence, resolveTag } from "./resolve.ts";
 import { unlessAborted } from "./transport/deadline.ts";
 import { type Secrets, withoutSecrets } from "./transport/redact.ts";
@@ -23,6 +26,8 @@ interface TargetCheck extends CheckOptions {
   readonly rule: VersionRule;
   /** What earlier checks found out: a digest's image is always of the same time. */
   readonly dates: CreationDates;
+  /** Of this target, for the source. */
+  readonly memory: TagMemory;
   readonly onQuestion: () => void;
 }
 
@@ -43,31 +48,42 @@ export async function checkTarget(
 async function askAndDecide(
   { settings, conversation }: RegistryParts,
   target: Target,
-  { rule, cursor, known, signal, dates, onQuestion }: TargetCheck,
+  check: TargetCheck,
 ): Promise<Omit<RegistryCheck, "requests">> {
+  const { rule, cursor, want, previous, signal, dates, memory, onQuestion } = check;
   const parts = { settings, conversation: untilLimited(conversation, onQuestion) };
-  const digests = new Map<string, Digest | "absent">(rule.mode === "tag" ? [] : known);
+  const since = check.recallMs === undefined ? Number.POSITIVE_INFINITY : settings.now() - check.recallMs;
+  const recalled = rule.mode === "tag" ? undefined : memory.recall(since);
+  const digests = new Map<string, Digest | "absent">(rule.mode === "tag" ? [] : check.known);
+  if (want !== "newest") {
+    for (const [tag, { digest, recent }] of recalled ?? []) if (recent && !digests.has(tag)) digests.set(tag, digest);
+  }
   const present = new Map<Digest, boolean>();
   const created = new Map<Digest, string | undefined>();
-  let facts: RepositoryFacts = { digests, present, created };
+  let facts: RepositoryFacts = { digests, present, created, ...(recalled && { recalled }) };
 
   const toldBy = new Map<string, Evidence>();
   let latest: Evidence | undefined;
+  let rateLimit: RateLimit | undefined;
   const each = { width: settings.limits.concurrentQuestions, signal };
   for (;;) {
-    const step = nextCheckStep(rule, { cursor, facts });
+    const step = nextCheckStep(rule, { cursor, facts, want, previous });
     switch (step.next) {
       case "list-tags": {
         const list = await listTags(parts, target, signal);
         latest = list.evidence;
+        rateLimit = latest.rateLimit ?? rateLimit;
         facts = { ...facts, tags: list.tags };
+        memory.keepOnly(list.tags);
         break;
       }
       case "resolve-tags":
         await inParallel(step.tags, each, async (tag, ended) => {
-          const { digest, evidence } = await resolveTag(parts, target, tag, ended);
-          digests.set(tag, digest ?? "absent");
+          const { digest = "absent", evidence } = await resolveTag(parts, target, tag, ended);
+          digests.set(tag, digest);
           toldBy.set(tag, evidence);
+          rateLimit = evidence.rateLimit ?? rateLimit;
+          if (rule.mode !== "tag") memory.learn(tag, digest, settings.now());
         });
         break;
       case "probe-digest":
@@ -81,14 +97,23 @@ async function askAndDecide(
       case "fail":
         throw step.error;
       case "answer": {
-        const { versions, rejected } = step;
+        const { versions, rejected, candidates } = step;
         const newest = rule.mode === "tag" ? rule.tag : versions.at(-1)?.tag;
         const evidence = toldBy.get(newest ?? "") ?? latest;
         if (!evidence) throw new FetchImageError("FI_INTERNAL", { message: `${target.name} was not asked` });
-        return { versions, rejected, ...evidence };
+        const among = countsOf(rule, { listed: facts.tags?.length, candidates, asked: toldBy.size });
+        return { versions, rejected, ...evidence, ...(rateLimit && { rateLimit }), ...(among && { among }) };
       }
     }
   }
+}
+
+function countsOf(
+  rule: VersionRule,
+  { listed, ...counts }: Omit<TagCounts, "by" | "listed"> & { readonly listed: number | undefined },
+): TagCounts | undefined {
+  if (rule.mode === "tag" || listed === undefined) return undefined;
+  return { by: rule.mode === "tag_regex" && rule.byCreation ? "created_at_sort" : rule.mode, listed, ...counts };
 }
 
 // At once, and not only when the refusal has been read to its end: what is asked meanwhile never starts.

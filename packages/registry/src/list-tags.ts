@@ -20,9 +20,10 @@ interface TagList {
 const pageSize = 1000;
 
 /**
- * Every tag of the repository (OCI distribution-spec, "Listing Tags"); none where the registry answers `NAME_UNKNOWN`.
- * Rejects with `FI_ANSWER_TOO_LARGE` beyond the limits, with `FI_REGISTRY_PROTOCOL` for what is no list of tags or leads
- * back to a page that was read, and with `FI_REGISTRY_UNTRUSTED` for a page that is on another origin.
+ * Every tag of the repository (OCI distribution-spec, "Listing Tags"). Rejects with `FI_IMAGE_UNKNOWN` where the registry
+ * knows no such repository (registry-image-resource fails there, too), with `FI_ANSWER_TOO_LARGE` beyond the limits,
+ * with `FI_REGISTRY_PROTOCOL` for what is no list of tags or leads back to a page that was read, and with
+ * `FI_REGISTRY_UNTRUSTED` for a page that is on another origin.
  */
 export async function listTags(parts: RegistryParts, target: Target, cancel: CancelSignal): Promise<TagList> {
   const { limits } = parts.settings;
@@ -69,12 +70,7 @@ async function readPage(
     signal: limit.signal,
   });
   const { url } = answer;
-  if (answer.status !== 200) {
-    const error = await conversation.refused(target, answer, subject);
-    const isFirst = typeof path === "string";
-    if (!isFirst || answer.status !== 404 || error.details["registryCode"] !== "NAME_UNKNOWN") throw error;
-    return { tags: [], url, next: undefined, bytes: 0, evidence: evidence(answer) };
-  }
+  if (answer.status !== 200) throw await conversation.refused(target, answer, subject);
   const body = await answer.bytes(left, typeof path === "string" ? subject : `the rest of ${subject}`);
   const tags = tagsIn(body, answer, subject);
   return { tags, url, next: nextPage(answer, subject), bytes: body.length, evidence: evidence(answer) };

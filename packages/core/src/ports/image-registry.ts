@@ -2,7 +2,7 @@ import type { Rejected } from "../facts/facts.ts";
 import type { Digest } from "../image/digest.ts";
 import type { JsonObject } from "../json.ts";
 import type { RegistryImageSource } from "../source/registry-image-source.ts";
-import type { TaggedDigest, VersionCursor } from "../version/check-step.ts";
+import type { TaggedDigest, VersionCursor, WantedVersions } from "../version/check-step.ts";
 import type { CancelSignal } from "./cancel-signal.ts";
 
 /** What a registry said of its rate limit (`ratelimit-limit: 100;w=21600`, `ratelimit-remaining: 76;w=21600`). */
@@ -25,9 +25,20 @@ export interface Resolution {
   readonly repository?: string;
 }
 
+/** How many tags a check looked at. */
+export interface TagCounts {
+  /** How the newest is told among them. */
+  readonly by: "semver" | "tag_regex" | "created_at_sort";
+  readonly listed: number;
+  /** Let in by the source's rule. */
+  readonly candidates: number;
+  /** Whose digest was asked for in this check. */
+  readonly asked: number;
+}
+
 /** What a check found, and how it became known. */
 export interface RegistryCheck {
-  /** Oldest first; none where nothing is found. */
+  /** Oldest first; none where nothing is found. At most one where only the newest was wanted. */
   readonly versions: readonly TaggedDigest[];
   /** As `nextCheckStep` tells it, 20 at most: where there are more, the last one says how many. */
   readonly rejected: readonly Rejected[];
@@ -38,7 +49,10 @@ export interface RegistryCheck {
   readonly via: "HEAD" | "GET";
   readonly host: string;
   readonly status: number;
+  /** As the last answer told it that told one. */
   readonly rateLimit?: RateLimit;
+  /** Absent where the source has a tag. */
+  readonly among?: TagCounts;
   /**
    * Canonical, without tag: what to pull from, where it is not what the source says. ECR's host holds the account, which
    * the login tells.
@@ -53,6 +67,18 @@ export interface CheckOptions {
   readonly cursor?: VersionCursor | undefined;
   /** Digests of tags that need not be asked for. A source with a `tag` has none: whether it moved is the question. */
   readonly known?: ReadonlyMap<string, Digest> | undefined;
+  /** Default: all. `newest` gives the last of them alone, and costs as few questions as that can be told from. */
+  readonly want?: WantedVersions | undefined;
+  /**
+   * For `newest`: the newest version as a check of this very source found it before. While it has its digest, tags up to
+   * it are taken to have theirs, as the resource takes those up to its cursor (VERSION-RULES.md, "The newest alone").
+   */
+  readonly previous?: VersionCursor | undefined;
+  /**
+   * Digests that this client learned no longer ago are not asked for again, whoever of the same identity asked; the
+   * newest's own always is. Default: everything is asked for. Of no effect on a source with a `tag`.
+   */
+  readonly recallMs?: number | undefined;
   readonly signal: CancelSignal;
 }
 
@@ -92,8 +118,8 @@ export interface ImageRegistry {
    * HEAD (as in `resolve`) for each tag that may be a version and is not known, and with `created_at_sort` the manifest
    * and config of each digest. A mirror that fails or finds nothing leaves the answer to the registry itself.
    *
-   * A repository that the registry does not know has no versions. Any other failure of one question is the check's: it
-   * starts no more questions. Rejects as `resolve` does; besides with `FI_SOURCE_INVALID` and `FI_SOURCE_UNSUPPORTED`
+   * A failure of one question is the check's: it starts no more questions. So is a list of tags that the registry
+   * refuses, be it that it knows no such repository (`FI_IMAGE_UNKNOWN`). Rejects as `resolve` does; besides with `FI_SOURCE_INVALID` and `FI_SOURCE_UNSUPPORTED`
    * naming the field, with `FI_REGISTRY_UNTRUSTED` where the next page of tags is on another origin, and for
    * `created_at_sort` with `FI_IMAGE_UNKNOWN` and `FI_PLATFORM_UNAVAILABLE`.
    */
