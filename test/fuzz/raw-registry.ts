@@ -6,6 +6,7 @@ export interface RawRequest {
   /** The request target as it was sent. */
   readonly target: string;
   readonly authorization: string | undefined;
+  readonly range: string | undefined;
 }
 
 /** A server that may answer anything at all, also what is no HTTP. */
@@ -37,8 +38,8 @@ function readRequest(socket: Socket, onRequest: (request: RawRequest) => void): 
     if (!head.includes("\r\n\r\n")) return;
     socket.off("data", read);
     const [method = "", target = ""] = (head.split("\r\n", 1)[0] ?? "").split(" ");
-    const authorization = /^authorization: (.*)$/im.exec(head)?.[1]?.trim();
-    onRequest({ method, target, authorization });
+    const header = (name: string) => new RegExp(`^${name}: (.*)$`, "im").exec(head)?.[1]?.trim();
+    onRequest({ method, target, authorization: header("authorization"), range: header("range") });
   };
   socket.on("data", read);
 }

@@ -42,7 +42,47 @@ const urlWords = [
 
 const { signal }: { readonly signal: CancelSignal } = new AbortController();
 
+const layer = Buffer.from("0123456789abcdef".repeat(4));
+const layered = JSON.stringify({
+  schemaVersion: 2,
+  mediaType: manifestType,
+  config,
+  layers: [{ mediaType: "application/vnd.oci.image.layer.v1.tar", digest: digestOf(layer), size: layer.length }],
+});
+const rest = rawAnswer(206, ['etag: "e"', "content-range: bytes 10-63/64"], layer.subarray(10));
+
 export const registryTargets: readonly FuzzTarget[] = [
+  registryTarget(
+    "range",
+    {
+      seeds: [rest, rawAnswer(200, ['etag: "e"'], layer), rawAnswer(416, ["content-range: bytes */64"])],
+      words: [
+        "bytes ",
+        "0-63/64",
+        "10-9/64",
+        "-",
+        "/*",
+        "9".repeat(16),
+        "content-length: 5\r\n",
+        'etag: W/"x"\r\n',
+        "\r\n",
+      ],
+    },
+    {
+      answer({ target: path, range }, input) {
+        if (path.includes(digestOf(layered))) return rawAnswer(200, [`content-type: ${manifestType}`], layered);
+        if (path.includes(digest)) return rawAnswer(200, [], "{}");
+        if (!path.includes(digestOf(layer))) return undefined;
+        // The first answer breaks off: the rest is asked for.
+        return range === undefined ? rawAnswer(200, ['etag: "e"'], layer).subarray(0, -54) : input;
+      },
+      async ask(registry) {
+        const store = memoryArtifacts();
+        await registry.fetchImage(source, digestOf(layered), { store, signal, platform: { os: "linux" } });
+        must(store.blobs.get(digestOf(layer))?.equals(layer) === true, "it keeps other bytes");
+      },
+    },
+  ),
   registryTarget(
     "manifest",
     { seeds: texts(manifest, index), words: jsonWords },
