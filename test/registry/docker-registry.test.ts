@@ -7,6 +7,7 @@ import { failureOf, patient, sourceAt } from "./support.ts";
 
 const platforms = ["linux/amd64", "linux/arm64"];
 const alice = { username: "alice", password: "s3cret" };
+const anyManifest = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
 const missing = dockerRegistryMissing();
 
 describe.skipIf(missing)(`Debian's docker-registry, open${missing ? ` (${missing})` : ""}`, () => {
@@ -63,6 +64,23 @@ describe.skipIf(missing)(`Debian's docker-registry, open${missing ? ` (${missing
     const careless = await carelessly("traps/schema2/manifests/1");
     expect(careless.digest).not.toBe(digest);
     expect(await registry.resolve(sourceAt(peer, "traps/schema2"), "1", patient)).toMatchObject({ digest });
+  });
+
+  test("gives the rest of a blob for a range, and nothing new of a manifest whose ETag is known", async () => {
+    const { digest } = await peer.push("parts:1");
+    const manifest = await request(`${peer.origin}/v2/parts/manifests/${digest}`, { headers: { accept: anyManifest } });
+    const { etag } = manifest.headers;
+    const { layers } = (await manifest.body.json()) as { readonly layers: readonly { digest: string; size: number }[] };
+    const [{ digest: layer, size } = { digest: "", size: 0 }] = layers;
+    const rest = await request(`${peer.origin}/v2/parts/blobs/${layer}`, { headers: { range: `bytes=${size - 5}-` } });
+    expect(rest.statusCode).toBe(206);
+    expect(rest.headers["content-range"]).toBe(`bytes ${size - 5}-${size - 1}/${size}`);
+    expect((await rest.body.arrayBuffer()).byteLength).toBe(5);
+    const again = await request(`${peer.origin}/v2/parts/manifests/1`, {
+      headers: { accept: anyManifest, "if-none-match": String(etag) },
+    });
+    await again.body.dump();
+    expect(again.statusCode).toBe(304);
   });
 
   test("knows nothing of what is not there", async () => {
@@ -151,6 +169,26 @@ describe.skipIf(missing)(`Debian's docker-registry with a token server${missing 
       hint: expect.stringContaining(String(peer.tokens?.origin)),
     });
     expect(asked()).toBe(before);
+  });
+
+  test("refuses a password that comes straight to it, which we never send", async () => {
+    const basic = `Basic ${Buffer.from(`${alice.username}:${alice.password}`).toString("base64")}`;
+    const answer = await request(`${peer.origin}/v2/private/app/manifests/1`, { headers: { authorization: basic } });
+    await answer.body.dump();
+    expect(answer.statusCode).toBe(401);
+    expect(await resolveWith(alice)).toBeDefined();
+  });
+
+  test("takes one token for several repositories", async () => {
+    if (!peer.tokens) throw new Error("this set-up has a token server");
+    await peer.push("private/other:1");
+    try {
+      peer.tokens.behaviour = { grants: ["repository:private/app:pull", "repository:private/other:pull"] };
+      expect(await resolveWith(alice)).toMatchObject({ via: "HEAD" });
+      expect(await resolveWith(alice, "private/other")).toMatchObject({ via: "HEAD" });
+    } finally {
+      peer.tokens.behaviour = {};
+    }
   });
 
   test("is asked for one token by many who come at once, and for none later", async () => {
