@@ -4,6 +4,8 @@ import { createHash } from "node:crypto";
 export interface Credential {
   readonly username: string;
   readonly password: string;
+  /** A token server is given this instead of both, for tokens (OAuth 2.0 `refresh_token`). */
+  readonly identityToken?: string;
   /** `Basic …`, as it goes into a header. */
   readonly basic: string;
   /** Tells one credential from another without being one. */
@@ -17,6 +19,15 @@ export function credentialOf(login: {
 }): Credential | undefined {
   const { username, password } = login;
   if (!username || !password) return undefined;
+  return credential(username, password);
+}
+
+/** An identity token, as `docker login` keeps it for registries that give one. */
+export function identityTokenCredential(username: string, identityToken: string): Credential {
+  return { ...credential(username, identityToken), identityToken };
+}
+
+function credential(username: string, password: string): Credential {
   return {
     username,
     password,

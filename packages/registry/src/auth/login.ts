@@ -68,7 +68,8 @@ export function createLogins(parts: { transport: Transport; settings: RegistrySe
         return true;
       }
       const basic = challenges.some(({ scheme }) => scheme === "basic");
-      if (!basic || !asker.credential || sent === asker.credential.basic) return false;
+      if (!basic || !asker.credential || asker.credential.identityToken !== undefined) return false;
+      if (sent === asker.credential.basic) return false;
       remember(methods, keyOf(asker), { kind: "basic" });
       return true;
     },

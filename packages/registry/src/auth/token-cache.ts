@@ -5,25 +5,25 @@ export interface Token {
   readonly freshUntil: number;
 }
 
-export interface TokenCache {
+export interface TokenCache<T extends Token = Token> {
   /** The token under this key; `fetch` is called when there is none that is fresh, once for all who ask meanwhile. */
-  get(key: string, fetch: () => Promise<Token>): Promise<Token>;
+  get(key: string, fetch: () => Promise<T>): Promise<T>;
   /** Forgets a token that a registry refused, unless a newer one has taken its place. */
   forget(key: string, value: string): void;
 }
 
-interface Entry {
-  readonly pending: Promise<Token>;
-  token?: Token;
+interface Entry<T extends Token> {
+  readonly pending: Promise<T>;
+  token?: T;
 }
 
-export function createTokenCache(now: () => number): TokenCache {
-  const entries = new Map<string, Entry>();
+export function createTokenCache<T extends Token = Token>(now: () => number): TokenCache<T> {
+  const entries = new Map<string, Entry<T>>();
   return {
     get(key, fetch) {
       const known = entries.get(key);
       if (known && (!known.token || known.token.freshUntil > now())) return known.pending;
-      const entry: Entry = {
+      const entry: Entry<T> = {
         pending: fetch().then(
           (token) => (entry.token = token),
           (error: unknown) => {
@@ -48,7 +48,7 @@ export function createTokenCache(now: () => number): TokenCache {
 const maxTokens = 1000;
 
 /** Makes room: a token that has ended, else the one that was fetched longest ago. */
-function dropOne(entries: Map<string, Entry>, now: number): void {
+function dropOne(entries: Map<string, Entry<Token>>, now: number): void {
   let [victim] = entries.keys();
   for (const [key, { token }] of entries) {
     if (!token || token.freshUntil > now) continue;

@@ -6,7 +6,7 @@ import type { Guard } from "../transport/guard.ts";
 import { nextHop } from "../transport/redirect.ts";
 import type { Secrets } from "../transport/redact.ts";
 import { protocolError, refusal, type RefusalContext } from "../transport/refusal.ts";
-import type { Answer, Transport } from "../transport/transport.ts";
+import type { Answer, Method, Transport } from "../transport/transport.ts";
 import type { Credential } from "./credential.ts";
 import type { Token } from "./token-cache.ts";
 
@@ -24,7 +24,8 @@ export interface TokenQuestion {
 
 /**
  * Asks a token server for a token (distribution project, "Token Authentication Specification"): GET with one `scope`
- * parameter per scope, the realm's own query kept. Runs on a clock of its own, since several askers may wait for it.
+ * parameter per scope, the realm's own query kept; for an identity token the POST of its "OAuth2 Token Authentication",
+ * which follows no redirect. Runs on a clock of its own, since several askers may wait for it.
  */
 export async function fetchToken(
   question: TokenQuestion,
@@ -32,6 +33,19 @@ export async function fetchToken(
 ): Promise<Token> {
   const { realm, secrets, credential } = question;
   using limit = deadline(undefined, { ms: settings.timeouts.exchangeMs, host: realm.host });
+  if (credential?.identityToken !== undefined) {
+    const answer = await transport.send({
+      method: "POST",
+      url: realm,
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+      body: refreshForm(question, credential.identityToken),
+      trust: question.trust,
+      purpose: "api",
+      signal: limit.signal,
+      secrets,
+    });
+    return readToken(answer, question, settings);
+  }
   let url = tokenUrl(question);
   for (let hops = 0; ; hops++) {
     const answer = await transport.send({
@@ -57,7 +71,17 @@ function tokenUrl({ realm, service, scopes }: TokenQuestion): URL {
   return url;
 }
 
-async function readToken(answer: Answer, question: TokenQuestion, settings: RegistrySettings): Promise<Token> {
+function refreshForm({ service, scopes }: TokenQuestion, identityToken: string): string {
+  return new URLSearchParams({
+    grant_type: "refresh_token",
+    service: service ?? "",
+    client_id: "fetch-image",
+    scope: scopes.join(" "),
+    refresh_token: identityToken,
+  }).toString();
+}
+
+async function readToken(answer: Answer<Method>, question: TokenQuestion, settings: RegistrySettings): Promise<Token> {
   const { secrets, registry } = question;
   const host = answer.url.host;
   if (answer.status !== 200) {

@@ -18,6 +18,18 @@ const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8);
 loopback.addAddress("::1", "ipv6");
 
+/**
+ * 169.254.0.0/16, and the address on which Amazon's machines answer on IPv6: a cloud tells a machine there who it is. A
+ * proxy that was asked instead would tell who the proxy is.
+ */
+export function isMetadataService(hostname: string): boolean {
+  return isIn(metadataServices, hostname);
+}
+
+const metadataServices = new BlockList();
+metadataServices.addSubnet("169.254.0.0", 16);
+metadataServices.addAddress("fd00:ec2::254", "ipv6");
+
 // IANA's special-purpose address registries (RFC 6890), as far as a request could reach something there.
 const inward = new BlockList();
 for (const [network, prefix] of [

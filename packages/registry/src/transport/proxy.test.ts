@@ -20,6 +20,12 @@ describe("proxyFor", () => {
     }
   });
 
+  test("never asks a cloud's metadata service by way of another machine, which would get its own identity", () => {
+    for (const url of ["http://169.254.169.254/latest", "http://169.254.170.2", "http://[fd00:ec2::254]/"]) {
+      expect(asked(url)).toBeUndefined();
+    }
+  });
+
   test.each([
     ["*", "https://ghcr.io"],
     ["ghcr.io", "https://ghcr.io"],

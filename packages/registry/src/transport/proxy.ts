@@ -1,15 +1,15 @@
 import { BlockList, isIP } from "node:net";
 import type { ProxySettings } from "../settings.ts";
-import { isLoopback } from "./address.ts";
+import { isLoopback, isMetadataService } from "./address.ts";
 
 /**
  * The proxy through which `url` is asked, if any. Go's rules (golang.org/x/net/http/httpproxy), which Concourse's own
- * resource follows: never for loopback; https only by HTTPS_PROXY; in NO_PROXY a domain covers its subdomains,
+ * resource follows: never for loopback, nor, beyond Go's, for a cloud's metadata service; https only by HTTPS_PROXY; in NO_PROXY a domain covers its subdomains,
  * `.domain` only those, and IP addresses, CIDR blocks, ports and `*` are understood.
  */
 export function proxyFor(url: URL, settings: ProxySettings): string | undefined {
   const proxy = url.protocol === "https:" ? settings.httpsProxy : settings.httpProxy;
-  if (!proxy || isLoopback(url.hostname)) return undefined;
+  if (!proxy || isLoopback(url.hostname) || isMetadataService(url.hostname)) return undefined;
   return isExempt(url, settings.noProxy ?? "") ? undefined : proxyUrl(proxy);
 }
 

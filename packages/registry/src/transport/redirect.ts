@@ -1,7 +1,7 @@
 import { FetchImageError } from "@fetch-image/core";
 import type { Guard } from "./guard.ts";
 import { single } from "./headers.ts";
-import type { Answer } from "./transport.ts";
+import type { Answer, Method } from "./transport.ts";
 
 /**
  * Where a redirect leads, vetted; undefined when the answer is none that can be followed. The caller decides what to
@@ -9,7 +9,7 @@ import type { Answer } from "./transport.ts";
  * Throws `FI_REGISTRY_UNTRUSTED`, and `FI_REGISTRY_PROTOCOL` after `max` hops.
  */
 export function nextHop(
-  answer: Answer,
+  answer: Answer<Method>,
   registry: URL,
   { hops, max, guard }: { readonly hops: number; readonly max: number; readonly guard: Guard },
 ): URL | undefined {

@@ -3,7 +3,7 @@ import { isJsonBody, type JsonBody, parseJsonBody } from "../json-body.ts";
 import { single } from "./headers.ts";
 import { rateLimitOf, retryAfterMs } from "./rate-limit.ts";
 import type { Secrets } from "./redact.ts";
-import type { Answer } from "./transport.ts";
+import type { Answer, Method } from "./transport.ts";
 
 export interface RefusalContext {
   /** What was asked for, in words: `acme/app:1`. */
@@ -16,7 +16,7 @@ export interface RefusalContext {
 }
 
 /** The error that an answer other than success stands for. Reads a little of its body, to quote the registry's words. */
-export async function refusal(answer: Answer, context: RefusalContext): Promise<FetchImageError> {
+export async function refusal(answer: Answer<Method>, context: RefusalContext): Promise<FetchImageError> {
   const { status, url, headers } = answer;
   const wait = retryAfterMs(headers, context.now);
   const { words, registryCode } = await wordsOf(answer, context);
@@ -41,7 +41,7 @@ export function protocolError(host: string, says: string, details: { status?: nu
 }
 
 function meaningOf(
-  { status, headers }: Answer,
+  { status, headers }: Answer<Method>,
   wait: number | undefined,
 ): { code: FetchImageErrorCode; says: string; hint?: string } {
   const later = wait === undefined ? "" : `, try again in ${Math.ceil(wait / 1000)} s`;
@@ -63,7 +63,7 @@ const proxyLogin = "Put them into HTTP_PROXY or HTTPS_PROXY: http://user:passwor
 
 // `{"errors":[{"code":"DENIED","message":"…"}]}` (OCI distribution-spec, "Error Codes"); token servers say `details`.
 async function wordsOf(
-  answer: Answer,
+  answer: Answer<Method>,
   { secrets, errorBytes }: RefusalContext,
 ): Promise<{ readonly words?: string; readonly registryCode?: string }> {
   const text = await answer.start(errorBytes);

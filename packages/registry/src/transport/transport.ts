@@ -8,18 +8,22 @@ import { contentLengthOf, type Headers } from "./headers.ts";
 import type { Secrets } from "./redact.ts";
 import { tooLarge } from "./refusal.ts";
 
-interface Question {
-  readonly method: "HEAD" | "GET";
+/** Registries are read with the first two; who gives out logins may want the third. */
+export type Method = "HEAD" | "GET" | "POST";
+
+interface Question<M extends Method> {
+  readonly method: M;
   readonly url: URL;
   readonly headers: { readonly [name: string]: string };
+  readonly body?: string | Uint8Array;
   readonly trust: TrustedRoots | undefined;
   readonly purpose: Purpose;
   readonly signal: AbortSignal;
   readonly secrets: Secrets;
 }
 
-export interface Answer {
-  readonly method: "HEAD" | "GET";
+export interface Answer<M extends Method = "HEAD" | "GET"> {
+  readonly method: M;
   readonly url: URL;
   readonly status: number;
   readonly headers: Headers;
@@ -35,7 +39,7 @@ export interface Answer {
 
 export interface Transport {
   /** One HTTP exchange: no redirects, no login, no retry but one on a connection that went stale while idle. */
-  send(question: Question): Promise<Answer>;
+  send<M extends Method>(question: Question<M>): Promise<Answer<M>>;
   /** Ends what is in flight with `FI_ABORTED`. */
   close(): Promise<void>;
 }
@@ -63,7 +67,7 @@ export function createTransport(settings: RegistrySettings): Transport {
     },
   };
 
-  async function exchange(question: Question): Promise<Dispatcher.ResponseData> {
+  async function exchange(question: Question<Method>): Promise<Dispatcher.ResponseData> {
     try {
       return await dispatch(question);
     } catch (error) {
@@ -77,11 +81,12 @@ export function createTransport(settings: RegistrySettings): Transport {
     }
   }
 
-  async function dispatch(question: Question): Promise<Dispatcher.ResponseData> {
-    const { method, url, headers, trust, purpose, signal } = question;
+  async function dispatch(question: Question<Method>): Promise<Dispatcher.ResponseData> {
+    const { method, url, headers, body, trust, purpose, signal } = question;
     const answer = request(url, {
       method,
-      headers: { ...headers, "user-agent": settings.userAgent },
+      headers: { "user-agent": settings.userAgent, ...headers },
+      ...(body === undefined ? {} : { body }),
       signal,
       dispatcher: dispatchers.for(url, { trust, purpose }),
       // Without this undici closes the connection after every HEAD.
@@ -97,9 +102,12 @@ export function createTransport(settings: RegistrySettings): Transport {
   }
 }
 
-function readable(question: Question, { statusCode, headers, body }: Dispatcher.ResponseData): Answer {
+function readable<M extends Method>(
+  question: Question<M>,
+  { statusCode, headers, body }: Dispatcher.ResponseData,
+): Answer<M> {
   const { method, url, signal } = question;
-  const answer: Answer = {
+  const answer: Answer<M> = {
     method,
     url,
     status: statusCode,
@@ -147,6 +155,6 @@ function readable(question: Question, { statusCode, headers, body }: Dispatcher.
   return answer;
 }
 
-function failure(error: unknown, { url, signal, secrets }: Question): unknown {
+function failure(error: unknown, { url, signal, secrets }: Question<Method>): unknown {
   return transportFailure(error, { host: url.host, signal, secrets });
 }
