@@ -1,7 +1,10 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { createImageRegistry, createRegistryImageRunner } from "@fetch-image/registry";
 import { request } from "undici";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type DockerRegistry, dockerRegistryMissing, startDockerRegistry } from "../support/docker-registry.ts";
+import { scratch } from "../support/scratch.ts";
 import { memoryArtifacts } from "./memory-artifacts.ts";
 import { failureOf, patient, sourceAt } from "./support.ts";
 
@@ -116,13 +119,16 @@ describe.skipIf(missing)(`Debian's docker-registry, open${missing ? ` (${missing
 
   test("is checked and got from by the runner, as a step would be", async () => {
     const { digest } = await peer.push("runner/app:1");
-    const runner = createRegistryImageRunner({ registry, store: memoryArtifacts() });
+    using place = scratch("docker-registry");
+    const directory = place.path("gets");
+    const runner = createRegistryImageRunner({ registry, store: memoryArtifacts(), directory });
     const context = { buildId: "1", effectKey: "e", image: { privileged: false }, output: () => {}, ...patient };
     const body = { name: "image", type: "registry-image", source: { repository: `${peer.host}/runner/app`, tag: "1" } };
     const [version] = await runner.check({ id: "1", check: body }, context);
     expect(version).toEqual({ tag: "1", digest });
-    const get = { ...body, version: { tag: "1", digest } };
-    expect(await runner.get({ id: "2", get }, context)).toEqual({ handle: `/layouts/${digest}` });
+    const get = { ...body, version: { tag: "1", digest }, params: { format: "oci-layout" } };
+    const { handle } = await runner.get({ id: "2", get }, context);
+    expect(readFileSync(join(handle, "oci", "single-image-digest"), "utf8")).toBe(digest);
   });
 });
 

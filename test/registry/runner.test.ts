@@ -1,7 +1,19 @@
-import type { CheckPlan, GetPlan, JsonObject, StepContext, StepRunner, Version } from "@fetch-image/core";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  type CheckPlan,
+  FetchImageError,
+  type GetPlan,
+  type JsonObject,
+  type StepContext,
+  type StepRunner,
+  type Version,
+} from "@fetch-image/core";
 import { createImageRegistry, createRegistryImageRunner, type OciRegistry } from "@fetch-image/registry";
 import { type EmbeddedRegistry, startEmbeddedRegistry } from "@fetch-image/registry/embedded";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { filesBelow } from "../support/files-below.ts";
+import { type Scratch, scratch } from "../support/scratch.ts";
 import { type MemoryArtifacts, memoryArtifacts } from "./memory-artifacts.ts";
 import { failureOf, patient } from "./support.ts";
 
@@ -10,18 +22,21 @@ let registry: OciRegistry;
 let store: MemoryArtifacts;
 let runner: StepRunner;
 let printed: string;
+let place: Scratch;
 
 beforeEach(async () => {
   peer = await startEmbeddedRegistry();
   registry = createImageRegistry();
   store = memoryArtifacts();
-  runner = createRegistryImageRunner({ registry, store });
+  place = scratch("runner");
+  runner = createRegistryImageRunner({ registry, store, directory: place.path("gets") });
   printed = "";
 });
 
 afterEach(async () => {
   await registry.close();
   await peer.close();
+  place[Symbol.dispose]();
 });
 
 function context(): StepContext {
@@ -144,13 +159,80 @@ describe("a check", () => {
 });
 
 describe("a get", () => {
-  test("makes a layout of the version's digest, whatever the tag points to by now", async () => {
-    const { digest } = await peer.push("acme/app:1", { layers: ["before"] });
-    await peer.push("acme/app:1", { layers: ["after"] });
-    expect(await get(app(), { tag: "1", digest })).toEqual({ handle: `/layouts/${digest}` });
-    expect(store.layouts.map((layout) => layout.digest)).toEqual([digest]);
+  const layout = { format: "oci-layout" };
+
+  test("fills a directory as the resource does, by the version's digest, whatever the tag points to by now", async () => {
+    const { digest } = await peer.push("acme/app:1", { layers: [{ "etc/motd": "before" }] });
+    await peer.push("acme/app:1", { layers: [{ "etc/motd": "after" }] });
+    const { handle } = await get(app(), { tag: "1", digest });
+    expect(readFileSync(join(handle, "rootfs/etc/motd"), "utf8")).toBe("before");
+    expect(filesBelow(handle)).toEqual([
+      "digest",
+      "labels.json",
+      "metadata.json",
+      "repository",
+      "rootfs/etc/motd",
+      "tag",
+    ]);
     expect(printed.split("\n")[0]).toBe(`fetching ${peer.host}/acme/app@${digest}`);
     expect(printed).toMatch(/2 of 2 blobs\nlinux\/amd64: \d+ kB, \d+ kB downloaded\n$/);
+  });
+
+  test.each([
+    ["oci", "image.tar"],
+    ["oci-layout", "oci/index.json"],
+  ])("with format %s has %s", async (format, file) => {
+    const { digest } = await peer.push("acme/app:1");
+    const { handle } = await get(app(), { tag: "1", digest }, { format });
+    expect(filesBelow(handle)).toContain(file);
+  });
+
+  test("done again costs one HEAD, which asks whether it may still be had; another one is another directory", async () => {
+    const { digest } = await peer.push("acme/app:1");
+    const first = await get(app(), { tag: "1", digest }, layout);
+    peer.clearRequests();
+    printed = "";
+    expect(await get(app(), { tag: "1", digest }, layout)).toEqual(first);
+    expect(peer.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      `HEAD /v2/acme/app/manifests/${digest}`,
+    ]);
+    expect(printed).toContain("here already, from another get\n");
+    const others = [
+      await get(app(), { tag: "2", digest }, layout),
+      await get(app(), { tag: "1", digest }, { format: "oci" }),
+      await get(app(), { tag: "1", digest }, { ...layout, platform: { architecture: "arm64" } }),
+    ];
+    expect(new Set([first, ...others].map(({ handle }) => handle)).size).toBe(4);
+  });
+
+  test("of bytes that others may have is refused to whoever may not", async () => {
+    await using guarded = await startEmbeddedRegistry({
+      users: { alice: "s3cret-of-alice" },
+      private: [{ prefix: "acme", scheme: "basic" }],
+    });
+    const { digest } = await guarded.push("acme/app:1");
+    const source = { repository: `${guarded.host}/acme/app` };
+    await get({ ...source, username: "alice", password: "s3cret-of-alice" }, { digest }, layout);
+    expect((await failureOf(get(source, { digest }, layout))).code).toBe("FI_UNAUTHORIZED");
+  });
+
+  test("asked for many times at once is made once", async () => {
+    const { digest } = await peer.push("acme/app:1", { layers: ["one", "two"] });
+    const all = await Promise.all(Array.from({ length: 5 }, () => get(app(), { tag: "1", digest }, layout)));
+    expect(new Set(all.map(({ handle }) => handle)).size).toBe(1);
+    const blobs = peer.requests.filter(({ path }) => path.includes("/blobs/"));
+    expect(blobs.length).toBe(3);
+  });
+
+  test("that fails leaves nothing, and the next one of the same makes it", async () => {
+    const { digest } = await peer.push("acme/app:1");
+    store.failWith(new FetchImageError("FI_STORE_FULL"));
+    expect((await failureOf(get(app(), { digest }, layout))).code).toBe("FI_STORE_FULL");
+    expect(filesBelow(place.directory)).toEqual([]);
+    const healthy = createRegistryImageRunner({ registry, store: memoryArtifacts(), directory: place.path("gets") });
+    const plan = { id: "1", get: { name: "image", type: "registry-image", source: app(), version: { digest } } };
+    const { handle } = await healthy.get({ ...plan, get: { ...plan.get, params: layout } }, context());
+    expect(filesBelow(handle)).toContain("oci/index.json");
   });
 
   test("takes the platform of the params for the source's whole", async () => {
@@ -158,9 +240,13 @@ describe("a get", () => {
       platforms: ["linux/amd64", "linux/arm64", "linux/s390x"],
     });
     const source = { ...app(), platform: { architecture: "s390x" } };
-    expect(await get(source, { digest })).toEqual({ handle: `/layouts/${platforms["linux/s390x"]}` });
-    const params = { platform: { architecture: "arm64", os: "linux" } };
-    expect(await get(source, { digest }, params)).toEqual({ handle: `/layouts/${platforms["linux/arm64"]}` });
+    const config = async (params?: JsonObject) => {
+      const { handle } = await get(source, { digest }, { format: "oci", ...params });
+      return readFileSync(join(handle, "image.tar"), "utf8");
+    };
+    expect(Object.keys(platforms)).toHaveLength(3);
+    expect(await config()).toContain('"architecture":"s390x"');
+    expect(await config({ platform: { architecture: "arm64", os: "linux" } })).toContain('"architecture":"arm64"');
   });
 
   test("of a version without a digest fetches nothing", async () => {
@@ -180,7 +266,7 @@ describe("a get", () => {
   test("of a large image says how far it is, a few times", async () => {
     const layers = Array.from({ length: 20 }, (_, at) => `${at}`.repeat(50_000));
     const { digest } = await peer.push("acme/app:1", { layers });
-    await get(app(), { digest });
+    await get(app(), { digest }, layout);
     const lines = printed.split("\n").filter((line) => line.includes(" blobs"));
     expect(lines.length).toBeGreaterThan(1);
     expect(lines.length).toBeLessThanOrEqual(4);

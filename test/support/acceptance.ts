@@ -45,7 +45,11 @@ export async function startGround(): Promise<Ground> {
   const asked = await startRecordingProxy(registry.host);
   const postgres: TestPostgres = await startPostgres();
   const oci = createImageRegistry();
-  const artifacts = createRegistryImageRunner({ registry: oci, store: createFileArtifactStore({ directory: folder }) });
+  const artifacts = createRegistryImageRunner({
+    registry: oci,
+    store: createFileArtifactStore({ directory: folder }),
+    directory: join(folder, "gets"),
+  });
   return {
     registry,
     asked,

@@ -40,6 +40,13 @@ export const commandTable: readonly CommandEntry[] = [
     load: () => import("./commands/check.ts"),
   },
   {
+    name: "in",
+    arguments: "DEST < PAYLOAD",
+    summary: "fetch an image into a directory, in place of Concourse's /opt/resource/in",
+    group: "Images",
+    load: () => import("./commands/in.ts"),
+  },
+  {
     name: "log",
     arguments: "BUILD",
     summary: "print a build's log, rebuilt from the event store",

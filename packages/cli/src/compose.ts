@@ -104,18 +104,19 @@ export async function openEngine(
   const registry = await openRegistry({ values }, logger);
   const counting: OciRegistry = {
     ...registry,
-    async fetchArtifact(source, digest, options) {
-      const artifact = await registry.fetchArtifact(source, digest, options);
-      traffic.imageBytes += artifact.downloadedBytes;
-      return artifact;
+    async fetchImage(source, digest, options) {
+      const image = await registry.fetchImage(source, digest, options);
+      traffic.imageBytes += image.downloadedBytes;
+      return image;
     },
   };
-  const store = createFileArtifactStore({ directory: join(values.data, "artifacts") });
+  const artifacts = join(values.data, "artifacts");
+  const store = createFileArtifactStore({ directory: artifacts });
   const engine = createFetchImageEngine({
     eventLog: stores.eventLog,
     readModel: stores.readModel,
     registry,
-    stepRunner: createRegistryImageRunner({ registry: counting, store }),
+    stepRunner: createRegistryImageRunner({ registry: counting, store, directory: join(artifacts, "gets") }),
     nativeImageFetch: values.runtime === "kubernetes",
     soleNode: stores.soleNode,
     logger,

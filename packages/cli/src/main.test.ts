@@ -3,7 +3,20 @@ import { expect, test } from "vitest";
 import { main } from "./main.ts";
 import type { Terminal } from "./terminal.ts";
 
-const commands = ["run", "plan", "ref", "check", "log", "why", "replay", "versions", "doctor", "config", "rebuild"];
+const commands = [
+  "run",
+  "plan",
+  "ref",
+  "check",
+  "in",
+  "log",
+  "why",
+  "replay",
+  "versions",
+  "doctor",
+  "config",
+  "rebuild",
+];
 
 test("help is there on every level, on standard output", async () => {
   const all = await run(["--help"]);
@@ -34,6 +47,7 @@ test.each([
   { args: [], says: "Usage" },
   { args: ["rn"], says: "Did you mean `fetch-image run`?" },
   { args: ["out"], says: '"out" is no command of fetch-image' },
+  { args: ["in"], says: "DEST is missing" },
   { args: ["check"], says: "invalid payload: it is empty" },
   { args: ["help", "rn"], says: "Did you mean `fetch-image run`?" },
   { args: ["--config", "x", "ref", "busybox"], says: "--config stands before the command" },
@@ -96,6 +110,7 @@ function memoryTerminal() {
     out: (text) => void (written.out += text),
     err: (text) => void (written.err += text),
     progress: () => undefined,
+    progressSize: () => undefined,
     outColor: false,
     errColor: false,
     outColumns: undefined,

@@ -7,6 +7,7 @@ function stream(isTTY: boolean) {
   return {
     isTTY,
     columns: 20,
+    rows: 4,
     write(text: string, done?: unknown) {
       written += text;
       if (typeof done === "function") done();
@@ -52,6 +53,31 @@ test("progress is shown on terminals alone, below what is printed, and leaves no
   const piped = open({ tty: false });
   piped.terminal.progress("1 of 3");
   expect(piped.stderr.written).toBe("");
+});
+
+test("progress of several lines is redrawn in place, fits the window, and leaves nothing behind", () => {
+  const { terminal, stderr } = open({ tty: true });
+  terminal.progress("first\nsecond");
+  terminal.progress("1\n2\n3\n4\n5");
+  expect(stderr.written).toBe("first\nsecond\r\u001b[1A\u001b[J1\n2\n3");
+  terminal.err("warning\n");
+  terminal.progress("");
+  terminal.progress("");
+  expect(stderr.written.split("\n3").slice(1)).toEqual(["\r\u001b[2A\u001b[Jwarning\n1\n2", "\r\u001b[2A\u001b[J"]);
+});
+
+test("lines that a narrower window has wrapped are taken away whole", () => {
+  const { terminal, stderr } = open({ tty: true });
+  terminal.progress("0123456789\n0123456789");
+  stderr.columns = 5;
+  terminal.progress("");
+  expect(stderr.written).toContain("\r\u001b[3A\u001b[J");
+});
+
+test("the room for progress is that of the window; where nobody watches there is none", () => {
+  expect(open({ tty: true }).terminal.progressSize()).toEqual({ columns: 20, rows: 4 });
+  expect(open({ tty: false }).terminal.progressSize()).toBeUndefined();
+  expect(open({ tty: true, env: { TERM: "dumb" } }).terminal.progressSize()).toBeUndefined();
 });
 
 test("a reader that has enough is no error, any other failure to write is", () => {

@@ -4,8 +4,10 @@ import type { WriteStream } from "node:tty";
 export interface Terminal {
   out(text: string): void;
   err(text: string): void;
-  /** Replaces the line below everything printed so far; only where people watch. An empty text takes it away. */
+  /** Replaces the lines below everything printed so far; only where people watch. An empty text takes them away. */
   progress(text: string): void;
+  /** What is there for progress; undefined where nobody watches. */
+  progressSize(): { readonly columns: number; readonly rows: number } | undefined;
   readonly outColor: boolean;
   readonly errColor: boolean;
   /** How wide the terminal is that standard output is; undefined where it is none. */
@@ -14,7 +16,7 @@ export interface Terminal {
   flushed(): Promise<void>;
 }
 
-type Stream = Pick<NodeJS.WriteStream, "write" | "on"> & Partial<Pick<WriteStream, "isTTY" | "columns">>;
+type Stream = Pick<NodeJS.WriteStream, "write" | "on"> & Partial<Pick<WriteStream, "isTTY" | "columns" | "rows">>;
 
 interface TerminalOptions {
   readonly stdout: Stream;
@@ -31,11 +33,22 @@ export function createTerminal({ stdout, stderr, env }: TerminalOptions): Termin
   });
   stderr.on("error", () => {});
 
-  let line = "";
+  let lines: readonly string[] = [];
+  const progressSize = () => {
+    if (stderr.isTTY !== true || env["TERM"] === "dumb") return undefined;
+    return { columns: stderr.columns ?? 80, rows: stderr.rows ?? 24 };
+  };
+  const erase = () => {
+    if (lines.length === 0) return;
+    // A window that was made narrower has wrapped them.
+    const columns = Math.max(1, progressSize()?.columns ?? 80);
+    const rows = lines.reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / columns)), 0);
+    stderr.write(rows > 1 ? `\r\u001b[${rows - 1}A\u001b[J` : "\r\u001b[K");
+  };
   const aboveProgress = (write: () => void) => {
-    if (line !== "") stderr.write("\r\u001b[K");
+    erase();
     write();
-    if (line !== "") stderr.write(line);
+    if (lines.length > 0) stderr.write(lines.join("\n"));
   };
   return {
     out: (text) => {
@@ -45,11 +58,14 @@ export function createTerminal({ stdout, stderr, env }: TerminalOptions): Termin
       aboveProgress(() => stderr.write(text));
     },
     progress(text) {
-      if (stderr.isTTY !== true || env["TERM"] === "dumb") return;
-      if (line !== "") stderr.write("\r\u001b[K");
-      line = text.slice(0, (stderr.columns ?? 80) - 1);
-      stderr.write(line);
+      const size = progressSize();
+      if (size === undefined) return;
+      erase();
+      const fitting = text.split("\n").map((line) => line.slice(0, size.columns - 1));
+      lines = text === "" ? [] : fitting.slice(0, Math.max(1, size.rows - 1));
+      if (lines.length > 0) stderr.write(lines.join("\n"));
     },
+    progressSize,
     outColor: wantsColor(stdout, env),
     errColor: wantsColor(stderr, env),
     outColumns: stdout.isTTY === true ? stdout.columns : undefined,

@@ -1,4 +1,8 @@
 export { type Challenge, parseChallenges } from "./auth/challenge.ts";
+export { type Destination, openDestination } from "./get/destination.ts";
+export { getImage, type GetImageOptions, type GotImage, type ImageGet, imageGet } from "./get/get-image.ts";
+export type { MetadataField } from "./get/metadata.ts";
+export type { GetFormat } from "./get/params.ts";
 export { createImageRegistry, type OciRegistry } from "./image-registry.ts";
 export type { Descriptor, Platform } from "./manifest.ts";
 export type { WantedPlatform } from "./platform.ts";

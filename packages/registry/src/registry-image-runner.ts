@@ -2,12 +2,10 @@ import {
   type ArtifactStore,
   type CheckPlan,
   type CheckPlanBody,
-  type Digest,
   FetchImageError,
   type GetPlan,
   type GetPlanBody,
   isDigest,
-  type JsonObject,
   parseRegistryImageSource,
   type RegistryImageSource,
   type Rejected,
@@ -15,24 +13,30 @@ import {
   type StepRunner,
   type Version,
 } from "@fetch-image/core";
+import { getImage, type GotImage, type ImageGet, imageGet } from "./get/get-image.ts";
+import { createImageDirectories } from "./get/image-directories.ts";
 import type { OciRegistry } from "./image-registry.ts";
-import { isJsonBody } from "./json-body.ts";
 import { unsupported } from "./locate.ts";
-import { platformText, type WantedPlatform } from "./platform.ts";
+import { platformText } from "./platform.ts";
 import type { ArtifactProgress } from "./pull-progress.ts";
+import type { StoredImage } from "./stored-image.ts";
 
 export interface RegistryImageRunnerOptions {
-  readonly registry: OciRegistry;
+  readonly registry: Pick<OciRegistry, "check" | "exists" | "fetchImage">;
   readonly store: ArtifactStore;
+  /** Where what gets have made is kept, one directory for each; made when absent. Several processes may share it. */
+  readonly directory: string;
 }
 
 /**
  * Runs the check and the get of a `registry-image` in this process, without a container: the check finds the versions
- * from `from_version` on, as `ImageRegistry.check` does, the get makes an OCI image layout whose directory is the artifact's handle. Other types reject with
- * `FI_STEP_RUNNER_MISSING`; fields that cannot be answered faithfully with `FI_SOURCE_UNSUPPORTED` naming the field.
+ * from `from_version` on, as `ImageRegistry.check` does; the get fills a directory as the resource does, by the params'
+ * `format`, and gives its path as the artifact's handle. A get that was done before is not done again. Other types
+ * reject with `FI_STEP_RUNNER_MISSING`; fields that cannot be answered faithfully with `FI_SOURCE_UNSUPPORTED` naming the field.
  * Rejects otherwise as `OciRegistry` does.
  */
-export function createRegistryImageRunner({ registry, store }: RegistryImageRunnerOptions): StepRunner {
+export function createRegistryImageRunner({ registry, store, directory }: RegistryImageRunnerOptions): StepRunner {
+  const directories = createImageDirectories(directory);
   return {
     async check({ check }: CheckPlan, { signal, output }: StepContext) {
       const source = sourceOf(check);
@@ -46,28 +50,44 @@ export function createRegistryImageRunner({ registry, store }: RegistryImageRunn
     },
 
     async get({ get }: GetPlan, { signal, output }: StepContext) {
-      const source = sourceOf(get);
-      const digest = digestIn(get.version);
-      if (!digest) throw noDigest(source, get.version);
-      if (get.params?.["skip_download"] === true) {
-        throw unsupported("params.skip_download", "without its bytes there is no artifact");
+      const { source, version, params } = { ...get, source: sourceOf(get) };
+      if (!isDigest(version?.["digest"] ?? "")) throw noDigest(source, version);
+      const wanted = imageGet(source, version ?? {}, params);
+      if (wanted.skipDownload) {
+        throw unsupported("params.skip_download", "without its bytes there is no image in the artifact");
       }
-      const platform = wantedPlatform(source, get.params);
-      output(`fetching ${source.repository}@${digest}\n`, "stderr");
-      const artifact = await registry.fetchArtifact(source, digest, {
-        store,
-        signal,
-        ...(platform ? { platform } : {}),
-        onProgress: progressLines((line) => output(line, "stderr")),
-      });
-      output(
-        `${platformText(artifact.platform)}: ${megabytes(artifact.bytes)}, ` +
-          `${megabytes(artifact.downloadedBytes)} downloaded\n`,
-        "stderr",
-      );
-      return { handle: artifact.directory };
+      output(`fetching ${source.repository}@${wanted.digest}\n`, "stderr");
+      let fetched: GotImage | undefined;
+      const fill = async (filled: string) => {
+        const onProgress = progressLines((line) => output(line, "stderr"));
+        fetched = await getImage(wanted, filled, { registry, store, signal, onProgress });
+      };
+      const handle = await directories.of(wanted, fill, { signal });
+      if (fetched === undefined && !(await registry.exists(source, wanted.digest, { signal }))) throw gone(wanted);
+      output(`${fetched?.image ? sizesOf(fetched.image) : "here already, from another get"}\n`, "stderr");
+      return { handle };
     },
   };
+}
+
+function noDigest({ repository }: RegistryImageSource, version: Version | undefined): FetchImageError {
+  return new FetchImageError("FI_NO_VERSION", {
+    message: `the version of ${repository} to get has no digest`,
+    hint: "Pin it as {tag, digest}; an artifact is fetched by its digest only.",
+    details: { repository, tag: version?.["tag"] },
+  });
+}
+
+// Who may have the bytes is the registry's to say: what another one's credentials have brought is not everybody's.
+function gone({ source: { repository }, digest }: ImageGet): FetchImageError {
+  return new FetchImageError("FI_IMAGE_UNKNOWN", {
+    message: `the registry has no ${repository}@${digest} for whoever asks with these credentials`,
+    details: { repository, digest },
+  });
+}
+
+function sizesOf({ image, bytes, downloadedBytes }: StoredImage): string {
+  return `${platformText(image.platform)}: ${megabytes(bytes)}, ${megabytes(downloadedBytes)} downloaded`;
 }
 
 function sourceOf({ name, type, source }: CheckPlanBody | GetPlanBody): RegistryImageSource {
@@ -87,31 +107,6 @@ function nothingFound({ repository, tag }: RegistryImageSource, rejected: readon
   if (tag !== undefined) return `${repository} has no tag ${tag}\n`;
   const why = rejected.map(({ candidate, reason }) => `not ${candidate}: ${reason}\n`);
   return [`${repository} has no version\n`, ...why].join("");
-}
-
-function digestIn(version: Version | undefined): Digest | undefined {
-  const digest = version?.["digest"];
-  return digest !== undefined && isDigest(digest) ? digest : undefined;
-}
-
-function noDigest({ repository }: RegistryImageSource, version: Version | undefined): FetchImageError {
-  const tag = version?.["tag"];
-  return new FetchImageError("FI_NO_VERSION", {
-    message: `the version of ${repository} to get has no digest`,
-    hint: "Pin it as {tag, digest}; an artifact is fetched by its digest only.",
-    details: { repository, tag },
-  });
-}
-
-// As the resource has it, a platform among the params replaces the source's whole.
-function wantedPlatform(source: RegistryImageSource, params: JsonObject | undefined): WantedPlatform | undefined {
-  const given = params?.["platform"];
-  if (!isJsonBody(given)) return source.platform;
-  const { os, architecture } = given;
-  return {
-    ...(typeof os === "string" && os !== "" ? { os } : {}),
-    ...(typeof architecture === "string" && architecture !== "" ? { architecture } : {}),
-  };
 }
 
 /** A line per quarter of the way: enough to see that it moves, few enough for a log that is kept. */

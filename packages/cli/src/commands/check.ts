@@ -2,7 +2,7 @@ import type { RegistryImageSource } from "@fetch-image/core";
 import type { Command } from "../command.ts";
 import { openRegistry } from "../compose.ts";
 import { exitStatus } from "../exit-status.ts";
-import { nativeOnly, sourceOf } from "../resource/registry-image.ts";
+import { checkableSourceOf, nativeOnly } from "../resource/registry-image.ts";
 import { type ResourceCall, runResource } from "../resource/resource-command.ts";
 import { logSettings, registrySettings } from "../setting-groups.ts";
 
@@ -21,7 +21,7 @@ means what it means there. Opens no store and keeps nothing.`,
   ],
   run: (context) =>
     runResource(context, ["source", "version"], async ({ payload, logger, say }) => {
-      const source = await sourceOf(payload.source);
+      const source = await nativeOnly(checkableSourceOf(payload.source));
       say(`checking ${nameOf(source)}`);
       await using registry = await openRegistry(context.settings, logger);
       const { versions, rejected, via, host, requests } = await nativeOnly(

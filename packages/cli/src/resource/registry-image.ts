@@ -9,6 +9,15 @@ export async function sourceOf(source: JsonObject): Promise<RegistryImageSource>
   return parsed.source;
 }
 
+/** Throws `FI_SOURCE_INVALID` and `FI_SOURCE_UNSUPPORTED` where the source's pattern or constraint is none, or too large. */
+export async function checkableSourceOf(given: JsonObject): Promise<RegistryImageSource> {
+  const source = await sourceOf(given);
+  const { versionRule } = await import("@fetch-image/core");
+  const rule = versionRule(source);
+  if (!rule.ok) throw rule.error;
+  return source;
+}
+
 /** The answer; where the source cannot be answered faithfully here, an error that names what can answer it. */
 export async function nativeOnly<T>(answer: Promise<T>): Promise<T> {
   try {

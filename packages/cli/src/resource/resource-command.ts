@@ -10,7 +10,7 @@ export interface ResourceCall {
   /** Verbose where the source says `debug`. */
   readonly logger: Logger;
   /** A line for people, on standard error. */
-  say(line: string): void;
+  readonly say: (line: string) => void;
 }
 
 /**
