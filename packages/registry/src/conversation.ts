@@ -8,7 +8,7 @@ import { createGuard } from "./transport/guard.ts";
 import { withoutSecrets } from "./transport/redact.ts";
 import { nextHop } from "./transport/redirect.ts";
 import { refusal } from "./transport/refusal.ts";
-import { type Answer, createTransport } from "./transport/transport.ts";
+import type { Answer, Transport } from "./transport/transport.ts";
 
 interface RegistryQuestion {
   readonly method: "HEAD" | "GET";
@@ -36,8 +36,7 @@ export interface Conversation {
   close(): Promise<void>;
 }
 
-export function createConversation(settings: RegistrySettings): Conversation {
-  const transport = createTransport(settings);
+export function createConversation(settings: RegistrySettings, transport: Transport): Conversation {
   const guard = createGuard(settings.allowedOrigins);
   const logins = createLogins({ transport, settings, guard });
   /** Of those that may be asked by https and by http: what they were last found to speak. */
@@ -46,6 +45,12 @@ export function createConversation(settings: RegistrySettings): Conversation {
   return {
     async ask(target, question) {
       try {
+        const asked = target.credential;
+        const answer = await askEachOrigin(target, question);
+        // ECR says 403 where a login has ended.
+        const refused = answer.status === 401 || answer.status === 403;
+        if (!refused || !(await target.renew?.(asked, question.signal))) return answer;
+        await answer.discard();
         return await askEachOrigin(target, question);
       } catch (error) {
         throw withoutSecrets(error, target.secrets);

@@ -4,10 +4,13 @@ import {
   FetchImageError,
   type ImageRegistry,
   parseReference,
+  pullableRepository,
   type RegistryImageSource,
   versionRule,
   type VersionRule,
 } from "@fetch-image/core";
+import type { LoginDescription } from "./auth/configured-login.ts";
+import { createSourceLogins } from "./auth/source-logins.ts";
 import { checkTarget } from "./check.ts";
 import { createConversation, type RegistryParts } from "./conversation.ts";
 import { rememberDates } from "./created.ts";
@@ -18,9 +21,10 @@ import { type FetchArtifactOptions, type FetchedArtifact, pullToLayout } from ".
 import { digestExists, resolveTag } from "./resolve.ts";
 import { type RegistryOptions, registrySettings } from "./settings.ts";
 import type { FetchImageOptions, StoredImage } from "./stored-image.ts";
-import { createTagBook } from "./tag-book.ts";
+import { createTagBook, type TagMemory } from "./tag-book.ts";
 import { createTrust } from "./transport/certificates.ts";
 import { aborted } from "./transport/deadline.ts";
+import { createTransport } from "./transport/transport.ts";
 
 /** OCI registries over HTTP. One object per process: it keeps connections and tokens. */
 export interface OciRegistry extends ImageRegistry, AsyncDisposable {
@@ -41,6 +45,13 @@ export interface OciRegistry extends ImageRegistry, AsyncDisposable {
   fetchImage(source: RegistryImageSource, digest: Digest, options: FetchImageOptions): Promise<StoredImage>;
   /** `fetchImage` of one platform, and an OCI image layout of it. */
   fetchArtifact(source: RegistryImageSource, digest: Digest, options: FetchArtifactOptions): Promise<FetchedArtifact>;
+  /** Which login a source is asked with and where that comes from, without secrets. Asks nobody. */
+  login(source: RegistryImageSource): LoginDescription;
+  /**
+   * The repository of a source as the resource writes it down for a get: as the source has it, with ECR's host before it
+   * where a region turns ECR on; that may take a login.
+   */
+  repositoryOf(source: RegistryImageSource, options: { readonly signal: CancelSignal }): Promise<string>;
   /** Closes the connections; what is in flight ends with `FI_ABORTED`. */
   close(): Promise<void>;
 }
@@ -48,18 +59,27 @@ export interface OciRegistry extends ImageRegistry, AsyncDisposable {
 /** Throws `FI_SETTING_INVALID`. One call of the result is one attempt: whoever calls decides about the next. */
 export function createImageRegistry(options: RegistryOptions = {}): OciRegistry {
   const settings = registrySettings(options);
-  const conversation = createConversation(settings);
+  const transport = createTransport(settings);
+  const conversation = createConversation(settings, transport);
+  const logins = createSourceLogins({ transport, settings });
   const trustOf = createTrust();
   const parts: RegistryParts = { conversation, settings };
   const dates = rememberDates();
   const book = createTagBook();
 
   return {
+    unanswerable: (source) => logins.unanswerable(source),
+    identity: (source) => logins.identity(source),
+    login: (source) => logins.describe(source),
+    async repositoryOf(source, { signal }) {
+      if (!source.aws_region) return source.repository;
+      return pullableRepository(source) ?? (await targetsOf(source, signal))[0].name;
+    },
     async resolve(source, tag, { signal }) {
       refuseTag(source, tag);
-      return firstThatKnows(targetsOf(source, signal), async (target) => {
+      return firstThatKnows(await targetsOf(source, signal), async (target) => {
         const { digest, evidence } = await resolveTag(parts, target, tag, signal);
-        return digest && { digest, ...evidence };
+        return digest && { digest, ...evidence, ...pulledFrom(target) };
       });
     },
     async check(source, options) {
@@ -67,14 +87,17 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
       let requests = 0;
       const check = { ...options, rule, dates, onQuestion: () => requests++ };
       const found = await firstThatKnows(
-        targetsOf(source, options.signal),
-        (target) => checkTarget(parts, target, { ...check, memory: book.of(source, target) }),
+        await targetsOf(source, options.signal),
+        async (target) => ({
+          ...(await checkTarget(parts, target, { ...check, memory: memoryOf(source, target) })),
+          ...pulledFrom(target),
+        }),
         ({ versions }) => versions.length > 0,
       );
       return { ...found, requests };
     },
     async exists(source, digest, { signal }) {
-      const found = await firstThatKnows(targetsOf(source, signal), async (target) =>
+      const found = await firstThatKnows(await targetsOf(source, signal), async (target) =>
         (await digestExists(parts, target, digest, signal)) ? true : undefined,
       );
       return found === true;
@@ -85,9 +108,13 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
     [Symbol.asyncDispose]: () => conversation.close(),
   };
 
-  function targetsOf(source: RegistryImageSource, signal: CancelSignal): Targets {
+  function memoryOf(source: RegistryImageSource, { name }: Target): TagMemory {
+    return book.of(source, { name: `${name} ${JSON.stringify(logins.identity(source) ?? {})}` });
+  }
+
+  async function targetsOf(source: RegistryImageSource, signal: CancelSignal): Promise<Targets> {
     if (signal.aborted) throw aborted(signal.reason);
-    return locate(source, settings, trustOf);
+    return await locate(source, { settings, trustOf, logins, signal });
   }
 
   async function pull<T>(
@@ -95,7 +122,7 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
     options: FetchImageOptions,
     from: (pull: Pull) => Promise<T>,
   ): Promise<T> {
-    const targets = targetsOf(source, options.signal);
+    const targets = await targetsOf(source, options.signal);
     const { downloadPatienceMs } = settings.timeouts;
     return firstThatKnows(targets, (target) => {
       const mirrored = targets[1] !== undefined && target === targets[0];
@@ -124,6 +151,10 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
 
 // Somebody else can be asked: no need to wait long for a mirror.
 const mirrorShare = 10;
+
+function pulledFrom({ pulledFrom: repository }: Target): { readonly repository?: string } {
+  return repository === undefined ? {} : { repository };
+}
 
 function ruleOf(source: RegistryImageSource): VersionRule {
   const parsed = versionRule(source);

@@ -1,4 +1,5 @@
 export { type Challenge, parseChallenges } from "./auth/challenge.ts";
+export type { LoginDescription } from "./auth/configured-login.ts";
 export { type Destination, openDestination } from "./get/destination.ts";
 export { getImage, type GetImageOptions, type GotImage, type ImageGet, imageGet } from "./get/get-image.ts";
 export type { MetadataField } from "./get/metadata.ts";
@@ -10,6 +11,7 @@ export type { ArtifactProgress, LayerProgress } from "./pull-progress.ts";
 export type { FetchArtifactOptions, FetchedArtifact } from "./pull-to-layout.ts";
 export { createRegistryImageRunner, type RegistryImageRunnerOptions } from "./registry-image-runner.ts";
 export {
+  type AmbientCloud,
   defaultLimits,
   defaultTimeouts,
   type ProxySettings,

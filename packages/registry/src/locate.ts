@@ -1,5 +1,13 @@
-import { apiHost, FetchImageError, parseReference, type RegistryImageSource } from "@fetch-image/core";
+import {
+  apiHost,
+  type CancelSignal,
+  FetchImageError,
+  parseReference,
+  pullableRepository,
+  type RegistryImageSource,
+} from "@fetch-image/core";
 import { type Credential, credentialOf, secretsOf } from "./auth/credential.ts";
+import type { HeldLogin, SourceLogins } from "./auth/source-logins.ts";
 import type { RegistrySettings } from "./settings.ts";
 import { isLoopback } from "./transport/address.ts";
 import type { TrustedRoots } from "./transport/certificates.ts";
@@ -14,7 +22,12 @@ export interface Target {
   readonly domain: string;
   /** Where to ask, the best first: https, then http where that is allowed. */
   readonly origins: readonly URL[];
+  /** Of now: a login that comes from elsewhere than the source may be renewed. */
   readonly credential: Credential | undefined;
+  /** After the registry refused a credential: whether it is worth asking with the one that is there now. */
+  readonly renew?: (refused: Credential | undefined, signal: CancelSignal) => Promise<boolean>;
+  /** `domain/path` to pull from, where the source does not say it: at ECR. */
+  readonly pulledFrom?: string;
   readonly trust: TrustedRoots | undefined;
   readonly secrets: Secrets;
 }
@@ -24,18 +37,30 @@ export type Targets = readonly [Target, Target?];
 
 export type TrustOf = (caCerts: readonly string[] | undefined) => TrustedRoots | undefined;
 
+/** What it takes to find a source's registries. */
+export interface Locating {
+  readonly settings: RegistrySettings;
+  readonly trustOf: TrustOf;
+  readonly logins: SourceLogins;
+  readonly signal: CancelSignal;
+}
+
 /**
  * The registries to ask for a source, in order: its mirror, when it has one and the image is Docker Hub's, and then
- * its own. Throws `FI_REFERENCE_INVALID`, `FI_SOURCE_INVALID` and, for logins that need a cloud's own API,
- * `FI_SOURCE_UNSUPPORTED`.
+ * its own; logged in at the cloud that the source names, before anything else, as the resource does it. Rejects with
+ * `FI_REFERENCE_INVALID`, `FI_SOURCE_INVALID`, with `FI_SOURCE_UNSUPPORTED` where the configuration allows no such
+ * login, and as clouds and credential helpers fail.
  */
-export function locate(source: RegistryImageSource, settings: RegistrySettings, trustOf: TrustOf): Targets {
-  const field = cloudLogin(source);
-  if (field) throw unsupported(field, "the login comes from the cloud's own API");
-  const own = target(source.repository, source, source, settings, trustOf);
+export async function locate(source: RegistryImageSource, locating: Locating): Promise<Targets> {
+  const cannot = locating.logins.unanswerable(source);
+  if (cannot) throw unsupported(cannot.field, cannot.reason);
+  if (source.aws_region) return [await ecrTarget(source, locating)];
+  const own = placeOf(source.repository, source, locating);
   const mirror = source.registry_mirror;
-  if (!mirror || own.domain !== "docker.io") return [own];
-  return [target(`${mirror.host}/${own.path}`, source, mirror, settings, trustOf), own];
+  if (!mirror || own.domain !== "docker.io") return [await ownTarget(own, source, locating)];
+  const mirrored = placeOf(`${mirror.host}/${own.path}`, source, locating);
+  const [first, second] = await Promise.all([withLogin(mirrored, mirror, locating), ownTarget(own, source, locating)]);
+  return [first, second];
 }
 
 export function unsupported(field: string, why: string): FetchImageError {
@@ -45,19 +70,57 @@ export function unsupported(field: string, why: string): FetchImageError {
   });
 }
 
-// As the resource has it: these two turn the clouds' logins on, the other aws_* and azure_* fields only shape them.
-function cloudLogin(source: RegistryImageSource): string | undefined {
-  if (source.aws_region) return "aws_region";
-  return source.azure_acr ? "azure_acr" : undefined;
+/** A repository and where it is, before anybody has logged in. */
+type Place = Omit<Target, "credential" | "renew" | "secrets">;
+
+/** AWS names the registry's host with its login, but for a source that names the account (types.go, `AuthenticateToECR`). */
+async function ecrTarget(source: RegistryImageSource, locating: Locating): Promise<Target> {
+  const held = await locating.logins.ecr(source, locating.signal);
+  const repository = pullableRepository(source) ?? `${held.login.registry ?? ""}/${source.repository}`;
+  const place = placeOf(repository, source, locating);
+  return loggedIn({ ...place, pulledFrom: place.name }, held);
 }
 
-function target(
-  repository: string,
-  source: RegistryImageSource,
-  login: { readonly username?: string; readonly password?: string },
-  settings: RegistrySettings,
-  trustOf: TrustOf,
-): Target {
+async function ownTarget(place: Place, source: RegistryImageSource, locating: Locating): Promise<Target> {
+  if (!source.azure_acr) return withLogin(place, source, locating);
+  return loggedIn(place, await locating.logins.acr(source, { ...place, host: place.domain }, locating.signal));
+}
+
+/** The source's own login for that registry, else what Docker's configuration has for it. */
+async function withLogin(
+  place: Place,
+  source: { readonly username?: string; readonly password?: string },
+  { logins, signal }: Locating,
+): Promise<Target> {
+  const credential = credentialOf(source);
+  const held = credential ? undefined : await logins.docker(place.domain, signal);
+  return held
+    ? loggedIn(place, held)
+    : { ...place, credential, secrets: createSecrets(secretsOf(credential, place.name)) };
+}
+
+function loggedIn(place: Place, held: HeldLogin): Target {
+  let current = held.login;
+  const secrets = createSecrets(secretsOf(current.credential, place.name));
+  return {
+    ...place,
+    get credential() {
+      return current.credential;
+    },
+    secrets,
+    async renew(refused, signal) {
+      // Somebody else who asks for the same image may have been refused first.
+      if (refused !== current.credential) return true;
+      const renewed = await held.renew(current, signal);
+      if (!renewed || renewed.credential?.key === refused?.key) return false;
+      for (const secret of secretsOf(renewed.credential, place.name)) secrets.add(secret);
+      current = renewed;
+      return true;
+    },
+  };
+}
+
+function placeOf(repository: string, source: RegistryImageSource, { settings, trustOf }: Locating): Place {
   const parsed = parseReference(repository);
   if (!parsed.ok) throw parsed.error;
   const { domain, path, tag, digest } = parsed.reference;
@@ -68,15 +131,12 @@ function target(
       details: { field: "repository" },
     });
   }
-  const credential = credentialOf(login);
   return {
     name: `${domain}/${path}`,
     path,
     domain,
     origins: originsOf(domain, source.insecure === true, settings),
-    credential,
     trust: trustOf(source.ca_certs),
-    secrets: createSecrets(secretsOf(credential, `${domain}/${path}`)),
   };
 }
 

@@ -1,3 +1,5 @@
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
 import { type Clock, FetchImageError, type Logger, silentLogger } from "@fetch-image/core";
 import { proxyUrl } from "./transport/proxy.ts";
 
@@ -44,6 +46,9 @@ export interface ProxySettings {
   readonly noProxy?: string;
 }
 
+const ambientClouds = ["aws", "azure"] as const;
+export type AmbientCloud = (typeof ambientClouds)[number];
+
 export interface RegistryOptions {
   readonly timeouts?: Partial<RegistryTimeouts>;
   readonly limits?: Partial<RegistryLimits>;
@@ -52,7 +57,20 @@ export interface RegistryOptions {
    * redirect to although they are on a private address, or on http where the registry is on https.
    */
   readonly allowedRealms?: readonly string[];
-  /** Where a registry is really served, by the domain of the reference: `{"docker.io": "https://mirror.internal"}`. */
+  /**
+   * The clouds that a source may make this machine log in at as itself: its instance's, pod's or environment's identity.
+   * Default: none, since every source then sees what the machine may see, whoever wrote it.
+   */
+  readonly ambientIdentity?: readonly AmbientCloud[];
+  /**
+   * Docker's configuration file, whose logins and credential helpers are used for sources without a login of their own;
+   * `true` for the one that `docker` would use, if it is there. Default: none, for the same reason.
+   */
+  readonly dockerConfig?: string | true;
+  /**
+   * Where a registry is really served, by the domain of the reference: `{"docker.io": "https://mirror.internal"}`. So are
+   * the clouds' own APIs, by their host: `sts.eu-west-1.amazonaws.com`.
+   */
   readonly endpoints?: { readonly [domain: string]: string };
   /** Default: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` of the environment. */
   readonly proxy?: ProxySettings;
@@ -69,6 +87,8 @@ export interface RegistrySettings {
   readonly limits: RegistryLimits;
   readonly allowedOrigins: ReadonlySet<string>;
   readonly endpoints: ReadonlyMap<string, URL>;
+  readonly ambientIdentity: ReadonlySet<AmbientCloud>;
+  readonly dockerConfig: { readonly path: string; readonly optional: boolean } | undefined;
   readonly proxy: ProxySettings;
   readonly userAgent: string;
   readonly now: () => number;
@@ -110,6 +130,8 @@ export function registrySettings(options: RegistryOptions): RegistrySettings {
     endpoints: new Map(
       Object.entries(options.endpoints ?? {}).map(([domain, text]) => [domain, origin(`endpoints["${domain}"]`, text)]),
     ),
+    ambientIdentity: new Set((options.ambientIdentity ?? []).map(ambientCloud)),
+    dockerConfig: dockerConfig(options.dockerConfig),
     proxy: usableProxy(options.proxy ?? proxyOfEnvironment()),
     userAgent: options.userAgent ?? "fetch-image",
     now: () => (options.clock ?? Date).now(),
@@ -123,6 +145,21 @@ export function registrySettings(options: RegistryOptions): RegistrySettings {
 function systemTimer(ms: number, callback: () => void): () => void {
   const timer = setTimeout(callback, ms);
   return () => clearTimeout(timer);
+}
+
+function ambientCloud(given: string): AmbientCloud {
+  const cloud = ambientClouds.find((known) => known === given);
+  if (cloud) return cloud;
+  throw new FetchImageError("FI_SETTING_INVALID", {
+    message: `ambientIdentity of the registry settings must be of ${ambientClouds.join(", ")}, not "${given}"`,
+  });
+}
+
+function dockerConfig(given: string | true | undefined): RegistrySettings["dockerConfig"] {
+  if (given === undefined) return undefined;
+  if (given !== true) return { path: resolve(given), optional: false };
+  const directory = process.env["DOCKER_CONFIG"] || join(homedir(), ".docker");
+  return { path: resolve(directory, "config.json"), optional: true };
 }
 
 function positive<T extends object>(group: string, defaults: T, given: Partial<T> | undefined): T {
