@@ -129,15 +129,15 @@ test("sha512 is taken as well", async () => {
   expect(await all(store.read(digest))).toEqual(bytes);
 });
 
-test("what a killed process left long ago is removed, what another is writing now is not", async () => {
-  const folder = join(directory, "blobs", "sha256");
+test("what nobody has written to for a day is removed, what another is writing now is not", async () => {
+  const folder = join(directory, "partials");
   mkdirSync(folder, { recursive: true });
-  for (const name of ["old.part", "new.part"]) writeFileSync(join(folder, name), "");
-  utimesSync(join(folder, "old.part"), new Date(0), new Date(0));
+  for (const name of ["old.part", "old.left", "new.part"]) writeFileSync(join(folder, name), "");
+  for (const name of ["old.part", "old.left"]) utimesSync(join(folder, name), new Date(0), new Date(0));
   const store = createFileArtifactStore({ directory });
   const bytes = Buffer.from("x");
   await store.put(digestOf(bytes), chunks(bytes), { signal });
-  expect(readdirSync(folder).toSorted()).toEqual([digestOf(bytes).slice(7), "new.part"].toSorted());
+  expect(readdirSync(folder)).toEqual(["new.part"]);
 });
 
 test("an absent blob is named, with the store", async () => {
@@ -183,6 +183,17 @@ test("other annotations make another layout", async () => {
   expect(await store.layout({ ...wanted, annotations })).toBe(named);
   const index: unknown = JSON.parse(readFileSync(join(named, "index.json"), "utf8"));
   expect(index).toMatchObject({ manifests: [{ annotations }] });
+});
+
+test("an index with more of its images is another layout", async () => {
+  const store = createFileArtifactStore({ directory });
+  const [index, child] = [Buffer.from("{}"), Buffer.from("child")];
+  for (const bytes of [index, child]) await store.put(digestOf(bytes), chunks(bytes), { signal });
+  const wanted = { digest: digestOf(index), mediaType: "application/vnd.oci.image.index.v1+json", size: 2 };
+  const some = await store.layout({ ...wanted, blobs: [] });
+  const whole = await store.layout({ ...wanted, blobs: [digestOf(child)] });
+  expect(filesBelow(some)).toHaveLength(3);
+  expect(filesBelow(whole)).toHaveLength(4);
 });
 
 test("a layout whose blob is missing is not there at all", async () => {

@@ -1,9 +1,6 @@
-import { access, open } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { type Digest, FetchImageError, isDigest } from "@fetch-image/core";
-
-/** Of what is still being written. */
-export const partSuffix = ".part";
 
 /** Where a blob is, in a store and in an OCI image layout alike (image-spec, image-layout.md). */
 export function blobPath(root: string, digest: Digest): string {
@@ -14,17 +11,13 @@ export function blobPath(root: string, digest: Digest): string {
   return join(root, "blobs", algorithmOf(digest), digest.slice(digest.indexOf(":") + 1));
 }
 
-export function algorithmOf(digest: Digest): string {
-  return digest.slice(0, digest.indexOf(":"));
+/** `sha256-9f86…`, for file names; `:` is none on every disk. */
+export function fileNameOf(digest: Digest): string {
+  return digest.replace(":", "-");
 }
 
-export async function exists(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch {
-    return false;
-  }
+export function algorithmOf(digest: Digest): string {
+  return digest.slice(0, digest.indexOf(":"));
 }
 
 /** Until this is done, a power loss may undo what was renamed in the directory. */

@@ -37,7 +37,19 @@ export function asStoreError(root: string, error: unknown): unknown {
   return error;
 }
 
-const unusable = new Set(["EACCES", "EROFS", "EPERM", "ENOTDIR", "EISDIR", "EIO", "EEXIST"]);
+// ENOENT: somebody takes the store away under our hands.
+const unusable = new Set([
+  "EACCES",
+  "EROFS",
+  "EPERM",
+  "ENOTDIR",
+  "EISDIR",
+  "EIO",
+  "EEXIST",
+  "ENOENT",
+  "EMFILE",
+  "ENFILE",
+]);
 
 /** Only of what a system call on a file said: a socket's errors have no path. */
 function codeOf(error: unknown): string | undefined {

@@ -1,27 +1,32 @@
-import { createHash, randomUUID } from "node:crypto";
-import { copyFile, link, mkdir, open, rename, rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { access, copyFile, link, mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { ArtifactStore } from "@fetch-image/core";
-import { blobPath, exists, partSuffix, syncDirectory } from "./blob-path.ts";
+import type { ArtifactStore, Digest } from "@fetch-image/core";
+import { blobPath, fileNameOf, syncDirectory } from "./blob-path.ts";
 import { absent } from "./disk-errors.ts";
+import { draftName } from "./drafts.ts";
+import { use } from "./use.ts";
+
+/** Where layouts are, in a store. */
+export const layoutsFolder = "layouts";
 
 type Manifest = Parameters<ArtifactStore["layout"]>[0];
 
 /**
  * An OCI image layout (image-spec, image-layout.md) in `layouts/`, made aside and moved into place. Blobs are hard links
- * where the disk has them, so a layout costs no bytes and survives the store's pruning.
+ * where the disk has them, so a layout costs no bytes and stays whole when the store is pruned.
  */
 export async function makeLayout(root: string, manifest: Manifest): Promise<string> {
-  const target = join(root, "layouts", nameOf(manifest));
-  if (await exists(join(target, "index.json"))) return target;
-  const draft = `${target}.${randomUUID()}${partSuffix}`;
+  const target = join(root, layoutsFolder, nameOf(manifest));
+  if (await use(target)) return target;
+  const draft = await draftName(target);
   try {
     for (const blob of new Set([manifest.digest, ...manifest.blobs])) {
       const from = blobPath(root, blob);
-      if (!(await exists(from))) throw absent(root, blob);
+      if (!(await use(from))) throw absent(root, blob);
       const to = blobPath(draft, blob);
       await mkdir(dirname(to), { recursive: true });
-      await link(from, to).catch(() => copyFile(from, to));
+      await link(from, to).catch(() => copyFile(from, to).catch(() => refuse(root, blob)));
     }
     await writeDurably(join(draft, "oci-layout"), { imageLayoutVersion: "1.0.0" });
     await writeDurably(join(draft, "index.json"), indexOf(manifest));
@@ -30,20 +35,25 @@ export async function makeLayout(root: string, manifest: Manifest): Promise<stri
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
     // Another process made the very same layout meanwhile.
-    if (await exists(join(target, "index.json"))) return target;
+    if (await use(target)) return target;
     throw error;
   }
   return target;
 }
 
-// The same image under other annotations (a tag, say) is another layout.
-function nameOf({ digest, mediaType, annotations }: Manifest): string {
-  const name = digest.replace(":", "-");
-  if (annotations === undefined) return name;
+// Pruned just now; or else the disk says what is wrong with it.
+async function refuse(root: string, blob: Digest): Promise<void> {
+  await access(blobPath(root, blob)).catch(() => {
+    throw absent(root, blob);
+  });
+}
+
+// The same image under other annotations (a tag, say) is another layout, and so is an index with more of its images.
+function nameOf({ digest, mediaType, blobs, annotations = {} }: Manifest): string {
   const distinction = createHash("sha256")
-    .update(JSON.stringify([mediaType, annotations]))
+    .update(JSON.stringify([mediaType, annotations, [...new Set(blobs)].toSorted()]))
     .digest("hex");
-  return `${name}-${distinction.slice(0, 16)}`;
+  return `${fileNameOf(digest)}-${distinction.slice(0, 16)}`;
 }
 
 function indexOf({ digest, mediaType, size, annotations }: Manifest): object {
