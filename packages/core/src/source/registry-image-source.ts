@@ -1,8 +1,8 @@
-import { z } from "zod";
 import type { FetchImageError } from "../errors/fetch-image-error.ts";
 import type { Digest } from "../image/digest.ts";
 import type { Json, JsonObject } from "../json.ts";
 import { shapeProblems, sourceInvalid, valueProblems } from "./source-problems.ts";
+import { type ShapeIssue, shapeIssues } from "./source-shape.ts";
 
 /**
  * The source of a `registry-image` resource (upstream concourse/registry-image-resource, types.go), validated:
@@ -63,61 +63,15 @@ export type ParsedSource =
  */
 export function parseRegistryImageSource(source: JsonObject): ParsedSource {
   const given = withoutNothing(source);
-  const read = schema.safeParse(given);
-  const problems = read.success ? valueProblems(read.data) : shapeProblems(read.error.issues, given);
-  if (!read.success || problems.length > 0) return { ok: false, error: sourceInvalid(problems) };
-  return { ok: true, source: read.data };
+  const issues = shapeIssues(given);
+  if (!isSource(given, issues)) return { ok: false, error: sourceInvalid(shapeProblems(issues, given)) };
+  const problems = valueProblems(given);
+  return problems.length > 0 ? { ok: false, error: sourceInvalid(problems) } : { ok: true, source: given };
 }
 
-const text = z.string().exactOptional();
-const texts = z.array(z.string()).readonly().exactOptional();
-const yesOrNo = z.boolean().exactOptional();
-
-const schema = z.strictObject({
-  repository: z.string(),
-  tag: text,
-  tag_regex: text,
-  created_at_sort: yesOrNo,
-  variant: text,
-  semver_constraint: text,
-  pre_releases: yesOrNo,
-  pre_release_prefixes: texts,
-  username: text,
-  password: text,
-  insecure: yesOrNo,
-  ca_certs: texts,
-  registry_mirror: z.strictObject({ host: z.string(), username: text, password: text }).exactOptional(),
-  platform: z.strictObject({ architecture: text, os: text }).exactOptional(),
-  aws_access_key_id: text,
-  aws_secret_access_key: text,
-  aws_session_token: text,
-  aws_region: text,
-  aws_role_arn: text,
-  aws_role_arns: texts,
-  aws_account_id: text,
-  aws_ecr_registry_id: text,
-  azure_acr: yesOrNo,
-  azure_client_id: text,
-  azure_tenant_id: text,
-  azure_environment: text,
-  azure_auth_type: text,
-  label_regex: text,
-  annotation_regex: text,
-  content_trust: z
-    .strictObject({
-      server: text,
-      repository_key_id: text,
-      repository_key: text,
-      repository_passphrase: text,
-      tls_key: text,
-      tls_cert: text,
-      scopes: text,
-      username: text,
-      password: text,
-    })
-    .exactOptional(),
-  debug: yesOrNo,
-}) satisfies z.ZodType<RegistryImageSource>;
+function isSource(_value: Json, issues: readonly ShapeIssue[]): _value is Json & RegistryImageSource {
+  return issues.length === 0;
+}
 
 /** What Go's decoder makes of it: `null` and `""` leave a field at its zero value; a numeric tag is its own text. */
 function withoutNothing(source: Json): Json {

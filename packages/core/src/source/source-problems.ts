@@ -1,4 +1,3 @@
-import type { z } from "zod";
 import { FetchImageError } from "../errors/fetch-image-error.ts";
 import { parseReference } from "../image/reference.ts";
 import { tagFault } from "../image/reference-grammar.ts";
@@ -6,6 +5,7 @@ import { showCharacter, showText } from "../image/show-text.ts";
 import { didYouMean } from "./did-you-mean.ts";
 import type { RegistryImageSource } from "./registry-image-source.ts";
 import { isSet, sourceFieldNames } from "./source-fields.ts";
+import type { ShapeIssue, Wanted } from "./source-shape.ts";
 
 /** One thing that is wrong with a source. Never holds a value of a field that may be a secret. */
 export interface SourceProblem {
@@ -27,16 +27,14 @@ export function sourceInvalid(problems: readonly SourceProblem[]): FetchImageErr
   });
 }
 
-/** What the schema found, in our words: zod's own may quote values. */
-export function shapeProblems(issues: readonly z.core.$ZodIssue[], source: unknown): SourceProblem[] {
-  return issues.flatMap((issue): SourceProblem[] => {
-    const field = pathText(issue.path);
-    if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownField(issue.path, key));
-    const value = valueAt(source, issue.path);
-    if (value === undefined) return [{ field, says: `${named(field)} is required` }];
-    const wanted = issue.code === "invalid_type" ? wantedKinds[issue.expected] : undefined;
-    const says = `${named(field)} must be ${wanted ?? "something else"}, not ${kindOf(value)}`;
-    return [{ field, says, ...kindHint(wanted, value) }];
+/** What is wrong with a source's shape, in words. */
+export function shapeProblems(issues: readonly ShapeIssue[], source: unknown): SourceProblem[] {
+  return issues.map(({ path, is }): SourceProblem => {
+    const field = pathText(path);
+    if (is === "unknown") return unknownField(path.slice(0, -1), String(path.at(-1)));
+    if (is === "missing") return { field, says: `${named(field)} is required` };
+    const value = valueAt(source, path);
+    return { field, says: `${named(field)} must be ${is}, not ${kindOf(value)}`, ...kindHint(is, value) };
   });
 }
 
@@ -115,14 +113,7 @@ const knownFields: { readonly [parent: string]: readonly string[] } = {
   platform: ["architecture", "os"],
 };
 
-const wantedKinds: { readonly [expected: string]: string } = {
-  string: "a string",
-  boolean: "true or false",
-  array: "a list",
-  object: "an object",
-};
-
-function kindHint(wanted: string | undefined, value: unknown): { hint?: string } {
+function kindHint(wanted: Wanted, value: unknown): { hint?: string } {
   if (wanted === "a string" && typeof value !== "object") return { hint: "Put it in quotes." };
   if (wanted === "true or false" && typeof value === "string") return { hint: "Write it without quotes." };
   return {};
