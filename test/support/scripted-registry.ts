@@ -6,6 +6,7 @@ import {
   type ImageRegistry,
   nextCheckStep,
   parseReference,
+  type RateLimit,
   type RepositoryFacts,
   versionRule,
 } from "@fetch-image/core";
@@ -18,6 +19,8 @@ export interface ScriptedRegistry extends ImageRegistry {
   push(reference: string, content: string): Digest;
   /** The next question is answered with this error. */
   failNext(error: FetchImageError): void;
+  /** What checks tell of the rate limit from now on. */
+  rateLimit: RateLimit | undefined;
   /** Questions wait until `release` is called. */
   hold(): void;
   release(): void;
@@ -33,6 +36,7 @@ export function scriptedRegistry(): ScriptedRegistry {
 
   const registry: ScriptedRegistry = {
     questions,
+    rateLimit: undefined,
     push(reference, content) {
       const digest: Digest = `sha256:${createHash("sha256").update(content).digest("hex")}`;
       tags.set(keyOf(reference), digest);
@@ -57,7 +61,7 @@ export function scriptedRegistry(): ScriptedRegistry {
       const digest = tags.get(keyOf(asked));
       return digest && { digest, via: "HEAD", host, status: 200 };
     },
-    async check(source, { cursor, known, signal }) {
+    async check(source, { cursor, known, want, previous, signal }) {
       const { repository } = source;
       const parsed = versionRule(source);
       if (!parsed.ok) throw parsed.error;
@@ -66,7 +70,7 @@ export function scriptedRegistry(): ScriptedRegistry {
       const present = new Map<Digest, boolean>();
       let facts: RepositoryFacts = { digests, present, created: new Map() };
       for (;;) {
-        const step = nextCheckStep(parsed.rule, { cursor, facts });
+        const step = nextCheckStep(parsed.rule, { cursor, facts, want, previous });
         switch (step.next) {
           case "list-tags":
             await ask(repository, signal);
@@ -88,7 +92,9 @@ export function scriptedRegistry(): ScriptedRegistry {
           case "answer": {
             const { versions, rejected } = step;
             const status = versions.length === 0 && parsed.rule.mode === "tag" ? 404 : 200;
-            return { versions, rejected, via: "HEAD", host, status, requests: questions.length - before };
+            const { rateLimit } = registry;
+            const told = { via: "HEAD", host, status, ...(rateLimit && { rateLimit }) } as const;
+            return { versions, rejected, ...told, requests: questions.length - before };
           }
         }
       }

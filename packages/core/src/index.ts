@@ -178,7 +178,9 @@ export {
   duration,
   evolveScope,
   type ScopeObservation,
+  type ScopeRateLimit,
   type ScopeState,
+  type Sparing,
   unknownScope,
 } from "./scope/scope-state.ts";
 export type { Comparator } from "./version/comparator.ts";

@@ -51,8 +51,7 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
     policy: options.policy,
     stepRunner: options.stepRunner,
     artifacts: options.artifacts,
-    scopes:
-      registry === undefined ? undefined : new ScopeBook({ ...shared, registry, soleNode, claimMs: settings.claimMs }),
+    scopes: registry === undefined ? undefined : new ScopeBook({ ...shared, ...settings, registry, soleNode }),
     assertOpen() {
       if (closed !== undefined) throw closed;
     },

@@ -13,6 +13,13 @@ import type {
 export interface EngineSettings {
   /** An observation at most so old is used without asking the registry, unless a plan says its own. */
   readonly checkIntervalMs: number;
+  /** The oldest observation that is ever used where the registry is to be spared. */
+  readonly stalenessBoundMs: number;
+  /**
+   * The share of a registry's rate limit, at least one request, that is kept for what nobody knows: where no more is left,
+   * scopes with an observation within the bound are not asked for. 0 keeps nothing back.
+   */
+  readonly rateLimitReserve: number;
   /** Attempts at a check or a get, the first included. */
   readonly attempts: number;
   /** The first delay between attempts; it doubles each time. */
@@ -28,6 +35,8 @@ export interface EngineSettings {
 
 export const defaultSettings: EngineSettings = {
   checkIntervalMs: 60_000,
+  stalenessBoundMs: 3_600_000,
+  rateLimitReserve: 0.1,
   attempts: 5,
   backoffBaseMs: 500,
   backoffCapMs: 30_000,

@@ -11,6 +11,7 @@ import {
   type RegistryImageSource,
   type Rejected,
   type ScopeFact,
+  type ScopeFactData,
   type ScopeState,
   type Version,
 } from "@fetch-image/core";
@@ -55,7 +56,7 @@ export function answerOf(
       ...retryAfterOf(outcome.error),
     };
   }
-  const { versions, via, host, status, repository, rateLimit } = outcome.check;
+  const { versions, via, host, status, repository, rateLimit, among } = outcome.check;
   const newest = versions.at(-1);
   if (newest === undefined) {
     const failure = toFailure(nothingFound(question, outcome.check), "FI_NO_VERSION", redact);
@@ -69,6 +70,7 @@ export function answerOf(
     ...(repository === undefined ? {} : { repository }),
     credential,
     ...(rateLimit === undefined ? {} : { rateLimit: { ...rateLimit } }),
+    ...(among === undefined ? {} : { among: { ...among } }),
   };
   const { tag, digest } = newest;
   return { ok: true, version: { tag, digest }, evidence, rejected: [...passedOver, ...outcome.check.rejected] };
@@ -79,7 +81,13 @@ export function factsOf(state: ScopeState, question: ScopeQuestion, outcome: Out
   const { asker, redact, tag } = question;
   if (!outcome.ok) {
     const failure = toFailure(outcome.error, "FI_CHECK_FAILED", redact);
-    return [{ type: "CheckFailed", data: { failure, ...retryAfterOf(outcome.error), asker } }];
+    const gone = repositoryGone(outcome.error);
+    if (gone !== undefined) return [{ type: "VersionVanished", data: { ...gone, asker } }];
+    const limit = refusedWith(outcome.error);
+    return [
+      { type: "CheckFailed", data: { failure, ...retryAfterOf(outcome.error), asker } },
+      ...(limit === undefined ? [] : [{ type: "RateLimitObserved", data: limit } as const]),
+    ];
   }
   const { versions, via, host, status, repository, rateLimit } = outcome.check;
   const newest = versions.at(-1);
@@ -94,6 +102,26 @@ export function factsOf(state: ScopeState, question: ScopeQuestion, outcome: Out
     data: { version: { tag: newest.tag, digest: newest.digest }, changed, via, ...where, asker },
   };
   return rateLimit === undefined ? [observed] : [observed, { type: "RateLimitObserved", data: { host, ...rateLimit } }];
+}
+
+/** Where the registry that was asked for the tags says that it has no such repository. */
+function repositoryGone(error: unknown): { readonly host: string; readonly status: number } | undefined {
+  if (!FetchImageError.is(error) || error.code !== "FI_IMAGE_UNKNOWN") return undefined;
+  const { host, status, registryCode } = error.details;
+  if (registryCode !== "NAME_UNKNOWN" || typeof host !== "string" || typeof status !== "number") return undefined;
+  return { host, status };
+}
+
+/** What a refusal told of the rate limit. */
+function refusedWith(error: unknown): ScopeFactData<"RateLimitObserved"> | undefined {
+  if (!FetchImageError.is(error)) return undefined;
+  const { host, limit, remaining } = error.details;
+  if (typeof host !== "string" || (typeof limit !== "number" && typeof remaining !== "number")) return undefined;
+  return {
+    host,
+    ...(typeof limit === "number" ? { limit } : {}),
+    ...(typeof remaining === "number" ? { remaining } : {}),
+  };
 }
 
 /** How a check ended. */
@@ -127,8 +155,17 @@ export function joined(answer: CheckAnswer, asker: Asker): CheckAnswer {
   return answer.ok ? { ...answer, evidence: { ...answer.evidence, via: "joined", asker } } : answer;
 }
 
-export function fresh(decision: Extract<CheckDecision, { kind: "fresh" }>): CheckAnswer {
-  return { ok: true, version: decision.version, evidence: decision.evidence, rejected: [] };
+/** The answer that the scope's history gives. */
+export function known(decision: Extract<CheckDecision, { kind: "fresh" | "stale" }>): CheckAnswer {
+  const { version, evidence } = decision;
+  const rejected =
+    decision.kind === "stale" ? [{ candidate: "check", reason: `not asked, though ${decision.because}` }] : [];
+  return { ok: true, version, evidence, rejected };
+}
+
+/** Of a question that was not asked. */
+export function unasked(error: FetchImageError, { redact }: ScopeQuestion): CheckAnswer {
+  return { ok: false, failure: toFailure(error, "FI_CHECK_FAILED", redact), ...retryAfterOf(error) };
 }
 
 function nothingFound({ repository, tag }: ScopeQuestion, { host, status }: RegistryCheck): FetchImageError {

@@ -7,6 +7,7 @@ import {
   type ImageRegistry,
   type RegistryCheck,
   type ScopeFact,
+  type Version,
 } from "@fetch-image/core";
 import { type Deferred, deferred } from "./deferred.ts";
 import { toFailure } from "./failure.ts";
@@ -15,20 +16,25 @@ import {
   answerSince,
   type CheckAnswer,
   factsOf,
-  fresh,
   joined,
   keyOf,
+  known,
   type Outcome,
   type ScopeQuestion,
   settle,
   show,
+  unasked,
 } from "./scope-answers.ts";
+import { RegistryBudgets } from "./registry-budgets.ts";
 import { ScopeLog, type ScopeLogOptions } from "./scope-log.ts";
 
 export interface ScopeBookOptions extends ScopeLogOptions {
   readonly registry: ImageRegistry;
   readonly soleNode: boolean;
   readonly claimMs: number;
+  /** As in the engine's settings. */
+  readonly stalenessBoundMs: number;
+  readonly rateLimitReserve: number;
 }
 
 /** How a question begins to be answered. */
@@ -57,12 +63,15 @@ interface Entry {
  */
 export class ScopeBook {
   readonly #options: ScopeBookOptions;
+  readonly #budgets: RegistryBudgets;
   readonly #entries = new Map<string, Entry>();
   readonly #loading = new Map<string, Promise<Entry>>();
   #closed = false;
 
   constructor(options: ScopeBookOptions) {
     this.#options = options;
+    const { clock, rateLimitReserve: reserve, stalenessBoundMs: boundMs } = options;
+    this.#budgets = new RegistryBudgets({ clock, reserve, boundMs });
   }
 
   /** Folds the scope's stream, once; from then on `start` answers at once where it can. */
@@ -144,8 +153,10 @@ export class ScopeBook {
       return { kind: "joined", asker: running.asker };
     }
     const decision = this.#decide(entry, question);
-    if (decision.kind === "fresh") return { kind: "answered", answer: fresh(decision) };
+    if (decision.kind === "fresh" || decision.kind === "stale") return { kind: "answered", answer: known(decision) };
     if (decision.kind === "join") return { kind: "joined", asker: decision.asker };
+    const refusal = this.#budgets.refusal(question);
+    if (refusal !== undefined) return { kind: "answered", answer: unasked(refusal, question) };
 
     const inflight: Inflight = {
       asker: question.asker,
@@ -168,12 +179,15 @@ export class ScopeBook {
     if (entry.inflight === inflight) entry.inflight = undefined;
   }
 
-  #decide(entry: Entry, { asker, interval, skipInterval, credential }: ScopeQuestion): CheckDecision {
+  #decide(entry: Entry, asking: ScopeQuestion): CheckDecision {
+    const { asker, interval, skipInterval, credential } = asking;
     const { clock, node, soleNode } = this.#options;
     const { state } = entry.log;
+    this.#budgets.recall(asking, state);
+    const sparing = this.#budgets.sparing(asking);
     // Where there is no other node, another's claim is that of a predecessor which died.
     const orphaned = soleNode && state.claim !== null && state.claim.node !== node;
-    const question = { asker, now: clock.now(), interval, skipInterval, credential };
+    const question = { asker, now: clock.now(), interval, skipInterval, credential, sparing };
     return decideCheck(orphaned ? { ...state, claim: null } : state, question);
   }
 
@@ -181,8 +195,8 @@ export class ScopeBook {
     const { clock, soleNode } = this.#options;
     for (;;) {
       const decision = this.#decide(entry, question);
-      if (decision.kind === "fresh") {
-        const answer = fresh(decision);
+      if (decision.kind === "fresh" || decision.kind === "stale") {
+        const answer = known(decision);
         inflight.begun.resolve({ kind: "answered", answer });
         inflight.answer.resolve(answer);
         return this.#settled(entry, inflight);
@@ -194,13 +208,29 @@ export class ScopeBook {
         inflight.answer.resolve(answer);
         return this.#settled(entry, inflight);
       }
+      const refusal = this.#budgets.refusal(question);
+      if (refusal !== undefined) {
+        const answer = unasked(refusal, question);
+        inflight.begun.resolve({ kind: "answered", answer });
+        inflight.answer.resolve(answer);
+        return this.#settled(entry, inflight);
+      }
+      if (this.#budgets.isTaken(question)) {
+        await this.#budgets.nextAnswer(question, inflight.controller.signal);
+        continue;
+      }
       const before = entry.log.state.current?.version;
+      const answered = this.#budgets.begin(question);
+      const ask = () => settle(this.#check(question, inflight, before)).then(tell(answered));
       const claim = this.#claim(entry, question);
       // A HEAD changes nothing: where no other node could ask, it is in flight beside its claim.
-      const early = soleNode ? settle(this.#check(question, inflight)) : undefined;
-      if (!(await claim)) continue;
+      const early = soleNode ? ask() : undefined;
+      if (!(await claim.catch(giveUp(early, answered)))) {
+        if (early === undefined) answered(undefined);
+        continue;
+      }
       inflight.begun.resolve({ kind: "asked", answer: inflight.answer.promise });
-      const outcome = await (early ?? settle(this.#check(question, inflight)));
+      const outcome = await (early ?? ask());
       const at = clock.now();
       const passedOver =
         decision.because === null ? [] : [{ candidate: `scope ${show(before)}`, reason: decision.because }];
@@ -210,8 +240,19 @@ export class ScopeBook {
     }
   }
 
-  #check({ source }: ScopeQuestion, { controller }: Inflight): Promise<RegistryCheck> {
-    return this.#options.registry.check(source, { signal: controller.signal });
+  /** Only the newest is wanted: from the scope's last version on, and with what other scopes learned within the interval. */
+  #check(
+    { source, interval, skipInterval }: ScopeQuestion,
+    { controller }: Inflight,
+    previous: Version | undefined,
+  ): Promise<RegistryCheck> {
+    const recallMs = interval === "never" ? Number.POSITIVE_INFINITY : interval;
+    return this.#options.registry.check(source, {
+      want: "newest",
+      ...(previous === undefined ? {} : { previous: { tag: previous["tag"], digest: previous["digest"] } }),
+      ...(skipInterval ? {} : { recallMs }),
+      signal: controller.signal,
+    });
   }
 
   #claim(entry: Entry, question: ScopeQuestion): Promise<boolean> {
@@ -269,6 +310,21 @@ export class ScopeBook {
       this.#options.clock.after(ms, resolve);
     });
   }
+}
+
+function tell(answered: (outcome: Outcome) => void): (outcome: Outcome) => Outcome {
+  return (outcome) => {
+    answered(outcome);
+    return outcome;
+  };
+}
+
+/** A claim that cannot be stored ends the asking; a question that is under way beside it tells by itself. */
+function giveUp(early: unknown, answered: (outcome: undefined) => void): (error: unknown) => never {
+  return (error) => {
+    if (early === undefined) answered(undefined);
+    throw error;
+  };
 }
 
 const pollMs = 250;

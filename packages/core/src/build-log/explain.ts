@@ -3,7 +3,7 @@ import { type BuildFactData, buildFactSchemas } from "../facts/build-facts.ts";
 import type { Asker, FetchRequest } from "../facts/facts.ts";
 import type { BuildImageRow } from "../ports/read-model.ts";
 import { duration } from "../scope/scope-state.ts";
-import { askerText, rateLimitText, versionText } from "./version-text.ts";
+import { amongText, askerText, count, rateLimitText, sparingText, versionText } from "./version-text.ts";
 
 /** What is kept of an `ImageVersionResolved` in a build image's `evidence`: all but the fetch, which is the row's key. */
 export type ResolvedVersion = Omit<BuildFactData<"ImageVersionResolved">, "fetchId">;
@@ -60,6 +60,8 @@ const evidenceSchema = buildFactSchemas.ImageVersionResolved.omit({ fetchId: tru
 function because({ via, version, evidence: found, ageMs = 0 }: ResolvedVersion): string {
   const host = found?.host ?? "the registry";
   const status = found?.status === undefined ? "" : ` with ${found.status}`;
+  const tags = amongText(found?.among, version);
+  const among = tags === undefined ? "" : `${tags}: `;
   const asker = found?.asker === undefined ? "another fetch" : askerText(found.asker);
   switch (via) {
     case "pin":
@@ -71,13 +73,15 @@ function because({ via, version, evidence: found, ageMs = 0 }: ResolvedVersion):
     case "latest":
       return "nobody knew a digest, and the source has no tag";
     case "HEAD":
-      return `${host} answered a HEAD request${status} and this digest`;
+      return `${among}${host} answered a HEAD request${status} and this digest`;
     case "GET":
-      return `${host} answered a GET request${status}, and the manifest hashes to this digest`;
+      return `${among}${host} answered a GET request${status}, and the manifest hashes to this digest`;
     case "fresh":
       return `${asker} observed it ${duration(ageMs)} before, so the registry was not asked again`;
     case "joined":
       return `${asker} was asking the same, and its answer was taken`;
+    case "stale-served":
+      return `${asker} observed it ${duration(ageMs)} before, and nobody was asked again: ${found === undefined ? "to spare the registry" : sparingText(found)}`;
     case "step":
       break;
   }
@@ -113,6 +117,7 @@ const names: { readonly [V in ResolvedVersion["via"]]: string } = {
   fresh: "scope",
   joined: "check",
   step: "check",
+  "stale-served": "scope",
 };
 
 function evidence({
@@ -130,10 +135,21 @@ function evidence({
     ["status", found?.status?.toString()],
     ["observed", observedAt === undefined ? undefined : `${observedAt}${age(ageMs)}`],
     ["credential", credential],
+    ["tags", tagsAsked(found?.among)],
     ["rate limit", rateLimitText(found?.rateLimit)],
+    [
+      "stale",
+      found?.stale === undefined ? undefined : `${sparingText(found)}; at most ${duration(found.stale.boundMs)} old`,
+    ],
     [via === "joined" ? "joined" : "asked by", asked(found?.asker)],
   ];
   return all.flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }]));
+}
+
+function tagsAsked(among: NonNullable<ResolvedVersion["evidence"]>["among"]): string | undefined {
+  if (among === undefined) return undefined;
+  const { by, listed, candidates, asked } = among;
+  return `${count(listed, "tag")} listed, ${count(candidates, "candidate")} by ${by}, ${count(asked, "digest")} asked for`;
 }
 
 function age(ageMs: number | undefined): string {

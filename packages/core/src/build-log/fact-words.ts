@@ -14,7 +14,7 @@ import { duration } from "../scope/scope-state.ts";
 import type { Tone } from "./paint.ts";
 import { countSteps } from "./plan-names.ts";
 import { span, timeOfDay } from "./times.ts";
-import { askerText, physicalReasons, rateLimitText, versionText } from "./version-text.ts";
+import { amongText, askerText, physicalReasons, rateLimitText, sparingText, versionText } from "./version-text.ts";
 
 /** A fact in an operator's words. Not yet {@link visible}: stored strings stand in it as they are. */
 export interface Words {
@@ -51,7 +51,7 @@ export function factWords(fact: RecordedBuildFact, after?: FetchState, waitedMs?
     case "CheckJoined":
       return plain(`waits for the check of ${askerText(fact.data.asker, ownBuild)}, which asks the same`);
     case "ImageChecked":
-      return plain(checked(fact.data.version, fact.data.evidence, { at, ownBuild }));
+      return checked(fact.data.version, fact.data.evidence, { at, ownBuild });
     case "ImageCheckFailed":
       return setback("check failed", fact.data, { after, at });
     case "ArtifactFetchFailed":
@@ -132,7 +132,7 @@ function checked(
   version: Version,
   evidence: CheckEvidence,
   { at, ownBuild }: { readonly at: number; readonly ownBuild: string },
-): string {
+): Words {
   const { via, host, status, asker } = evidence;
   const { tag, digest } = version;
   const answer = tag !== undefined && digest !== undefined ? `tag ${tag} is ${digest}` : versionText(version);
@@ -146,16 +146,23 @@ function checked(
       const limit = rateLimitText(evidence.rateLimit);
       const asides = [...(via === "GET" ? ["the manifest's hash"] : []), ...(limit === undefined ? [] : [limit])];
       const aside = asides.length === 0 ? "" : ` (${asides.join("; ")})`;
-      return `${via}: ${host ?? "the registry"} ${answered}, ${answer}${aside}`;
+      const tags = amongText(evidence.among, version);
+      return plain(
+        `${tags === undefined ? "" : `${tags}; `}${via}: ${host ?? "the registry"} ${answered}, ${answer}${aside}`,
+      );
     }
     case "fresh":
-      return `observed ${age} ago${whose}, not asked again: ${answer}${where === "" ? "" : ` (${where})`}`;
+      return plain(`observed ${age} ago${whose}, not asked again: ${answer}${where === "" ? "" : ` (${where})`}`);
+    case "stale-served":
+      return warning(`stale: observed ${age} ago${whose}, not asked again (${sparingText(evidence)}): ${answer}`);
     case "joined":
-      return `joined the check${whose === "" ? "" : ` made${whose}`}: ${answer}${where === "" ? "" : ` (${where})`}`;
+      return plain(
+        `joined the check${whose === "" ? "" : ` made${whose}`}: ${answer}${where === "" ? "" : ` (${where})`}`,
+      );
     case "step":
       break;
   }
-  return `check step gave ${answer}`;
+  return plain(`check step gave ${answer}`);
 }
 
 function setback(
@@ -213,6 +220,7 @@ function resolved(fact: BuildFactData<"ImageVersionResolved">, after: FetchState
     case "fresh":
     case "joined":
     case "step":
+    case "stale-served":
       break;
   }
   return pinned ? say("takes the check's version") : warn(`the check's ${shown} is used`);

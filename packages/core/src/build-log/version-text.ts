@@ -26,6 +26,28 @@ export function rateLimitText(rateLimit: CheckEvidence["rateLimit"]): string | u
   return limit === undefined ? undefined : `a limit of ${limit} requests${per}`;
 }
 
+/** `5,000 tags listed, 212 candidates, newest by semver is 2.7.1`; undefined where the source has a tag. */
+export function amongText(among: CheckEvidence["among"], { tag = "" }: Version): string | undefined {
+  if (among === undefined) return undefined;
+  const { by, listed, candidates } = among;
+  const found = `${count(listed, "tag")} listed, ${count(candidates, "candidate")}`;
+  return tag === "" ? found : `${found}, newest by ${by} is ${tag}`;
+}
+
+/** `to spare registry.test, 7 of 100 requests left per 6h`, or until when it asked for a pause. */
+export function sparingText({ host = "the registry", rateLimit, stale }: CheckEvidence): string {
+  if (stale?.because === "retry-after") {
+    return `${host} asked for a pause${stale.until === undefined ? "" : ` until ${stale.until}`}`;
+  }
+  const left = rateLimitText(rateLimit);
+  return `to spare ${host}${left === undefined ? "" : `, ${left}`}`;
+}
+
+/** `1 tag`, `5,000 tags` */
+export function count(number: number, of: string): string {
+  return `${String(number).replaceAll(/\B(?=(?:\d{3})+$)/g, ",")} ${of}${number === 1 ? "" : "s"}`;
+}
+
 /** Why a fetch gets the image's bytes instead of an ImageURL: every reason there is; none where the kubelet may pull. */
 export function physicalReasons(request: FetchRequest): readonly string[] {
   const { native, type, repository, artifactWanted, unsupported } = request;

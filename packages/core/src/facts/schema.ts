@@ -30,12 +30,12 @@ export const failure = z.object({
 });
 
 /** How a check's answer became known. */
-const checkVia = z.enum(["HEAD", "GET", "fresh", "joined", "step"]);
+const checkVia = z.enum(["HEAD", "GET", "fresh", "joined", "step", "stale-served"]);
 
 /** Where an answer came from. */
 export const checkEvidence = z.object({
   via: checkVia,
-  /** When the registry gave the digest: earlier than the fact for `fresh` and `joined`. */
+  /** When the registry gave the digest: earlier than the fact for `fresh`, `joined` and `stale-served`. */
   observedAt: time,
   host: z.string().exactOptional(),
   status: z.number().exactOptional(),
@@ -50,6 +50,25 @@ export const checkEvidence = z.object({
       windowSeconds: z.number().exactOptional(),
     })
     .exactOptional(),
+  /** How many tags the version was found among; absent where the source has a tag. */
+  among: z
+    .looseObject({
+      by: z.string(),
+      listed: z.number(),
+      candidates: z.number(),
+      asked: z.number(),
+    })
+    .exactOptional(),
+  /** Why an answer older than the interval was taken, and how old it may be at most. */
+  stale: z
+    .looseObject({
+      /** `budget`: few of the registry's requests are left. `retry-after`: it asked for a pause. */
+      because: z.string(),
+      boundMs: z.number(),
+      /** Until when the registry is not asked, where it said so. */
+      until: time.exactOptional(),
+    })
+    .exactOptional(),
   /** Whose check it was, where it was another fetch's. */
   asker: z.object({ buildId: z.string(), fetchId: z.string() }).exactOptional(),
 });
@@ -59,4 +78,15 @@ export const rejected = z.object({ candidate: z.string(), reason: z.string() });
 
 /** `pin`: the image resource's own version. `plan`: the get plan's static version, after a check without a digest.
  *  `tag`, `latest`: unpinned, since nobody knew a digest. The others say how the check knew. */
-export const resolvedVia = z.enum(["pin", "plan", "tag", "latest", "HEAD", "GET", "fresh", "joined", "step"]);
+export const resolvedVia = z.enum([
+  "pin",
+  "plan",
+  "tag",
+  "latest",
+  "HEAD",
+  "GET",
+  "fresh",
+  "joined",
+  "step",
+  "stale-served",
+]);

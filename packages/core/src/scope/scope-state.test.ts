@@ -28,6 +28,7 @@ describe("a scope, folded from its stream", () => {
       claim: null,
       failure: null,
       checkedAt: start + 60_000,
+      rateLimit: null,
     });
   });
 
@@ -69,11 +70,12 @@ describe("a scope, folded from its stream", () => {
     expect(fold([0, failed(alice)], [9, observed(bob)]).failure).toBeNull();
   });
 
-  test("a rate limit is no answer", () => {
+  test("a rate limit is no answer, and the last one is known, with when it was told", () => {
     const limit = { type: "RateLimitObserved", data: { host, limit: 100, remaining: 7 } } as const;
     expect(fold([0, claimed(alice, 15_000)], [9, limit])).toEqual({
       ...fold([0, claimed(alice, 15_000)]),
       revision: 1n,
+      rateLimit: { host, at: start + 9, limit: 100, remaining: 7 },
     });
   });
 });
@@ -129,6 +131,66 @@ describe("a question", () => {
 
   test("is answered by what is fresh rather than by a check in flight", () => {
     expect(decideCheck(fold([0, observed(alice)], [1, claimed(bob, 15_000)]), question({})).kind).toBe("fresh");
+  });
+
+  describe("where the registry is to be spared", () => {
+    const rateLimit = { limit: 100, remaining: 7, windowSeconds: 21_600 };
+    const budget = { because: "budget", boundMs: 3_600_000, host, rateLimit } as const;
+    const pause = { because: "retry-after", boundMs: 3_600_000, host, until: start + 7_200_000 } as const;
+
+    test("is answered by an older observation within the bound, which says why, how old, and what is left", () => {
+      expect(decideCheck(known, question({ now: start + 3_600_000, sparing: budget, credential: "cred-1" }))).toEqual({
+        kind: "stale",
+        version,
+        because: "observed 1h ago, older than the interval of 1m",
+        evidence: {
+          via: "stale-served",
+          observedAt: formatTime(start),
+          host,
+          status: 200,
+          credential: "cred-1",
+          asker: alice,
+          rateLimit,
+          stale: { because: "budget", boundMs: 3_600_000 },
+        },
+      });
+      expect(decideCheck(known, question({ now: start + 60_000, sparing: pause }))).toMatchObject({
+        kind: "stale",
+        evidence: { stale: { because: "retry-after", until: formatTime(start + 7_200_000) } },
+      });
+    });
+
+    test("is asked all the same where nothing is known, or nothing young enough", () => {
+      expect(decideCheck(unknownScope, question({ sparing: budget })).kind).toBe("ask");
+      expect(decideCheck(known, question({ now: start + 3_600_001, sparing: budget })).kind).toBe("ask");
+    });
+
+    test("is asked all the same where the registry's last word was a refusal that will not pass", () => {
+      const refused: ScopeFact = {
+        type: "CheckFailed",
+        data: { failure: { code: "FI_UNAUTHORIZED", message: "no", retryable: false }, asker: bob },
+      };
+      const now = start + 120_000;
+      expect(decideCheck(fold([0, observed(alice)], [9, refused]), question({ now, sparing: pause })).kind).toBe("ask");
+      expect(decideCheck(fold([0, observed(alice)], [9, failed(bob)]), question({ now, sparing: pause })).kind).toBe(
+        "stale",
+      );
+    });
+
+    test("is put by hand while it can be answered, and served what is known in a pause", () => {
+      const byHand = { now: start + 120_000, skipInterval: true };
+      expect(decideCheck(known, question({ ...byHand, sparing: budget })).kind).toBe("ask");
+      expect(decideCheck(known, question({ ...byHand, sparing: pause }))).toMatchObject({
+        kind: "stale",
+        because: "observed 2m ago, but the build was triggered by hand",
+      });
+    });
+
+    test("is answered by what is fresh, and joins a check in flight, as ever", () => {
+      expect(decideCheck(known, question({ sparing: pause })).kind).toBe("fresh");
+      const claim = fold([0, observed(alice)], [60_000, claimed(bob, 15_000)]);
+      expect(decideCheck(claim, question({ now: start + 60_001, sparing: budget })).kind).toBe("join");
+    });
   });
 
   test("counts an observation from a clock ahead of ours as new", () => {

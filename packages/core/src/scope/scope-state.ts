@@ -1,6 +1,7 @@
 import type { Asker, CheckEvidence, Failure, RecordedScopeFact } from "../facts/facts.ts";
-import { parseTime } from "../facts/time.ts";
+import { formatTime, parseTime } from "../facts/time.ts";
 import type { Version } from "../plan/plan.ts";
+import type { RateLimit } from "../ports/image-registry.ts";
 
 /** What is known of a resource config scope, folded from its stream. Decisions are made on this, never on the read model. */
 export interface ScopeState {
@@ -12,6 +13,17 @@ export interface ScopeState {
   readonly failure: { readonly failure: Failure; readonly at: number; readonly retryAfterMs: number } | null;
   /** Milliseconds since the epoch: of the last answer, whatever it was. */
   readonly checkedAt: number | null;
+  /** What the registry last said of its rate limit. */
+  readonly rateLimit: ScopeRateLimit | null;
+}
+
+export interface ScopeRateLimit {
+  readonly host: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly limit?: number;
+  readonly remaining?: number;
+  readonly windowSeconds?: number;
 }
 
 export interface ScopeObservation {
@@ -31,6 +43,7 @@ export const unknownScope: ScopeState = {
   claim: null,
   failure: null,
   checkedAt: null,
+  rateLimit: null,
 };
 
 export function evolveScope(state: ScopeState, fact: RecordedScopeFact): ScopeState {
@@ -59,13 +72,21 @@ export function evolveScope(state: ScopeState, fact: RecordedScopeFact): ScopeSt
     case "RateLimitObserved":
       break;
   }
-  return next;
+  const { host, limit, remaining, windowSeconds } = fact.data;
+  const told = {
+    ...(limit === undefined ? {} : { limit }),
+    ...(remaining === undefined ? {} : { remaining }),
+    ...(windowSeconds === undefined ? {} : { windowSeconds }),
+  };
+  return { ...next, rateLimit: { host, at, ...told } };
 }
 
 /** How a fetch's question is answered. */
 export type CheckDecision =
   | { readonly kind: "fresh"; readonly version: Version; readonly evidence: CheckEvidence }
   | { readonly kind: "join"; readonly asker: Asker; readonly node: string }
+  /** An answer beyond the interval, within the bound, taken because the registry is to be spared. */
+  | { readonly kind: "stale"; readonly version: Version; readonly evidence: CheckEvidence; readonly because: string }
   | { readonly kind: "ask"; readonly because: string | null };
 
 export interface CheckQuestion {
@@ -77,9 +98,26 @@ export interface CheckQuestion {
   /** Somebody triggered the build by hand: ask whatever the interval says. */
   readonly skipInterval: boolean;
   readonly credential: string | null;
+  /** Why the registry is to be spared; absent where it may be asked. */
+  readonly sparing?: Sparing | undefined;
 }
 
-/** One question, asked once: a fresh observation is used, another's check in flight is joined, else we ask. */
+/** Why nothing is asked of a registry that need not be. */
+export interface Sparing {
+  /** `budget`: few requests are left. `retry-after`: it asked for a pause. */
+  readonly because: "budget" | "retry-after";
+  /** How old an answer may be that is given instead. */
+  readonly boundMs: number;
+  /** Until when nobody asks, milliseconds since the epoch. */
+  readonly until?: number;
+  readonly host?: string;
+  readonly rateLimit?: RateLimit;
+}
+
+/**
+ * One question, asked once: a fresh observation is used, another's check in flight is joined, an older observation will
+ * do where the registry is to be spared, else we ask.
+ */
 export function decideCheck(state: ScopeState, question: CheckQuestion): CheckDecision {
   const { current, claim } = state;
   const age = current === null ? 0 : Math.max(0, question.now - parseTime(current.observedAt));
@@ -92,7 +130,35 @@ export function decideCheck(state: ScopeState, question: CheckQuestion): CheckDe
   if (claim !== null && claim.until > question.now && !sameAsker(claim.asker, question.asker)) {
     return { kind: "join", asker: claim.asker, node: claim.node };
   }
+  if (current !== null && question.sparing !== undefined && maySpare(state, question, age)) {
+    return {
+      kind: "stale",
+      ...staleAnswer(current, question.credential, question.sparing),
+      because: whyNotFresh(question, age),
+    };
+  }
   return { kind: "ask", because: current === null ? null : whyNotFresh(question, age) };
+}
+
+/** Not where the registry's last word was that it has no such thing for us; nor for a hand that could still be served. */
+function maySpare({ failure }: ScopeState, { sparing, skipInterval }: CheckQuestion, age: number): boolean {
+  if (sparing === undefined || age > sparing.boundMs || failure?.failure.retryable === false) return false;
+  return !skipInterval || sparing.because === "retry-after";
+}
+
+function staleAnswer(
+  { version, ...observed }: ScopeObservation,
+  credential: string | null,
+  { because, boundMs, until, rateLimit }: Sparing,
+): { readonly version: Version; readonly evidence: CheckEvidence } {
+  const evidence: CheckEvidence = {
+    via: "stale-served",
+    ...observed,
+    credential,
+    ...(rateLimit === undefined ? {} : { rateLimit: { ...rateLimit } }),
+    stale: { because, boundMs, ...(until === undefined ? {} : { until: formatTime(until) }) },
+  };
+  return { version, evidence };
 }
 
 function whyNotFresh({ interval, skipInterval }: CheckQuestion, age: number): string {

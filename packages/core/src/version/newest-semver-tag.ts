@@ -99,7 +99,7 @@ function isCovered(digest: Digest, versions: readonly VersionTag[], memory: Memo
 
 /** From the newest tag down to the first that is its digest's name. */
 function newestVersion(versions: readonly VersionTag[], memory: Memory): TaggedDigest | CheckStep | undefined {
-  const names = namesAmong(versions, memory);
+  const names = namesAmong(versions, (candidate) => memory.of(candidate));
   for (const [walked, candidate] of versions.entries()) {
     const digest = memory.digests.get(candidate.tag);
     if (digest === undefined) {
@@ -122,10 +122,11 @@ function newestVersion(versions: readonly VersionTag[], memory: Memory): TaggedD
   return undefined;
 }
 
-function namesAmong(versions: readonly VersionTag[], memory: Memory): ReadonlyMap<Digest, VersionTag> {
+/** The best name of each digest, as far as tags are known. */
+function namesAmong(versions: readonly VersionTag[], of: Memory["of"]): ReadonlyMap<Digest, VersionTag> {
   const names = new Map<Digest, VersionTag>();
   for (const candidate of versions) {
-    const digest = memory.of(candidate);
+    const digest = of(candidate);
     if (digest === undefined || digest === "absent") continue;
     const name = names.get(digest);
     if (name === undefined || isRatherNamed(candidate, name)) names.set(digest, candidate);
@@ -147,15 +148,15 @@ function answer(
   wanted: readonly Candidate[],
   { facts: { digests }, rejected, candidates }: NewestSemver,
 ): CheckStep {
-  const passedOver = wanted.flatMap(({ tag, version }): Rejected[] => {
+  const versionTags = wanted.filter((candidate) => candidate.version !== undefined);
+  const names = namesAmong(versionTags, ({ tag }) => digests.get(tag));
+  // Older versions are not rejected: a check for all of them would answer them, too.
+  const passedOver = wanted.flatMap(({ tag }): Rejected[] => {
     const digest = digests.get(tag);
     if (digest === undefined || tag === newest?.tag) return [];
     if (digest === "absent") return [{ candidate: tag, reason: "the registry lists it, and has no such tag" }];
-    if (digest === newest?.digest) {
-      return [{ candidate: tag, reason: `it has the same digest as ${newest.tag}, which says more` }];
-    }
-    if (version === undefined) return [{ candidate: tag, reason: "it has the digest of a version, which says more" }];
-    return [{ candidate: tag, reason: `it comes before ${newest?.tag ?? ""}, or its digest has a better name` }];
+    const name = names.get(digest)?.tag ?? tag;
+    return name === tag ? [] : [{ candidate: tag, reason: `it has the same digest as ${name}, which says more` }];
   });
   const versions = newest === undefined ? [] : [newest];
   return { next: "answer", versions, rejected: [...passedOver, ...rejected], candidates };
