@@ -43,8 +43,8 @@ async function newest(
 }
 
 function asked(): string {
-  const heads = peer.requests.filter(({ method }) => method === "HEAD").map(({ path }) => path.split("/").at(-1));
-  return heads.toSorted().join(" ");
+  const heads = peer.requests.filter(({ method }) => method === "HEAD").map(({ path }) => path.split("/").at(-1) ?? "");
+  return heads.toSorted((a, b) => (a < b ? -1 : 1)).join(" ");
 }
 
 const many = Array.from({ length: 60 }, (_, at) => `1.${at + 100}.0`).join(" ");

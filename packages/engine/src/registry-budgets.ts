@@ -1,4 +1,11 @@
-import { type Clock, FetchImageError, type RateLimit, type ScopeState, type Sparing } from "@fetch-image/core";
+import {
+  type Clock,
+  FetchImageError,
+  type JsonObject,
+  type RateLimit,
+  type ScopeState,
+  type Sparing,
+} from "@fetch-image/core";
 import { type Deferred, deferred } from "./deferred.ts";
 import { retryAfterOf } from "./failure.ts";
 import type { Outcome, ScopeQuestion } from "./scope-answers.ts";
@@ -14,6 +21,8 @@ export interface RegistryBudgetsOptions {
 interface Budget {
   /** What was told last, and when; milliseconds since the epoch. */
   told: { readonly rateLimit: RateLimit; readonly host: string; readonly at: number } | undefined;
+  /** Of the last answer. */
+  heardAt: number;
   /** Until when nobody asks, and the registry that said so. */
   pause: { readonly until: number; readonly host: string; readonly at: number } | undefined;
   /** Whether the last answer was a refusal: until there is another, one at a time tries. */
@@ -39,16 +48,15 @@ export class RegistryBudgets {
   recall(question: ScopeQuestion, { rateLimit, failure }: ScopeState): void {
     if (rateLimit === null && failure === null) return;
     const budget = this.#of(question);
-    if (rateLimit !== null && rateLimit.at > (budget.told?.at ?? 0)) {
+    if (rateLimit !== null && rateLimit.at > budget.heardAt) {
       const { host, at, ...told } = rateLimit;
       budget.told = { rateLimit: told, host, at };
+      budget.heardAt = at;
     }
     if (failure?.failure.code === "FI_RATE_LIMITED" && failure.retryAfterMs > 0) {
-      const { host } = failure.failure.details ?? {};
       const until = failure.at + failure.retryAfterMs;
-      const isNews = failure.at > (budget.told?.at ?? 0) && until > (budget.pause?.until ?? 0);
-      if (isNews)
-        budget.pause = { until, host: typeof host === "string" ? host : registryOf(question), at: failure.at };
+      const isNews = failure.at >= budget.heardAt && until > (budget.pause?.until ?? 0);
+      if (isNews) budget.pause = { until, host: hostIn(failure.failure.details, question), at: failure.at };
     }
   }
 
@@ -113,21 +121,22 @@ export class RegistryBudgets {
     if (outcome.ok) {
       const { host, rateLimit } = outcome.check;
       budget.told = rateLimit === undefined ? undefined : { rateLimit, host, at };
+      budget.heardAt = at;
       budget.refused = false;
       return;
     }
     const { error } = outcome;
     if (!FetchImageError.is(error) || error.code !== "FI_RATE_LIMITED") return;
-    const { host = registryOf(question) } = error.details;
     const { retryAfterMs = 0 } = retryAfterOf(error);
     budget.refused = true;
-    if (retryAfterMs > 0) budget.pause = { until: at + retryAfterMs, host: String(host), at };
+    if (retryAfterMs > 0) budget.pause = { until: at + retryAfterMs, host: hostIn(error.details, question), at };
   }
 
   #of(question: ScopeQuestion): Budget {
     const key = keyOf(question);
     const known = this.#budgets.get(key) ?? {
       told: undefined,
+      heardAt: 0,
       pause: undefined,
       refused: false,
       underWay: 0,
@@ -146,9 +155,9 @@ export class RegistryBudgets {
     return pause !== undefined && pause.until > this.#options.clock.now() ? pause : undefined;
   }
 
-  /** What was told of a window that is over says nothing any more. */
-  #isLow({ told, underWay }: Budget): boolean {
-    if (told?.rateLimit.remaining === undefined) return false;
+  /** What was told of a window that is over, or before a pause, says nothing any more. */
+  #isLow({ told, pause, underWay }: Budget): boolean {
+    if (told?.rateLimit.remaining === undefined || (pause !== undefined && told.at <= pause.at)) return false;
     const { limit = 0, remaining, windowSeconds = usualWindowSeconds } = told.rateLimit;
     if (this.#options.clock.now() - told.at > windowSeconds * 1000) return false;
     const { reserve } = this.#options;
@@ -166,6 +175,11 @@ function keyOf({ source, credential, ...question }: ScopeQuestion): string {
   // Only Docker Hub's images are mirrored.
   const mirror = registry === "docker.io" ? source.registry_mirror?.host : undefined;
   return [registry, mirror ?? "", credential ?? ""].join("\n");
+}
+
+function hostIn(details: JsonObject | undefined, question: ScopeQuestion): string {
+  const host = details?.["host"];
+  return typeof host === "string" ? host : registryOf(question);
 }
 
 function registryOf({ repository }: Pick<ScopeQuestion, "repository">): string {
