@@ -44,6 +44,11 @@ export class ByteSource {
     return true;
   }
 
+  /** All that is left, as it lies. */
+  async *rest(): AsyncGenerator<Buffer> {
+    for (let part; (part = await this.some(Number.POSITIVE_INFINITY));) yield part;
+  }
+
   async #fill(): Promise<boolean> {
     while (!this.#ended) {
       const next = await this.#chunks.next();

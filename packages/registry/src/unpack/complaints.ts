@@ -1,4 +1,4 @@
-import { FetchImageError } from "@fetch-image/core";
+import { FetchImageError } from "@fetch-image/core/registry-image";
 import { shown } from "./byte-text.ts";
 import type { UnpackLimits } from "./limits.ts";
 

@@ -6,6 +6,8 @@ export interface UnpackLimits {
   readonly entries: number;
   /** What comes before one entry: its pax records, GNU long names, sparse map. */
   readonly entryHeaderBytes: number;
+  /** Of all extended attributes together; they wait in memory until the end. */
+  readonly attributeBytes: number;
   /** Uncompressed to compressed bytes of one layer, asked once it has given 256 MiB. */
   readonly expansion: number;
   /** Of one entry's path, and of a link's target. */
@@ -20,6 +22,7 @@ export const defaultUnpackLimits: UnpackLimits = {
   entries: 2_000_000,
   // As Go's archive/tar, by which most layers are written and read.
   entryHeaderBytes: 1024 ** 2,
+  attributeBytes: 64 * 1024 ** 2,
   expansion: 200,
   // Linux's PATH_MAX, its closing NUL aside.
   pathBytes: 4095,
@@ -28,6 +31,3 @@ export const defaultUnpackLimits: UnpackLimits = {
 
 /** Below this a layer may expand as it likes: an empty database file compresses a thousandfold. */
 export const expansionFreeBytes: number = 256 * 1024 ** 2;
-
-/** Extended attributes wait in memory until the end; no image has a hundredth of this. */
-export const heldAttributeBytes: number = 64 * 1024 ** 2;
