@@ -125,6 +125,8 @@ test("defaults are those of the engine and the registry client, which the table 
     retryAfterPatienceMs: values.retryAfterPatience,
     claimMs: values.claim,
     storePatienceMs: values.storePatience,
+    stalenessBoundMs: values.stalenessBound,
+    rateLimitReserve: values.rateLimitReserve,
   }).toEqual(engineDefaults);
   expect(defaultTimeouts).toMatchObject({
     connectMs: values.connectTimeout,
@@ -139,6 +141,10 @@ test("defaults are those of the engine and the registry client, which the table 
     redirects: values.redirects,
     connectionsPerOrigin: values.connectionsPerRegistry,
     concurrentBlobs: values.concurrentBlobs,
+    concurrentQuestions: values.concurrentQuestions,
+    tags: values.mostTags,
+    tagPages: values.mostTagPages,
+    tagListBytes: values.tagListSize,
   });
 });
 

@@ -1,5 +1,15 @@
 import { expect, test } from "vitest";
-import { baseTypes, databaseUrl, duration, endpoints, oneOf, origins, size, wholeNumber } from "./setting-kinds.ts";
+import {
+  baseTypes,
+  databaseUrl,
+  duration,
+  endpoints,
+  oneOf,
+  origins,
+  share,
+  size,
+  wholeNumber,
+} from "./setting-kinds.ts";
 
 test.each([
   ["500ms", 500, "500ms"],
@@ -28,6 +38,12 @@ test("whole numbers stay within their bounds", () => {
   const kind = wholeNumber(1, 100);
   expect(["1", "100"].map((text) => kind.parse(text))).toEqual([1, 100]);
   for (const text of ["0", "101", "1.5", "1e1", " 1", ""]) expect(kind.parse(text)).toBeUndefined();
+});
+
+test("shares are parts of a whole", () => {
+  expect(["0", "0.1", ".25", "1", "1.0"].map((text) => share.parse(text))).toEqual([0, 0.1, 0.25, 1, 1]);
+  expect(share.show(0.1)).toBe("0.1");
+  for (const text of ["1.1", "10", "-0.1", "10%", "1e-1", ".", ""]) expect(share.parse(text)).toBeUndefined();
 });
 
 test("words are told as they would be in a sentence", () => {

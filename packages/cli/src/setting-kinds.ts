@@ -34,6 +34,17 @@ export function wholeNumber(from: number, to: number): SettingKind<number> {
   };
 }
 
+/** A share of a whole: `0.1`, `0`, `1`. */
+export const share: SettingKind<number> = {
+  placeholder: "SHARE",
+  wants: "a number from 0 to 1, such as 0.1",
+  parse(text) {
+    const value = /^\d?\.?\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+    return value >= 0 && value <= 1 ? value : undefined;
+  },
+  show: String,
+};
+
 const sizes: { readonly [unit: string]: number } = { "": 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 
 /** Bytes: `4MiB`, `64KiB`, `8192`. */

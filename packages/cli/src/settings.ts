@@ -8,6 +8,8 @@ export interface Settings {
   readonly eventStore: "postgres";
   readonly runtime: "kubernetes" | "artifact";
   readonly checkInterval: number;
+  readonly stalenessBound: number;
+  readonly rateLimitReserve: number;
   readonly attempts: number;
   readonly backoff: number;
   readonly backoffCap: number;
@@ -23,6 +25,10 @@ export interface Settings {
   readonly bodyTimeout: number;
   readonly exchangeTimeout: number;
   readonly connectionsPerRegistry: number;
+  readonly concurrentQuestions: number;
+  readonly mostTags: number;
+  readonly mostTagPages: number;
+  readonly tagListSize: number;
   readonly concurrentBlobs: number;
   readonly manifestSize: number;
   readonly configSize: number;
@@ -72,6 +78,16 @@ export const settings: { readonly [Key in SettingKey]: Setting<Settings[Key]> } 
     kind: kinds.duration,
     default: 60_000,
     does: "a version observed no longer ago than this is used without asking the registry, unless `check_every` says otherwise",
+  },
+  stalenessBound: {
+    kind: kinds.duration,
+    default: 3_600_000,
+    does: "the oldest observation that is ever used instead of asking, where a registry is to be spared; the log says so",
+  },
+  rateLimitReserve: {
+    kind: kinds.share,
+    default: 0.1,
+    does: "the share of a registry's rate limit, at least one request, that is kept for images nobody has asked for yet; 0 keeps nothing back",
   },
   attempts: {
     kind: kinds.wholeNumber(1, 100),
@@ -134,6 +150,26 @@ export const settings: { readonly [Key in SettingKey]: Setting<Settings[Key]> } 
     kind: kinds.wholeNumber(1, 1024),
     default: 64,
     does: "connections to one registry for manifests and tokens; as many again for blobs",
+  },
+  concurrentQuestions: {
+    kind: kinds.wholeNumber(1, 256),
+    default: 8,
+    does: "questions of one check asked at the same time: what its tags point to, or when its images were made",
+  },
+  mostTags: {
+    kind: kinds.wholeNumber(1, 10_000_000),
+    default: 100_000,
+    does: "the most tags of one repository that are read; a source with a `tag` reads none",
+  },
+  mostTagPages: {
+    kind: kinds.wholeNumber(1, 1_000_000),
+    default: 2000,
+    does: "the most pages of one repository's list of tags",
+  },
+  tagListSize: {
+    kind: kinds.size,
+    default: 16 * 1024 ** 2,
+    does: "the largest list of tags that is read, all pages together",
   },
   concurrentBlobs: {
     kind: kinds.wholeNumber(1, 256),

@@ -1,4 +1,4 @@
-import { type CancelSignal, FetchImageError } from "@fetch-image/core";
+import { type CancelSignal, FetchImageError } from "@fetch-image/core/registry-image";
 import type { RegistryParts } from "./conversation.ts";
 import { parseJsonBody } from "./json-body.ts";
 import type { Target } from "./locate.ts";
@@ -115,7 +115,7 @@ function nextPage(answer: Answer, subject: string): URL | undefined {
 function tooMany(target: Target, bound: string): FetchImageError {
   return new FetchImageError("FI_ANSWER_TOO_LARGE", {
     message: `${hostOf(target)} lists more than ${bound} for ${target.name}`,
-    hint: "Give the source a `tag`, which needs no list, or raise the bound in the registry settings.",
+    hint: "Give the source a `tag`, which needs no list, or raise the bounds (of the command: most-tags, most-tag-pages).",
     details: { host: hostOf(target), subject: target.name },
   });
 }
