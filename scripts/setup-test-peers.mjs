@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-// Gets the servers that the tests talk to: what is missing is installed with apt-get where that is possible (Debian, as
-// root), and named otherwise; tests that need it then skip themselves. Starts no daemon and stops none. Prints what
-// there is as one line of JSON on standard output, words on standard error, and always exits 0: a missing peer is a
-// counted skip, not a failure. `--check` installs nothing. `lookForPeers` is what tests and scripts may import.
+// Gets the servers that the tests talk to and the programs they compare with: what is missing is installed with apt-get
+// where that is possible (Debian, as root), and named otherwise; tests that need it then skip themselves. Starts no
+// daemon and stops none. Prints what there is as one line of JSON on standard output, words on standard error, and always
+// exits 0: a missing peer is a counted skip, not a failure. `--check` installs nothing. `lookForPeers` is what tests and
+// scripts may import.
 import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -13,6 +14,12 @@ const peers = {
   "docker-registry": { package: "docker-registry", find: () => onPath("docker-registry") },
   postgresql: { package: "postgresql", find: () => debianPostgres() ?? onPath("postgres") },
   htpasswd: { package: "apache2-utils", find: () => onPath("htpasswd") },
+  umoci: { package: "umoci", find: () => onPath("umoci") },
+  skopeo: { package: "skopeo", find: () => onPath("skopeo") },
+  setfattr: { package: "attr", find: () => onPath("setfattr") },
+  getfattr: { package: "attr", find: () => onPath("getfattr") },
+  tar: { package: "tar", find: () => onPath("tar") },
+  zstd: { package: "zstd", find: () => onPath("zstd") },
 };
 
 /**
@@ -36,7 +43,7 @@ export async function setUpPeers() {
   const before = lookForPeers();
   if (before.missing.length === 0) return before;
   const reason = whyNotInstall();
-  if (reason === undefined) await install(before.missing.map((name) => peers[name].package));
+  if (reason === undefined) await install([...new Set(before.missing.map((name) => peers[name].package))]);
   else say(`cannot install here: ${reason}`);
   const after = lookForPeers();
   for (const name of after.missing) say(`${name} is missing (apt-get install ${peers[name].package}); its tests skip`);

@@ -139,6 +139,7 @@ function applyHardLink(place: Place, entry: TarEntry, { tree, disk }: Unpacking)
   if (node.kind !== "fifo") disk.hardLink(pathOf({ directory, name }), pathOf(place));
   const waiting = tree.waiting.get(node);
   if (waiting) waiting.attributes = { ...attributesOf(entry), xattrs: waiting.attributes.xattrs };
+  if (waiting && node.kind === "file") disk.setOwner(pathOf(place), entry);
   else if (node.kind === "file") disk.setAttributes(pathOf(place), entry);
   tree.put(place, node);
 }

@@ -84,9 +84,18 @@ export class Disk {
   }
 
   /** Of anything but a symbolic link. */
-  setAttributes(path: string, { mode, uid, gid, mtime }: Attributes): void {
+  setAttributes(path: string, attributes: Attributes): void {
+    this.setOwner(path, attributes);
+    this.setModeAndTime(path, attributes);
+  }
+
+  /** Costs a file its setuid bit and its capabilities. */
+  setOwner(path: string, { uid, gid }: Attributes): void {
+    if (this.asRoot) lchownSync(this.#at(path), uid, gid);
+  }
+
+  setModeAndTime(path: string, { mode, mtime }: Attributes): void {
     const place = this.#at(path);
-    if (this.asRoot) lchownSync(place, uid, gid);
     chmodSync(place, mode);
     const time = timeOnDisk(mtime);
     utimesSync(place, time, time);

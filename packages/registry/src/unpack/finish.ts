@@ -23,7 +23,7 @@ export async function finish(unpacking: Unpacking): Promise<void> {
     skips,
   );
   for (const { node, attributes, paths } of waiting) {
-    if (node.kind === "file") disk.setAttributes(paths[0] ?? "", attributes);
+    if (node.kind === "file") disk.setModeAndTime(paths[0] ?? "", attributes);
   }
   for (const directory of directories.toReversed()) {
     if (unpacking.pace.due()) await unpacking.pace.turn();
