@@ -136,6 +136,140 @@ describe("fetchArtifact", () => {
   });
 });
 
+const fetchImage = (
+  digest: Digest = image.digest,
+  options: Partial<Parameters<OciRegistry["fetchImage"]>[2]> = {},
+): ReturnType<OciRegistry["fetchImage"]> =>
+  registry.fetchImage(sourceAt(peer, "acme/app"), digest, { store, ...patient, platform: linux, ...options });
+
+describe("fetchImage", () => {
+  test("tells what the digest names, which image of it was chosen, and what is in the store now", async () => {
+    const fetched = await fetchImage();
+    const manifestDigest = image.platforms["linux/amd64"] ?? image.digest;
+    expect(fetched).toMatchObject({
+      digest: image.digest,
+      host: peer.host,
+      mirrored: false,
+      root: { digest: image.digest, mediaType: "application/vnd.oci.image.index.v1+json" },
+      image: {
+        manifest: { digest: manifestDigest, mediaType: "application/vnd.oci.image.manifest.v1+json" },
+        layers: image.layers.map((digest) => ({ digest })),
+        platform: linux,
+      },
+    });
+    for (const manifest of [fetched.root, fetched.image.manifest]) {
+      expect(store.blobs.get(manifest.digest)?.equals(manifest.bytes)).toBe(true);
+      expect(manifest.size).toBe(manifest.bytes.length);
+    }
+    expect([...fetched.blobs].toSorted()).toEqual([...store.blobs.keys()].toSorted());
+    expect(store.layouts).toHaveLength(0);
+  });
+
+  test("without layers gets the manifests and the config", async () => {
+    const fetched = await fetchImage(image.digest, { content: "config only" });
+    expect(peer.counts.blob).toBe(1);
+    expect(fetched.blobs).toEqual([image.digest, fetched.image.manifest.digest, fetched.image.config.digest]);
+    expect(fetched.image.platform).toEqual(linux);
+  });
+
+  test("gets every platform's image when that is asked for, each blob once", async () => {
+    const fetched = await fetchImage(image.digest, { everyPlatform: true });
+    expect(fetched.image.manifest.digest).toBe(image.platforms["linux/amd64"]);
+    const children = Object.values(image.platforms);
+    expect(fetched.blobs).toEqual(expect.arrayContaining([image.digest, ...children, ...image.layers]));
+    expect(new Set(fetched.blobs).size).toBe(fetched.blobs.length);
+    // Two layers in common, a config each.
+    expect(peer.counts).toMatchObject({ manifestGet: 3, blob: 4 });
+    expect(fetched.bytes).toBe([...store.blobs.values()].reduce((sum, { length }) => sum + length, 0));
+  });
+
+  test("of every platform names the image of the index that the registry lacks", async () => {
+    const child = image.platforms["linux/arm64/v8"];
+    peer.answerAlways("GET", `/v2/acme/app/manifests/${child}`, 404);
+    expect(await fetchImage()).toMatchObject({ digest: image.digest });
+    const error = await failureOf(fetchImage(image.digest, { everyPlatform: true }));
+    expect(error.code).toBe("FI_IMAGE_UNKNOWN");
+    expect(error.message).toContain(String(child));
+  });
+
+  test("gets indexes within the index, and attestations that are for no platform, and nothing that is no image", async () => {
+    const nested = await peer.push("acme/app:2", { platforms: ["linux/s390x"], layers: ["three"] });
+    const attestation = await peer.push("acme/app:3", { layers: ["signed"] });
+    const index = JSON.stringify({
+      schemaVersion: 2,
+      mediaType: "application/vnd.oci.image.index.v1+json",
+      manifests: [
+        await descriptorOf(image.platforms["linux/amd64"], { platform: linux }),
+        await descriptorOf(nested.digest, { mediaType: "application/vnd.oci.image.index.v1+json" }),
+        await descriptorOf(attestation.digest, { platform: { os: "unknown", architecture: "unknown" } }),
+        { mediaType: "application/vnd.example+json", digest: `sha256:${"0".repeat(64)}`, size: 1 },
+      ],
+    });
+    const digest: Digest = `sha256:${createHash("sha256").update(index).digest("hex")}`;
+    peer.answerAlways("GET", `/v2/acme/app/manifests/${digest}`, 200, {}, index);
+    const fetched = await fetchImage(digest, { everyPlatform: true });
+    const expected = [digest, nested.digest, nested.platforms["linux/s390x"], attestation.digest, ...nested.layers];
+    expect(fetched.blobs).toEqual(expect.arrayContaining(expected));
+    expect(fetched.blobs).toEqual(expect.arrayContaining([...attestation.layers]));
+    expect(fetched.image.manifest.digest).toBe(image.platforms["linux/amd64"]);
+  });
+
+  async function descriptorOf(digest: Digest | undefined, more: object): Promise<object> {
+    const answer = await fetch(`${peer.origin}/v2/acme/app/manifests/${digest}`, { headers: { accept: anyManifest } });
+    const size = Buffer.from(await answer.arrayBuffer()).length;
+    return { mediaType: "application/vnd.oci.image.manifest.v1+json", digest, size, ...more };
+  }
+  const anyManifest = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
+
+  test("of an index with more images than anybody has is refused before they are asked for", async () => {
+    const manifests = Array.from({ length: 1_001 }, (_, at) => ({
+      mediaType: "application/vnd.oci.image.manifest.v1+json",
+      digest: `sha256:${at.toString(16).padStart(64, "0")}`,
+      size: 1,
+    }));
+    const [first] = Object.values(image.platforms);
+    const known = await descriptorOf(first, { platform: linux });
+    const index = JSON.stringify({ schemaVersion: 2, manifests: [known, ...manifests] });
+    const digest: Digest = `sha256:${createHash("sha256").update(index).digest("hex")}`;
+    peer.answerAlways("GET", `/v2/acme/app/manifests/${digest}`, 200, {}, index);
+    peer.clearRequests();
+    const error = await failureOf(fetchImage(digest, { everyPlatform: true }));
+    expect(error.code).toBe("FI_ANSWER_TOO_LARGE");
+    expect(peer.counts.manifestGet).toBe(2);
+  });
+
+  test("gives the annotations of the image's manifest", async () => {
+    const annotations = { "org.opencontainers.image.revision": "abc" };
+    const { digest } = await peer.push("acme/app:2", { annotations });
+    expect((await fetchImage(digest)).image.annotations).toEqual(annotations);
+  });
+
+  test("tells how far each blob is", async () => {
+    await fetchArtifact((await peer.push("acme/app:2", { layers: ["one"] })).digest);
+    const seen: ArtifactProgress[] = [];
+    await fetchImage(image.digest, { onProgress: (progress) => seen.push(progress) });
+    expect(seen[0]?.layers.map(({ state }) => state)).toEqual(["waiting", "waiting", "waiting"]);
+    const last = seen.at(-1)?.layers ?? [];
+    expect(last.map(({ digest }) => digest).slice(1)).toEqual([...image.layers]);
+    expect(last.map(({ state }) => state)).toEqual(["done", "present", "done"]);
+    for (const { receivedBytes, totalBytes } of last) expect(receivedBytes).toBe(totalBytes);
+  });
+
+  test("gets again what somebody has pruned meanwhile", async () => {
+    const [layer = image.digest] = image.layers;
+    let forgetful = true;
+    const pruned: ArtifactStore = {
+      ...store,
+      async put(digest, ...rest) {
+        if (digest === layer && forgetful) forgetful = false;
+        else await store.put(digest, ...rest);
+      },
+    };
+    await fetchImage(image.digest, { store: pruned });
+    expect(store.blobs.has(layer)).toBe(true);
+  });
+});
+
 describe("an image that is not what it was promised to be", () => {
   test("by its manifest is refused", async () => {
     peer.answerAlways("GET", `/v2/acme/app/manifests/${image.digest}`, 200, {}, "{}");

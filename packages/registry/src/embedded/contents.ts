@@ -1,4 +1,4 @@
-import type { Digest } from "@fetch-image/core";
+import type { Digest } from "@fetch-image/core/registry-image";
 import type { BuiltImage, StoredBlob } from "./image.ts";
 
 /** What the embedded registry holds, by repository. Nothing is ever collected. */

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type RequestListener, type ServerRe
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Digest, parseReference } from "@fetch-image/core";
+import { type Digest, parseReference } from "@fetch-image/core/registry-image";
 import { type AccessRule, createAccess } from "./access.ts";
 import { createContents } from "./contents.ts";
 import { createFaults, type FaultInjection } from "./faults.ts";
@@ -34,6 +34,8 @@ export interface RequestRecord {
   readonly status: number;
   /** Whether it came with an `Authorization`; never which. */
   readonly authorization: boolean;
+  /** Its header `Range`. */
+  readonly range?: string;
 }
 
 /** Requests by what they were for, every status counted. */
@@ -144,19 +146,36 @@ export async function startEmbeddedRegistry(options: EmbeddedRegistryOptions = {
     const url = new URL(request.url ?? "/", origin);
     const { pathname: path, search: query } = url;
     const { authorization, accept } = headers;
-    const record = { method, path, query, status: 0, authorization: authorization !== undefined };
+    const range = headers.range === undefined ? {} : { range: headers.range };
+    const record = { method, path, query, status: 0, authorization: authorization !== undefined, ...range };
     requests.push(record);
     const acts = faults.take(method, path);
     if (acts.delay) await sleep(acts.delay.ms);
     if (acts.hang) return;
     if (acts.reset) return dropConnection(request.socket);
-    const reply = acts.answer?.reply ?? route({ method, url, authorization, accept, tagsPerPage }, contents, access);
+    const ranges = acts.whole ? {} : { range: headers.range, ifRange: one(headers["if-range"]) };
+    const question = {
+      method,
+      url,
+      authorization,
+      accept,
+      tagsPerPage,
+      range: undefined,
+      ifRange: undefined,
+      ...ranges,
+    };
+    const reply = acts.answer?.reply ?? route(question, contents, access);
     record.status = reply.status;
     send(response, withHeaders(reply, acts.headers?.headers ?? {}), method === "HEAD", {
-      only: acts.cut?.bytes ?? acts.stall?.bytes,
-      afterwards: acts.endless ? "go on" : acts.cut ? "drop" : acts.stall ? "stall" : "end",
+      only: acts.cut?.bytes ?? acts.stall?.bytes ?? acts.short?.bytes,
+      pieces: acts.trickle,
+      afterwards: acts.endless ? "go on" : acts.cut ? "drop" : acts.stall ? "stall" : acts.short ? "stop" : "end",
     });
   }
+}
+
+function one(header: string | readonly string[] | undefined): string | undefined {
+  return typeof header === "string" ? header : header?.[0];
 }
 
 function withHeaders(reply: Reply, changed: { readonly [name: string]: string }): Reply {
@@ -168,16 +187,35 @@ function send(
   response: ServerResponse,
   reply: Reply,
   isHead: boolean,
-  how: { readonly only: number | undefined; readonly afterwards: "end" | "go on" | "drop" | "stall" },
+  how: {
+    readonly only: number | undefined;
+    readonly pieces: { readonly bytes: number; readonly everyMs: number } | undefined;
+    readonly afterwards: "end" | "go on" | "drop" | "stall" | "stop";
+  },
 ): void {
   const { "content-length": _length, ...unbounded } = reply.headers;
-  response.writeHead(reply.status, how.afterwards === "go on" ? unbounded : reply.headers);
+  const tellsLength = how.afterwards !== "go on" && how.afterwards !== "stop";
+  response.writeHead(reply.status, tellsLength ? reply.headers : unbounded);
   if (isHead) return void response.end();
+  if (how.pieces) return void writeInPieces(response, reply.body, how.pieces);
   if (how.afterwards === "end") return void response.end(reply.body);
   response.write(reply.body.subarray(0, how.only), () => {
     if (how.afterwards === "drop") dropConnection(response.socket);
     if (how.afterwards === "go on") writeForEver(response);
+    if (how.afterwards === "stop") response.end();
   });
+}
+
+async function writeInPieces(
+  response: ServerResponse,
+  body: Buffer,
+  { bytes, everyMs }: { readonly bytes: number; readonly everyMs: number },
+): Promise<void> {
+  for (let at = 0; at < body.length && !response.destroyed; at += bytes) {
+    response.write(body.subarray(at, at + bytes));
+    await sleep(everyMs);
+  }
+  response.end();
 }
 
 function writeForEver(response: ServerResponse): void {

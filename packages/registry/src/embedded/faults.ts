@@ -18,10 +18,16 @@ export interface FaultInjection {
   hang(method: Method, path: PathMatch): void;
   /** Drops the connection instead of answering, `times` times. */
   reset(method: Method, path: PathMatch, times?: number): void;
-  /** Announces the whole body, sends this much of it and drops the connection. */
-  cutBodyAfter(method: Method, path: PathMatch, bytes: number): void;
-  /** Announces the whole body, sends this much of it and falls silent. */
-  stallBodyAfter(method: Method, path: PathMatch, bytes: number): void;
+  /** Announces the whole body, sends this much of it and drops the connection, `times` times. */
+  cutBodyAfter(method: Method, path: PathMatch, bytes: number, times?: number): void;
+  /** Announces the whole body, sends this much of it and falls silent, `times` times. */
+  stallBodyAfter(method: Method, path: PathMatch, bytes: number, times?: number): void;
+  /** Sends this much of the body, announcing no length, and ends as if that were all, `times` times. */
+  endBodyAfter(method: Method, path: PathMatch, bytes: number, times?: number): void;
+  /** Sends the body in pieces of so many bytes, with a pause after each. */
+  trickle(method: Method, path: PathMatch, how: { readonly bytes: number; readonly everyMs: number }): void;
+  /** Takes no notice of `Range`. */
+  ignoreRanges(method: Method, path: PathMatch): void;
   /** Sends spaces after the real body for ever, with no length announced. */
   endlessBody(method: Method, path: PathMatch): void;
   /** Leaves `Docker-Content-Digest` out, or puts another digest there. */
@@ -39,6 +45,9 @@ type Act =
   | { readonly kind: "endless" }
   | { readonly kind: "cut"; readonly bytes: number }
   | { readonly kind: "stall"; readonly bytes: number }
+  | { readonly kind: "short"; readonly bytes: number }
+  | { readonly kind: "trickle"; readonly bytes: number; readonly everyMs: number }
+  | { readonly kind: "whole" }
   | { readonly kind: "headers"; readonly headers: Headers };
 
 export interface Faults extends FaultInjection {
@@ -72,8 +81,11 @@ export function createFaults(): Faults {
     delay: (method, path, ms) => add(method, path, { kind: "delay", ms }),
     hang: (method, path) => add(method, path, { kind: "hang" }),
     reset: (method, path, times) => add(method, path, { kind: "reset" }, times),
-    cutBodyAfter: (method, path, bytes) => add(method, path, { kind: "cut", bytes }),
-    stallBodyAfter: (method, path, bytes) => add(method, path, { kind: "stall", bytes }),
+    cutBodyAfter: (method, path, bytes, times) => add(method, path, { kind: "cut", bytes }, times),
+    stallBodyAfter: (method, path, bytes, times) => add(method, path, { kind: "stall", bytes }, times),
+    endBodyAfter: (method, path, bytes, times) => add(method, path, { kind: "short", bytes }, times),
+    trickle: (method, path, how) => add(method, path, { kind: "trickle", ...how }),
+    ignoreRanges: (method, path) => add(method, path, { kind: "whole" }),
     endlessBody: (method, path) => add(method, path, { kind: "endless" }),
     digestHeader: (method, path, how) =>
       add(method, path, { kind: "headers", headers: { "docker-content-digest": how === "omit" ? "" : otherDigest } }),

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Digest, JsonObject } from "@fetch-image/core";
+import type { Digest, JsonObject } from "@fetch-image/core/registry-image";
 import { type Descriptor, mediaTypes, type Platform, platformOf } from "../manifest.ts";
 import { platformText } from "../platform.ts";
 import { tarOf } from "./tar.ts";

@@ -9,6 +9,9 @@ export interface RouteRequest {
   readonly authorization: string | undefined;
   readonly accept: string | undefined;
   readonly tagsPerPage: number | undefined;
+  /** The headers `Range` and `If-Range`. */
+  readonly range: string | undefined;
+  readonly ifRange: string | undefined;
 }
 
 /** What a request is about, for the counters. */
@@ -32,7 +35,9 @@ export function route(request: RouteRequest, contents: Contents, access: Access)
   const refused = access.refuse(repository, authorization);
   if (refused) return refused;
   if (kind === "tags") return tagsReply(repository, request, contents);
-  if (kind === "blobs") return stored(contents.blob(repository, name), "BLOB_UNKNOWN", "blob unknown to registry");
+  if (kind === "blobs") {
+    return partOf(stored(contents.blob(repository, name), "BLOB_UNKNOWN", "blob unknown to registry"), request);
+  }
   const manifest = contents.manifest(repository, name);
   if (manifest && !(request.accept ?? "").includes(manifest.mediaType)) {
     // As Debian's docker-registry does it: not 406.
@@ -48,6 +53,19 @@ function stored(blob: StoredBlob | undefined, code: string, message: string): Re
     headers: { "content-type": blob.mediaType, "docker-content-digest": blob.digest, etag: `"${blob.digest}"` },
     body: blob.bytes,
   };
+}
+
+// From an offset on, or all of it (RFC 9110 §14): more is not asked of a registry.
+function partOf(whole: Reply, { range, ifRange }: RouteRequest): Reply {
+  const first = /^bytes=(\d{1,15})-$/.exec(range ?? "")?.[1];
+  if (whole.status !== 200 || first === undefined) return whole;
+  if (ifRange !== undefined && ifRange !== whole.headers["etag"]) return whole;
+  const { length } = whole.body;
+  const at = Number(first);
+  if (at >= length)
+    return { ...errorReply(416, "UNSUPPORTED", "no such range"), headers: { "content-range": `bytes */${length}` } };
+  const headers = { ...whole.headers, "content-range": `bytes ${at}-${length - 1}/${length}` };
+  return { status: 206, headers, body: whole.body.subarray(at) };
 }
 
 // Pages as the distribution-spec has them ("Listing Tags"): `n`, `last`, and a Link to the next page.

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { join, resolve } from "node:path";
-import type { ArtifactStore, Digest } from "@fetch-image/core";
+import type { ArtifactStore, Digest } from "@fetch-image/core/registry-image";
 import { algorithmOf, blobPath } from "./blob-path.ts";
 import { absent, asStoreError, mismatch, withStoreErrors } from "./disk-errors.ts";
 import { sweepDrafts } from "./drafts.ts";

@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { type Digest, FetchImageError, isDigest } from "@fetch-image/core";
+import { type Digest, FetchImageError, isDigest } from "@fetch-image/core/registry-image";
 
 /** Where a blob is, in a store and in an OCI image layout alike (image-spec, image-layout.md). */
 export function blobPath(root: string, digest: Digest): string {

@@ -1,4 +1,4 @@
-import { type Digest, FetchImageError } from "@fetch-image/core";
+import { type Digest, FetchImageError } from "@fetch-image/core/registry-image";
 
 export function absent(root: string, digest: Digest): FetchImageError {
   return new FetchImageError("FI_IMAGE_UNKNOWN", {

@@ -1,7 +1,7 @@
 import type { Stats } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type Digest, isDigest } from "@fetch-image/core";
+import { type Digest, isDigest } from "@fetch-image/core/registry-image";
 import { readDraftName } from "./drafts.ts";
 import { layoutsFolder } from "./layout.ts";
 import { partialsFolder } from "./partial.ts";

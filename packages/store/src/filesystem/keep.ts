@@ -1,4 +1,4 @@
-import type { Digest } from "@fetch-image/core";
+import type { Digest } from "@fetch-image/core/registry-image";
 import type { Entry, FileOnDisk } from "./inventory.ts";
 
 /** What pruning leaves in a store: all that at least one of these asks for. With none of them, nothing. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { access, copyFile, link, mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { ArtifactStore, Digest } from "@fetch-image/core";
+import type { ArtifactStore, Digest } from "@fetch-image/core/registry-image";
 import { blobPath, fileNameOf, syncDirectory } from "./blob-path.ts";
 import { absent } from "./disk-errors.ts";
 import { draftName } from "./drafts.ts";

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { Digest } from "@fetch-image/core";
+import type { Digest } from "@fetch-image/core/registry-image";
 import { algorithmOf, fileNameOf } from "./blob-path.ts";
 import { draftName, leftName, readDraftName } from "./drafts.ts";
 

@@ -1,6 +1,6 @@
 import { link, lstat, mkdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { type Digest, isDigest } from "@fetch-image/core";
+import { type Digest, isDigest } from "@fetch-image/core/registry-image";
 import { blobPath } from "./blob-path.ts";
 import { withStoreErrors } from "./disk-errors.ts";
 import { draftName } from "./drafts.ts";

@@ -1,6 +1,6 @@
 import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { type ArtifactBytes, type CancelSignal, type Digest, FetchImageError } from "@fetch-image/core";
+import { type ArtifactBytes, type CancelSignal, type Digest, FetchImageError } from "@fetch-image/core/registry-image";
 import { untilAborted } from "../facts/abort.ts";
 import { algorithmOf, blobPath, syncDirectory } from "./blob-path.ts";
 import { createChunkWriter } from "./chunk-writer.ts";
