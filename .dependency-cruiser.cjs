@@ -54,6 +54,13 @@ module.exports = {
       to: { pathNot: [inside("core"), npm("xstate", "zod", "yaml", "re2js", "vitest", "@?[^/]*vitest[^/]*/[^/]*")] },
     },
     {
+      name: "check-starts-fast",
+      severity: "error",
+      comment: "Import @fetch-image/core/registry-image, and add there what is missing: all of core loads in 150 ms.",
+      from: { path: ["^packages/registry/src/", "^packages/store/src/filesystem/"], pathNot: unitTest },
+      to: { path: "^packages/core/src/index[.]ts$", dependencyTypesNot: ["type-only"] },
+    },
+    {
       name: "machine-is-alone",
       severity: "error",
       comment: "The machine's file imports values from xstate alone, so that Stately's tools can open it.",

@@ -7,9 +7,12 @@ import { installPacked, type Project, root } from "./installed.ts";
 const drivers: Record<string, readonly string[]> = {
   "@fetch-image/core": [],
   "@fetch-image/core/basics": [],
+  "@fetch-image/core/registry-image": [],
   "@fetch-image/engine": [],
+  "@fetch-image/engine/redact": [],
   "@fetch-image/kubernetes": [],
   "@fetch-image/registry": ["undici"],
+  "@fetch-image/registry/client": ["undici"],
   "@fetch-image/registry/embedded": [],
   "@fetch-image/store/filesystem": [],
   "@fetch-image/store/memory": [],

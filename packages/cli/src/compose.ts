@@ -147,7 +147,7 @@ export async function openRegistry(
   { values }: Pick<EffectiveSettings, "values">,
   logger: Logger,
 ): Promise<OciRegistry> {
-  const { createImageRegistry } = await import("@fetch-image/registry");
+  const { createImageRegistry } = await import("@fetch-image/registry/client");
   return createImageRegistry({
     timeouts: {
       connectMs: values.connectTimeout,

@@ -7,8 +7,8 @@ export function createSecrets(): Secrets {
     async add(texts) {
       for (const text of texts) known.add(text);
       if (known.size === 0) return;
-      // Loaded only where there is a secret: `ref` and `config` start without the engine.
-      const { redactor } = await import("@fetch-image/engine");
+      // Loaded only where there is a secret, and without the rest of the engine: a check starts fast.
+      const { redactor } = await import("@fetch-image/engine/redact");
       redact = redactor([...known]);
     },
     redact: (text) => redact(text),

@@ -1,4 +1,4 @@
-import { secretCutter } from "@fetch-image/core";
+import { secretCutter } from "@fetch-image/core/registry-image";
 
 /** Cuts every one of the secrets out of a text. Short ones too: a wrong cut costs less than a leak. */
 export function redactor(secrets: readonly string[]): (text: string) => string {

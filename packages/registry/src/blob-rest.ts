@@ -1,4 +1,4 @@
-import { FetchImageError } from "@fetch-image/core";
+import { FetchImageError } from "@fetch-image/core/registry-image";
 import type { Pull } from "./fetch-image.ts";
 import type { Descriptor } from "./manifest.ts";
 import { contentLengthOf, type Headers, single } from "./transport/headers.ts";

@@ -11,7 +11,7 @@ import {
   showText,
   type TagCounts,
   type VersionRule,
-} from "@fetch-image/core";
+} from "@fetch-image/core/registry-image";
 import type { Conversation, RegistryParts } from "./conversation.ts";
 import { type CreationDates, createdOf } from "./created.ts";
 import { inParallel } from "./in-parallel.ts";

@@ -1,4 +1,4 @@
-import { FetchImageError } from "@fetch-image/core";
+import { FetchImageError } from "@fetch-image/core/registry-image";
 import { type Asker, createLogins, readingOf401 } from "./auth/login.ts";
 import type { Target } from "./locate.ts";
 import type { RegistrySettings } from "./settings.ts";

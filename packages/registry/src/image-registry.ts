@@ -8,16 +8,16 @@ import {
   type RegistryImageSource,
   versionRule,
   type VersionRule,
-} from "@fetch-image/core";
+} from "@fetch-image/core/registry-image";
 import type { LoginDescription } from "./auth/configured-login.ts";
 import { createSourceLogins } from "./auth/source-logins.ts";
 import { checkTarget } from "./check.ts";
 import { createConversation, type RegistryParts } from "./conversation.ts";
 import { rememberDates } from "./created.ts";
-import { fetchImage, type Pull } from "./fetch-image.ts";
+import type { Pull } from "./fetch-image.ts";
 import { locate, type Target, type Targets } from "./locate.ts";
 import { createPatience } from "./patience.ts";
-import { type FetchArtifactOptions, type FetchedArtifact, pullToLayout } from "./pull-to-layout.ts";
+import type { FetchArtifactOptions, FetchedArtifact } from "./pull-to-layout.ts";
 import { digestExists, resolveTag } from "./resolve.ts";
 import { type RegistryOptions, registrySettings } from "./settings.ts";
 import type { FetchImageOptions, StoredImage } from "./stored-image.ts";
@@ -102,8 +102,15 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
       );
       return found === true;
     },
-    fetchImage: (source, digest, options) => pull(source, options, (each) => fetchImage(each, digest)),
-    fetchArtifact: (source, digest, options) => pull(source, options, (each) => pullToLayout(each, digest)),
+    // Loaded when they are needed: a check starts without them.
+    async fetchImage(source, digest, options) {
+      const { fetchImage } = await import("./fetch-image.ts");
+      return pull(source, options, (each) => fetchImage(each, digest));
+    },
+    async fetchArtifact(source, digest, options) {
+      const { pullToLayout } = await import("./pull-to-layout.ts");
+      return pull(source, options, (each) => pullToLayout(each, digest));
+    },
     close: () => conversation.close(),
     [Symbol.asyncDispose]: () => conversation.close(),
   };

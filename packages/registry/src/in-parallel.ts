@@ -1,4 +1,4 @@
-import type { CancelSignal } from "@fetch-image/core";
+import type { CancelSignal } from "@fetch-image/core/registry-image";
 import { aborted, deadline } from "./transport/deadline.ts";
 
 /**

@@ -5,7 +5,7 @@ import {
   parseReference,
   pullableRepository,
   type RegistryImageSource,
-} from "@fetch-image/core";
+} from "@fetch-image/core/registry-image";
 import { type Credential, credentialOf, secretsOf } from "./auth/credential.ts";
 import type { HeldLogin, SourceLogins } from "./auth/source-logins.ts";
 import type { RegistrySettings } from "./settings.ts";

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type Digest, FetchImageError, isDigest } from "@fetch-image/core";
+import { type Digest, FetchImageError, isDigest } from "@fetch-image/core/registry-image";
 import { isJsonBody, type JsonBody, parseJsonBody } from "./json-body.ts";
 import { mediaTypeOf } from "./transport/headers.ts";
 import { protocolError } from "./transport/refusal.ts";

@@ -1,4 +1,4 @@
-import { type CancelSignal, FetchImageError } from "@fetch-image/core";
+import { type CancelSignal, FetchImageError } from "@fetch-image/core/registry-image";
 import type { RegistrySettings } from "./settings.ts";
 import { aborted } from "./transport/deadline.ts";
 

@@ -1,4 +1,4 @@
-import { FetchImageError, showText } from "@fetch-image/core";
+import { FetchImageError, showText } from "@fetch-image/core/registry-image";
 import type { Descriptor, Platform } from "./manifest.ts";
 
 /** What is wanted; what is left out is the host's. */

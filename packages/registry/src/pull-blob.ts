@@ -1,4 +1,4 @@
-import { FetchImageError } from "@fetch-image/core";
+import { FetchImageError } from "@fetch-image/core/registry-image";
 import { type BlobSource, restOfBlob, subjectOf } from "./blob-rest.ts";
 import type { Pull } from "./fetch-image.ts";
 import type { Descriptor } from "./manifest.ts";

@@ -1,4 +1,4 @@
-import { type CancelSignal, type Digest, FetchImageError } from "@fetch-image/core";
+import { type CancelSignal, type Digest, FetchImageError } from "@fetch-image/core/registry-image";
 import type { RegistryParts } from "./conversation.ts";
 import type { Target } from "./locate.ts";
 import { acceptManifests, type Descriptor, digestOf, type Manifest, parseManifest, type Platform } from "./manifest.ts";

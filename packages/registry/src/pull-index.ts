@@ -1,4 +1,4 @@
-import type { CancelSignal, Digest } from "@fetch-image/core";
+import type { CancelSignal, Digest } from "@fetch-image/core/registry-image";
 import { inParallel } from "./in-parallel.ts";
 import { type Descriptor, isManifestType } from "./manifest.ts";
 import { deepestIndex, type ManifestSource, type PulledManifest, pullManifest, tooDeep } from "./pull-image.ts";

@@ -1,4 +1,4 @@
-import type { Digest } from "@fetch-image/core";
+import type { Digest } from "@fetch-image/core/registry-image";
 import type { Descriptor } from "./manifest.ts";
 
 /** How far one blob is. `waiting` is before its turn, or for another fetch of this process that has it under way. */

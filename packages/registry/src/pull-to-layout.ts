@@ -1,4 +1,4 @@
-import type { Digest } from "@fetch-image/core";
+import type { Digest } from "@fetch-image/core/registry-image";
 import { fetchImage, type Pull } from "./fetch-image.ts";
 import type { Platform } from "./manifest.ts";
 import type { FetchImageOptions } from "./stored-image.ts";

@@ -12,7 +12,7 @@ import {
   type StepContext,
   type StepRunner,
   type Version,
-} from "@fetch-image/core";
+} from "@fetch-image/core/registry-image";
 import { getImage, type GotImage, type ImageGet, imageGet } from "./get/get-image.ts";
 import { createImageDirectories } from "./get/image-directories.ts";
 import type { OciRegistry } from "./image-registry.ts";

@@ -1,4 +1,10 @@
-import { type CancelSignal, type Digest, FetchImageError, isDigest, type RateLimit } from "@fetch-image/core";
+import {
+  type CancelSignal,
+  type Digest,
+  FetchImageError,
+  isDigest,
+  type RateLimit,
+} from "@fetch-image/core/registry-image";
 import type { RegistryParts } from "./conversation.ts";
 import type { Target } from "./locate.ts";
 import { acceptManifests, digestOf, isManifestType, parseManifest, refuseSchema1 } from "./manifest.ts";

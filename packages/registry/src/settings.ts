@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { type Clock, FetchImageError, type Logger, silentLogger } from "@fetch-image/core";
+import { type Clock, FetchImageError, type Logger, silentLogger } from "@fetch-image/core/registry-image";
 import { proxyUrl } from "./transport/proxy.ts";
 
 /** Milliseconds. */

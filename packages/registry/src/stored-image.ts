@@ -1,4 +1,4 @@
-import type { ArtifactStore, CancelSignal, Digest } from "@fetch-image/core";
+import type { ArtifactStore, CancelSignal, Digest } from "@fetch-image/core/registry-image";
 import type { Descriptor, Platform } from "./manifest.ts";
 import type { WantedPlatform } from "./platform.ts";
 import type { ArtifactProgress } from "./pull-progress.ts";

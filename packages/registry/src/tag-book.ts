@@ -1,5 +1,11 @@
 import { createHash } from "node:crypto";
-import { type Digest, type Hash, type RecalledDigest, type RegistryImageSource, scopeOf } from "@fetch-image/core";
+import {
+  type Digest,
+  type Hash,
+  type RecalledDigest,
+  type RegistryImageSource,
+  scopeOf,
+} from "@fetch-image/core/registry-image";
 
 /** What tags pointed to when they were asked for last, by who asks whom. In memory only, and bounded. */
 export interface TagBook {

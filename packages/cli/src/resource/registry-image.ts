@@ -3,7 +3,7 @@ import { FetchImageError } from "@fetch-image/core/basics";
 
 /** Throws `FI_SOURCE_INVALID` naming the field. */
 export async function sourceOf(source: JsonObject): Promise<RegistryImageSource> {
-  const { parseRegistryImageSource } = await import("@fetch-image/core");
+  const { parseRegistryImageSource } = await import("@fetch-image/core/registry-image");
   const parsed = parseRegistryImageSource(source);
   if (!parsed.ok) throw parsed.error;
   return parsed.source;
@@ -12,7 +12,7 @@ export async function sourceOf(source: JsonObject): Promise<RegistryImageSource>
 /** Throws `FI_SOURCE_INVALID` and `FI_SOURCE_UNSUPPORTED` where the source's pattern or constraint is none, or too large. */
 export async function checkableSourceOf(given: JsonObject): Promise<RegistryImageSource> {
   const source = await sourceOf(given);
-  const { versionRule } = await import("@fetch-image/core");
+  const { versionRule } = await import("@fetch-image/core/registry-image");
   const rule = versionRule(source);
   if (!rule.ok) throw rule.error;
   return source;

@@ -39,7 +39,7 @@ async function payloadOf({ stdin, terminal, secrets }: CommandContext, fields: r
   const input = stdin();
   if (input.isTTY === true) terminal.err(`reading {"source":{…},…} from the terminal; end it with Ctrl-D\n`);
   const payload = await readPayload(input, fields);
-  const { secretsOf } = await import("@fetch-image/core");
+  const { secretsOf } = await import("@fetch-image/core/registry-image");
   await secrets.add(secretsOf(payload.source));
   return payload;
 }

@@ -1,4 +1,4 @@
-import type { FetchImageErrorCode, JsonObject } from "@fetch-image/core";
+import type { FetchImageErrorCode, JsonObject } from "@fetch-image/core/registry-image";
 import type { Credential } from "./credential.ts";
 import type { Token } from "./token-cache.ts";
 

@@ -1,4 +1,4 @@
-import type { FetchImageError } from "@fetch-image/core";
+import type { FetchImageError } from "@fetch-image/core/registry-image";
 import type { RegistrySettings } from "../settings.ts";
 import type { TrustedRoots } from "../transport/certificates.ts";
 import { unlessAborted } from "../transport/deadline.ts";

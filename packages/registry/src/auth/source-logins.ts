@@ -5,7 +5,7 @@ import {
   type JsonObject,
   parseReference,
   type RegistryImageSource,
-} from "@fetch-image/core";
+} from "@fetch-image/core/registry-image";
 import type { RegistrySettings } from "../settings.ts";
 import { deadline, unlessAborted } from "../transport/deadline.ts";
 import { createSecrets, withoutSecrets } from "../transport/redact.ts";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { lstat, mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { FetchImageError, showText } from "@fetch-image/core";
+import { FetchImageError, showText } from "@fetch-image/core/registry-image";
 
 /** A directory that gets its files all at once, when they are complete. */
 export interface Destination extends AsyncDisposable {

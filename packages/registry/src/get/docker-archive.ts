@@ -1,5 +1,10 @@
 import { open } from "node:fs/promises";
-import { type ArtifactStore, type CancelSignal, FetchImageError, parseReference } from "@fetch-image/core";
+import {
+  type ArtifactStore,
+  type CancelSignal,
+  FetchImageError,
+  parseReference,
+} from "@fetch-image/core/registry-image";
 import type { Descriptor } from "../manifest.ts";
 import type { StoredImage } from "../stored-image.ts";
 import { storedBytes } from "./stored-bytes.ts";

@@ -8,7 +8,7 @@ import {
   isDigest,
   type JsonObject,
   type RegistryImageSource,
-} from "@fetch-image/core";
+} from "@fetch-image/core/registry-image";
 import type { OciRegistry } from "../image-registry.ts";
 import type { WantedPlatform } from "../platform.ts";
 import type { ArtifactProgress } from "../pull-progress.ts";

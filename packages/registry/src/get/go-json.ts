@@ -1,4 +1,4 @@
-import type { Json } from "@fetch-image/core";
+import type { Json } from "@fetch-image/core/registry-image";
 
 /** A document as Go's `json.Encoder` writes it: HTML's characters escaped, a new line at its end. */
 export function goJson(document: { readonly [field: string]: Json }): string {

@@ -1,4 +1,4 @@
-import type { ArtifactStore } from "@fetch-image/core";
+import type { ArtifactStore } from "@fetch-image/core/registry-image";
 import { isJsonBody, parseJsonBody } from "../json-body.ts";
 import type { StoredImage } from "../stored-image.ts";
 import { protocolError, tooLarge } from "../transport/refusal.ts";

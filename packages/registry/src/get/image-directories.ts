@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { access, mkdir, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import type { CancelSignal } from "@fetch-image/core";
+import type { CancelSignal } from "@fetch-image/core/registry-image";
 import { completePlatform } from "../platform.ts";
 import { deadline, unlessAborted } from "../transport/deadline.ts";
 import type { ImageGet } from "./get-image.ts";

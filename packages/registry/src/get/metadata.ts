@@ -1,4 +1,4 @@
-import { compileTagRegex, type RegistryImageSource, type TagRegex } from "@fetch-image/core";
+import { compileTagRegex, type RegistryImageSource, type TagRegex } from "@fetch-image/core/registry-image";
 import type { StoredImage } from "../stored-image.ts";
 import { inGoOrder } from "./go-json.ts";
 import type { ImageConfig } from "./image-config.ts";

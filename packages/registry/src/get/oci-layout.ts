@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { ArtifactStore, CancelSignal, Digest } from "@fetch-image/core";
+import type { ArtifactStore, CancelSignal, Digest } from "@fetch-image/core/registry-image";
 import { mediaTypes } from "../manifest.ts";
 import type { StoredImage } from "../stored-image.ts";
 import { storedBytes } from "./stored-bytes.ts";

@@ -1,4 +1,4 @@
-import { FetchImageError, type JsonObject, showText } from "@fetch-image/core";
+import { FetchImageError, type JsonObject, showText } from "@fetch-image/core/registry-image";
 import { isJsonBody } from "../json-body.ts";
 import type { WantedPlatform } from "../platform.ts";
 

@@ -1,4 +1,4 @@
-import type { ArtifactStore, CancelSignal, Digest } from "@fetch-image/core";
+import type { ArtifactStore, CancelSignal, Digest } from "@fetch-image/core/registry-image";
 import { aborted } from "../transport/deadline.ts";
 
 /** A stored blob's bytes, verified by the store as they are read; rejects with `FI_ABORTED` once the signal aborts. */

@@ -1,7 +1,7 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import tls from "node:tls";
-import { FetchImageError } from "@fetch-image/core";
+import { FetchImageError } from "@fetch-image/core/registry-image";
 
 /** Private CAs, trusted beside the system's. `key` tells one set from another. */
 export interface TrustedRoots {

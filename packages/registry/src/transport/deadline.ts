@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { type CancelSignal, FetchImageError } from "@fetch-image/core";
+import { type CancelSignal, FetchImageError } from "@fetch-image/core/registry-image";
 
 /** An `AbortSignal` for the HTTP client whose `reason` is the error to reject with. Dispose of it when done. */
 export interface Deadline extends Disposable {

@@ -1,8 +1,9 @@
-import { Agent, buildConnector, type Dispatcher } from "undici";
+import type { buildConnector as connectors, Dispatcher } from "undici";
 import type { RegistrySettings } from "../settings.ts";
 import type { TrustedRoots } from "./certificates.ts";
 import { proxyFor } from "./proxy.ts";
 import { proxyAgent } from "./proxy-agent.ts";
+import { Agent, buildConnector } from "./undici.ts";
 
 /** Manifests and tokens never queue behind the blobs of a large image: each purpose has connections of its own. */
 export type Purpose = "api" | "blob";
@@ -55,7 +56,7 @@ function open(
   return proxyAgent({ ...pool, uri: proxy, requestTls: connect });
 }
 
-function watched(connect: buildConnector.connector, resetAfterUse: WeakSet<object>): buildConnector.connector {
+function watched(connect: connectors.connector, resetAfterUse: WeakSet<object>): connectors.connector {
   return (options, callback) => {
     connect(options, (error, socket) => {
       if (error) return callback(error, null);

@@ -1,4 +1,4 @@
-import { FetchImageError, type FetchImageErrorCode } from "@fetch-image/core";
+import { FetchImageError, type FetchImageErrorCode } from "@fetch-image/core/registry-image";
 import { reasonOf } from "./deadline.ts";
 import { proxyRefusal } from "./proxy-agent.ts";
 import { safeCause, type Secrets } from "./redact.ts";

@@ -1,4 +1,4 @@
-import { FetchImageError } from "@fetch-image/core";
+import { FetchImageError } from "@fetch-image/core/registry-image";
 import { isInward } from "./address.ts";
 
 type GuardedRole = "token server" | "redirect target";

@@ -1,4 +1,4 @@
-import type { RateLimit } from "@fetch-image/core";
+import type { RateLimit } from "@fetch-image/core/registry-image";
 import { type Headers, single } from "./headers.ts";
 
 /** `ratelimit-limit: 100;w=21600` and `ratelimit-remaining: 76;w=21600`, as Docker Hub sends them; undefined without. */

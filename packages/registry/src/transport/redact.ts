@@ -1,4 +1,4 @@
-import { FetchImageError, type Json, type JsonObject } from "@fetch-image/core";
+import { FetchImageError, type Json, type JsonObject } from "@fetch-image/core/registry-image";
 
 /** What must never be readable in an error or a log line, and the knife that cuts it out. */
 export interface Secrets {

@@ -1,4 +1,4 @@
-import { FetchImageError } from "@fetch-image/core";
+import { FetchImageError } from "@fetch-image/core/registry-image";
 import type { Guard } from "./guard.ts";
 import { single } from "./headers.ts";
 import type { Answer, Method } from "./transport.ts";

@@ -1,4 +1,4 @@
-import { FetchImageError, type FetchImageErrorCode } from "@fetch-image/core";
+import { FetchImageError, type FetchImageErrorCode } from "@fetch-image/core/registry-image";
 import { isJsonBody, type JsonBody, parseJsonBody } from "../json-body.ts";
 import { single } from "./headers.ts";
 import { rateLimitOf, retryAfterMs } from "./rate-limit.ts";

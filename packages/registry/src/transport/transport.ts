@@ -1,4 +1,4 @@
-import { type Dispatcher, request } from "undici";
+import type { Dispatcher } from "undici";
 import type { RegistrySettings } from "../settings.ts";
 import type { TrustedRoots } from "./certificates.ts";
 import { aborted, unlessAborted } from "./deadline.ts";
@@ -7,6 +7,7 @@ import { isStaleSocket, transportFailure } from "./failure.ts";
 import { contentLengthOf, type Headers } from "./headers.ts";
 import type { Secrets } from "./redact.ts";
 import { tooLarge } from "./refusal.ts";
+import { request } from "./undici.ts";
 
 /** Registries are read with the first two; who gives out logins may want the third. */
 export type Method = "HEAD" | "GET" | "POST";
@@ -83,12 +84,11 @@ export function createTransport(settings: RegistrySettings): Transport {
 
   async function dispatch(question: Question<Method>): Promise<Dispatcher.ResponseData> {
     const { method, url, headers, body, trust, purpose, signal } = question;
-    const answer = request(url, {
+    const answer = request(dispatchers.for(url, { trust, purpose }), url, {
       method,
       headers: { "user-agent": settings.userAgent, ...headers },
       ...(body === undefined ? {} : { body }),
       signal,
-      dispatcher: dispatchers.for(url, { trust, purpose }),
       // Without this undici closes the connection after every HEAD.
       reset: false,
     });

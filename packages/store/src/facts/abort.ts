@@ -1,4 +1,4 @@
-import type { CancelSignal } from "@fetch-image/core";
+import type { CancelSignal } from "@fetch-image/core/registry-image";
 
 /** Settles as `work` does, or with undefined as soon as the signal aborts, whatever becomes of `work`. */
 export function untilAborted<T>(work: Promise<T>, signal: CancelSignal): Promise<T | undefined> {

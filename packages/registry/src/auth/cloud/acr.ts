@@ -1,4 +1,4 @@
-import { FetchImageError, type RegistryImageSource } from "@fetch-image/core";
+import { FetchImageError, type RegistryImageSource } from "@fetch-image/core/registry-image";
 import { parseJsonBody } from "../../json-body.ts";
 import type { RegistrySettings } from "../../settings.ts";
 import type { TrustedRoots } from "../../transport/certificates.ts";

@@ -1,4 +1,4 @@
-import type { RegistryImageSource } from "@fetch-image/core";
+import type { RegistryImageSource } from "@fetch-image/core/registry-image";
 import type { ManagedIdentityCredentialClientIdOptions } from "@azure/identity";
 import type { Secrets } from "../../transport/redact.ts";
 import type { AzureCloud } from "./azure-cloud.ts";

@@ -1,4 +1,4 @@
-import { FetchImageError, type RegistryImageSource } from "@fetch-image/core";
+import { FetchImageError, type RegistryImageSource } from "@fetch-image/core/registry-image";
 
 /**
  * A vendor's library, loaded when the first source asks for it. They are optional dependencies: who uses no cloud can

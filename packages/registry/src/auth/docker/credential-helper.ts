@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { FetchImageError } from "@fetch-image/core";
+import { FetchImageError } from "@fetch-image/core/registry-image";
 import { parseJsonBody } from "../../json-body.ts";
 import type { Secrets } from "../../transport/redact.ts";
 import { type Credential, credentialOf, identityTokenCredential } from "../credential.ts";

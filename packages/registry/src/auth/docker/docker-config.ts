@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from "node:fs";
-import { FetchImageError, type Logger } from "@fetch-image/core";
+import { FetchImageError, type Logger } from "@fetch-image/core/registry-image";
 import { isJsonBody, type JsonBody, parseJsonBody } from "../../json-body.ts";
 
 /** Where the login of one registry is, by Docker's configuration file. */

@@ -1,4 +1,4 @@
-import type { JsonObject } from "@fetch-image/core";
+import type { JsonObject } from "@fetch-image/core/registry-image";
 import type { RegistrySettings } from "../../settings.ts";
 import { createSecrets } from "../../transport/redact.ts";
 import type { Login } from "../configured-login.ts";
