@@ -1,4 +1,4 @@
-import { FetchImageError } from "@fetch-image/core";
+import { FetchImageError } from "@fetch-image/core/registry-image";
 import { parseJsonBody } from "../../json-body.ts";
 import type { RegistrySettings } from "../../settings.ts";
 import { single } from "../../transport/headers.ts";
@@ -26,6 +26,8 @@ export interface CloudHttp {
   /** Of the last answer. Nothing has been asked yet: undefined. */
   readonly last: { readonly host: string; readonly status: number; readonly retryAfterMs?: number } | undefined;
   readonly lastFailure: FetchImageError | undefined;
+  /** The cloud's own name of the host that was asked last, wherever it is served. */
+  readonly asked: string | undefined;
 }
 
 /**
@@ -38,7 +40,11 @@ export function createCloudHttp(
 ): CloudHttp {
   let last: CloudHttp["last"];
   let lastFailure: FetchImageError | undefined;
+  let asked: string | undefined;
   return {
+    get asked() {
+      return asked;
+    },
     get last() {
       return last;
     },
@@ -48,6 +54,7 @@ export function createCloudHttp(
     async send(request) {
       last = undefined;
       lastFailure = undefined;
+      asked = request.url.host;
       const { body } = request;
       learnSecrets(typeof body === "string" ? body : Buffer.from(body ?? []).toString("utf8"), secrets);
       for (const name of secretHeaders) learn(request.headers[name], secrets);
@@ -62,10 +69,9 @@ export function createCloudHttp(
 
   async function exchange({ method, url, headers, body }: CloudRequest): Promise<CloudAnswer> {
     const served = settings.endpoints.get(url.host);
-    const asked = served ? new URL(`${url.pathname}${url.search}`, served) : url;
     const answer = await transport.send({
       method: knownMethod(method),
-      url: asked,
+      url: served ? new URL(`${url.pathname}${url.search}`, served) : url,
       // What is signed is signed for the cloud's own name.
       headers: { ...withoutHop(headers), ...(served ? { host: url.host } : {}) },
       ...(body === undefined ? {} : { body }),

@@ -1,4 +1,4 @@
-import type { FetchImageErrorCode, RegistryImageSource } from "@fetch-image/core";
+import type { FetchImageErrorCode, RegistryImageSource } from "@fetch-image/core/registry-image";
 import { type Secrets, safeCause } from "../../transport/redact.ts";
 import type { Login } from "../configured-login.ts";
 import { credentialOf } from "../credential.ts";
@@ -55,7 +55,7 @@ export async function ecrLogin({ source, http, secrets, now }: Asking): Promise<
     "aws_region",
     () => import("@aws-sdk/client-ecr"),
   );
-  const found = await inTime(asked, { subject, field }, async () => {
+  const found = await orFailure(asked, { subject, field }, async () => {
     const ecr = quietly(() => new ECRClient({ ...client, credentials: identity }));
     return await ecr.send(new GetAuthorizationTokenCommand({}));
   });
@@ -105,7 +105,7 @@ async function firstIdentity({ source, http, secrets }: Asked, client: Client): 
     () => import("@aws-sdk/credential-provider-node"),
   );
   const subject = "the identity of this machine";
-  const key = await inTime({ source, http, secrets }, { subject, field: "aws_region" }, () =>
+  const key = await orFailure({ source, http, secrets }, { subject, field: "aws_region" }, () =>
     quietly(() => defaultProvider({ clientConfig: client }))(),
   );
   return remembered(key, secrets);
@@ -127,7 +127,7 @@ async function assume(
     field,
     () => import("@aws-sdk/client-sts"),
   );
-  const { Credentials: given } = await inTime(asked, { subject, field }, async () => {
+  const { Credentials: given } = await orFailure(asked, { subject, field }, async () => {
     const sts = quietly(() => new STSClient({ ...client, credentials: identity }));
     return await sts.send(new AssumeRoleCommand({ RoleArn: role, RoleSessionName: "fetch-image" }));
   });
@@ -157,7 +157,8 @@ function roleField({ aws_role_arn }: RegistryImageSource): keyof RegistryImageSo
   return aws_role_arn ? "aws_role_arn" : "aws_role_arns";
 }
 
-async function inTime<T>(
+/** What is tried, or why AWS did not give it. */
+async function orFailure<T>(
   { http, secrets }: Asked,
   { subject, field }: { readonly subject: string; readonly field: keyof RegistryImageSource },
   work: () => Promise<T>,
@@ -165,7 +166,7 @@ async function inTime<T>(
   try {
     return await work();
   } catch (error) {
-    throw loginFailure({ cloud: "AWS", subject, field, secrets, http, ...readingOf(error, secrets) });
+    throw loginFailure({ cloud: "AWS", subject, field, secrets, http, ...readingOf(error, { secrets, http }) });
   }
 }
 
@@ -178,12 +179,12 @@ interface Reading {
 }
 
 /** By AWS' own names of its errors. Other words than a service's answer are not quoted: a parser's would quote bodies. */
-function readingOf(error: unknown, secrets: Secrets): Reading {
+function readingOf(error: unknown, { secrets, http }: Pick<Asked, "secrets" | "http">): Reading {
   const { name, message } = safeCause(error, secrets);
   if (name === "CredentialsProviderError" || name === "TokenProviderError") {
     return { code: "FI_UNAUTHORIZED", says: "there is no identity to log in with", words: message, hint: noIdentity };
   }
-  if (!isServiceError(error)) return notALogin;
+  if (!isServiceError(error)) return http.last === undefined || http.last.status < 300 ? notALogin : {};
   const quoted = { reason: name, words: message };
   if (/^(?:Throttl|TooManyRequests|RequestLimitExceeded|RequestThrottl|SlowDown)/.test(name)) {
     return { code: "FI_RATE_LIMITED", says: "it is asked too often", hint: "Try again later.", ...quoted };

@@ -1,4 +1,4 @@
-import { FetchImageError, type FetchImageErrorCode, type RegistryImageSource } from "@fetch-image/core";
+import { FetchImageError, type FetchImageErrorCode, type RegistryImageSource } from "@fetch-image/core/registry-image";
 import { safeCause, type Secrets } from "../../transport/redact.ts";
 import type { CloudHttp } from "./cloud-http.ts";
 
@@ -24,7 +24,7 @@ export interface CloudFailure {
 export function loginFailure(failure: CloudFailure): FetchImageError {
   const { cloud, subject, field, reason, words, secrets, http } = failure;
   const { last, lastFailure } = http;
-  if (lastFailure) return unreachable(lastFailure, subject, { cloud, field, secrets });
+  if (lastFailure) return unreachable(lastFailure, failure);
   const { code, says, hint } = { ...meaningOf(last?.status), ...given(failure) };
   const quoted = secrets.redact([reason, words].filter((text) => text !== undefined && text !== "").join(": "));
   const where = last === undefined ? cloud : `${last.host} answered ${last.status}`;
@@ -43,12 +43,12 @@ export function loginFailure(failure: CloudFailure): FetchImageError {
 /** What the transport said, with what was wanted: the host alone would not tell why it is asked at all. */
 function unreachable(
   error: FetchImageError,
-  subject: string,
-  { cloud, field, secrets }: Pick<CloudFailure, "cloud" | "field" | "secrets">,
+  { cloud, subject, field, secrets, http: { asked } }: CloudFailure,
 ): FetchImageError {
   if (error.code === "FI_ABORTED") return error;
+  const served = asked === undefined || asked === error.details["host"] ? "" : ` in place of ${asked}`;
   return new FetchImageError(error.code, {
-    message: secrets.redact(`${error.message}, asked for ${subject}`),
+    message: secrets.redact(`${error.message}; it was asked${served} for ${subject}`),
     hint: error.hint,
     retryable: error.retryable,
     details: { ...error.details, cloud, field },
