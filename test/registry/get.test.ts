@@ -289,6 +289,15 @@ describe("what is not valid is refused before anybody is asked", () => {
   });
 });
 
+test("an image of something else than a program is a layout all the same: nobody needs its config", async () => {
+  const { digest } = await peer.push("acme/app:1", { config: { Env: "no list" } });
+  const source = app({ annotation_regex: "x" });
+  expect((await get(digest, { source, params: { format: "oci-layout" } })).files).toContain("oci/index.json");
+  expect(
+    (await failureOf(get(digest, { source: app({ label_regex: "x" }), params: { format: "oci-layout" } }))).code,
+  ).toBe("FI_REGISTRY_PROTOCOL");
+});
+
 test("a config that is none is the registry's fault, and named", async () => {
   const { digest } = await peer.push("acme/app:1", { config: { Env: "PATH=/bin" } });
   const error = await failureOf(get(digest));

@@ -7,6 +7,7 @@ import {
   FetchImageError,
   isDigest,
   type JsonObject,
+  pullableRepository,
   type RegistryImageSource,
 } from "@fetch-image/core/registry-image";
 import type { OciRegistry } from "../image-registry.ts";
@@ -79,30 +80,37 @@ export function imageGet(
  * Rejects as `OciRegistry.fetchImage`, the store and `unpackLayers` do; the directory is of no use then.
  */
 export async function getImage(get: ImageGet, directory: string, options: GetImageOptions): Promise<GotImage> {
-  const { source, digest, tag, patterns } = get;
-  const { repository } = source;
-  const found = await download(get, options);
-  const write = writeFormat[get.format];
-  const unpacked = found && !get.skipDownload ? await write(directory, { ...found, get }, options) : undefined;
+  const { source, digest, tag, format, skipDownload, patterns } = get;
+  const image = await download(get, options);
+  const repository = repositoryOf(source, image?.host);
+  // Not every image has a config that is one; who needs none does not look at it.
+  const config = image && onlyOnce(() => imageConfig(options.store, image));
+  const found = image && config && { image, config, repository, tag };
+  const unpacked = found && !skipDownload ? await writeFormat[format](directory, found, options) : undefined;
   for (const [name, text] of Object.entries({ tag, digest, repository })) await writeFile(join(directory, name), text);
+  const annotations = image?.image.annotations;
+  const labels = patterns.labels && (await config?.())?.labels;
   return {
     version: { tag, digest },
-    metadata: metadataOf({ repository, tag }, patterns, found),
-    image: found?.image,
+    metadata: metadataOf({ repository, tag }, patterns, { annotations, labels }),
+    image,
     unpacked,
   };
 }
 
 interface Found {
   readonly image: StoredImage;
-  readonly config: ImageConfig;
+  readonly config: () => Promise<ImageConfig>;
+  readonly repository: string;
+  readonly tag: string;
 }
 
-async function download(get: ImageGet, options: GetImageOptions): Promise<Found | undefined> {
+async function download(get: ImageGet, options: GetImageOptions): Promise<StoredImage | undefined> {
   const { source, digest, platform, skipDownload, format, patterns } = get;
-  if (skipDownload && !patterns.annotations && !patterns.labels) return undefined;
+  const named = pullableRepository(source) !== undefined;
+  if (skipDownload && !patterns.annotations && !patterns.labels && named) return undefined;
   const { registry, store, signal, onProgress } = options;
-  const image = await registry.fetchImage(source, digest, {
+  return await registry.fetchImage(source, digest, {
     store,
     signal,
     ...(platform ? { platform } : {}),
@@ -110,29 +118,32 @@ async function download(get: ImageGet, options: GetImageOptions): Promise<Found 
     content: skipDownload ? "config only" : "everything",
     ...(onProgress ? { onProgress } : {}),
   });
-  return { image, config: await imageConfig(store, image) };
 }
 
-type WriteFormat = (
-  directory: string,
-  found: Found & { readonly get: ImageGet },
-  options: GetImageOptions,
-) => Promise<Unpacked | undefined>;
+// As it is written; of ECR's, with the host that its login has told, where no account does.
+function repositoryOf(source: RegistryImageSource, host: string | undefined): string {
+  const { repository, aws_region: region = "" } = source;
+  if (region === "") return repository;
+  return pullableRepository(source) ?? (host === undefined ? repository : `${host}/${repository}`);
+}
+
+type WriteFormat = (directory: string, found: Found, options: GetImageOptions) => Promise<Unpacked | undefined>;
 
 const writeFormat: { readonly [Format in GetFormat]: WriteFormat } = {
   async rootfs(directory, { image, config }, { store, signal, onUnpack }) {
     const layers = image.image.layers.map(({ digest }) => ({ digest, open: () => store.read(digest) }));
     const destination = join(directory, "rootfs");
     const unpacked = await unpackLayers({ layers, destination, signal, ...(onUnpack && { onProgress: onUnpack }) });
-    const { cmd, entrypoint, env, user } = config;
+    const { cmd, entrypoint, env, user, labels } = await config();
     await writeFile(join(directory, "metadata.json"), goJson({ cmd, entrypoint, env, user: user ?? "" }));
-    await writeLabels(directory, config);
+    await writeFile(join(directory, "labels.json"), goMap(labels ?? {}));
     return unpacked;
   },
-  async oci(directory, { image, config, get }, { store, signal }) {
-    const name = archiveName(get.source.repository, get.tag);
+  async oci(directory, { image, config, repository, tag }, { store, signal }) {
+    const name = archiveName(repository, tag);
     await writeDockerArchive(join(directory, "image.tar"), image, { store, name, signal });
-    await writeLabels(directory, config);
+    const { labels } = await config();
+    await writeFile(join(directory, "labels.json"), goMap(labels ?? {}));
     return undefined;
   },
   async "oci-layout"(directory, { image }, { store, signal }) {
@@ -141,8 +152,9 @@ const writeFormat: { readonly [Format in GetFormat]: WriteFormat } = {
   },
 };
 
-async function writeLabels(directory: string, { labels }: ImageConfig): Promise<void> {
-  await writeFile(join(directory, "labels.json"), goMap(labels ?? {}));
+function onlyOnce<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
 }
 
 function noDigest({ repository }: RegistryImageSource, digest: string): FetchImageError {

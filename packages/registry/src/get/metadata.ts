@@ -1,11 +1,13 @@
 import { compileTagRegex, type RegistryImageSource, type TagRegex } from "@fetch-image/core/registry-image";
-import type { StoredImage } from "../stored-image.ts";
 import { inGoOrder } from "./go-json.ts";
-import type { ImageConfig } from "./image-config.ts";
 
 export interface MetadataField {
   readonly name: string;
   readonly value: string;
+}
+
+interface Texts {
+  readonly [key: string]: string;
 }
 
 /** Which of an image's annotations and labels a get tells; undefined for none. */
@@ -26,20 +28,17 @@ export function metadataPatterns(source: RegistryImageSource): MetadataPatterns 
 export function metadataOf(
   { repository, tag }: { readonly repository: string; readonly tag: string },
   { annotations, labels }: MetadataPatterns,
-  found?: { readonly image: StoredImage; readonly config: ImageConfig },
+  image: { readonly annotations: Texts | undefined; readonly labels: Texts | null | undefined },
 ): readonly MetadataField[] {
   return [
     { name: "repository", value: repository },
     { name: "tag", value: tag },
-    ...matching(annotations, found?.image.image.annotations),
-    ...matching(labels, found?.config.labels),
+    ...matching(annotations, image.annotations),
+    ...matching(labels, image.labels),
   ];
 }
 
-function matching(
-  pattern: TagRegex | undefined,
-  texts: { readonly [key: string]: string } | null | undefined,
-): readonly MetadataField[] {
+function matching(pattern: TagRegex | undefined, texts: Texts | null | undefined): readonly MetadataField[] {
   if (!pattern) return [];
   return inGoOrder(texts ?? {})
     .filter(([name]) => pattern.matches(name))
