@@ -95,4 +95,11 @@ export const commandTable: readonly CommandEntry[] = [
     group: "Upkeep",
     load: () => import("./commands/rebuild.ts"),
   },
+  {
+    name: "artifacts",
+    arguments: "[prune]",
+    summary: "tell how much of images' bytes is kept, or remove what is not needed",
+    group: "Upkeep",
+    load: () => import("./commands/artifacts.ts"),
+  },
 ];

@@ -1,10 +1,10 @@
 // The one place that wires adapters. Each is imported when it is wired, so that a command that needs none loads none.
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
 import type { EventLog, Logger, ReadModel } from "@fetch-image/core";
 import type { FetchImageEngine, Projector } from "@fetch-image/engine";
 import type { OciRegistry } from "@fetch-image/registry";
+import { artifactPlaces } from "./artifact-places.ts";
 import type { EffectiveSettings } from "./effective-settings.ts";
 import { databaseUrl } from "./setting-kinds.ts";
 
@@ -110,13 +110,13 @@ export async function openEngine(
       return image;
     },
   };
-  const artifacts = join(values.data, "artifacts");
-  const store = createFileArtifactStore({ directory: artifacts });
+  const artifacts = artifactPlaces(values.data);
+  const store = createFileArtifactStore({ directory: artifacts.store });
   const engine = createFetchImageEngine({
     eventLog: stores.eventLog,
     readModel: stores.readModel,
     registry,
-    stepRunner: createRegistryImageRunner({ registry: counting, store, directory: join(artifacts, "gets") }),
+    stepRunner: createRegistryImageRunner({ registry: counting, store, directory: artifacts.gets }),
     nativeImageFetch: values.runtime === "kubernetes",
     soleNode: stores.soleNode,
     logger,

@@ -1,7 +1,7 @@
 import { constants, existsSync } from "node:fs";
 import { access, mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import type { ArtifactStore } from "@fetch-image/core";
+import { artifactPlaces } from "../artifact-places.ts";
 import type { EffectiveSettings } from "../effective-settings.ts";
 import { errnoOf } from "../errno.ts";
 
@@ -20,7 +20,7 @@ export async function openLayerStore(
   { scratch, say }: LayerStoreOptions,
 ): Promise<ArtifactStore> {
   const { createFileArtifactStore } = await import("@fetch-image/store/filesystem");
-  const shared = join(values.data, "artifacts");
+  const { store: shared } = artifactPlaces(values.data);
   if (origins.data.from === "default" && !existsSync(values.data))
     return createFileArtifactStore({ directory: scratch });
   const problem = await problemOf(shared);

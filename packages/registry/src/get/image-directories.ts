@@ -19,11 +19,12 @@ export interface ImageDirectories {
   ): Promise<string>;
 }
 
-/** A part this old belongs to a process that was killed. */
+/** A draft this old belongs to a process that was killed. */
 const abandonedMs = 24 * 60 * 60 * 1000;
-const partSuffix = ".part";
 
 export function createImageDirectories(root: string): ImageDirectories {
+  // Beside, and not among the others: whoever prunes those must not meet one that is being made.
+  const drafts = `${root}-under-way`;
   const underWay = new Map<string, Promise<string>>();
   let swept: Promise<void> | undefined;
 
@@ -51,11 +52,12 @@ export function createImageDirectories(root: string): ImageDirectories {
   };
 
   async function make(target: string, fill: (directory: string) => Promise<void>): Promise<string> {
-    await (swept ??= sweep(root));
-    const draft = `${target}.${randomUUID()}${partSuffix}`;
+    await (swept ??= sweep(drafts));
+    const draft = join(drafts, randomUUID());
     try {
       await mkdir(draft, { recursive: true });
       await fill(draft);
+      await mkdir(root, { recursive: true });
       await rename(draft, target);
     } catch (error) {
       await rm(draft, { recursive: true, force: true });
@@ -73,10 +75,9 @@ function nameOf({ digest, tag, format, platform, source }: ImageGet): string {
   return `${digest.replace(":", "-")}-${format}-${hash.slice(0, 16)}`;
 }
 
-async function sweep(root: string): Promise<void> {
-  for (const name of await readdir(root).catch(() => [])) {
-    if (!name.endsWith(partSuffix)) continue;
-    const path = join(root, name);
+async function sweep(drafts: string): Promise<void> {
+  for (const name of await readdir(drafts).catch(() => [])) {
+    const path = join(drafts, name);
     const found = await stat(path).catch(() => undefined);
     if (found && Date.now() - found.mtimeMs > abandonedMs) await rm(path, { recursive: true, force: true });
   }
