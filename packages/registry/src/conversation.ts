@@ -45,13 +45,7 @@ export function createConversation(settings: RegistrySettings, transport: Transp
   return {
     async ask(target, question) {
       try {
-        const asked = target.credential;
-        const answer = await askEachOrigin(target, question);
-        // ECR says 403 where a login has ended.
-        const refused = answer.status === 401 || answer.status === 403;
-        if (!refused || !(await target.renew?.(asked, question.signal))) return answer;
-        await answer.discard();
-        return await askEachOrigin(target, question);
+        return await (target.renew ? askAgainIfRefused(target, question) : askEachOrigin(target, question));
       } catch (error) {
         throw withoutSecrets(error, target.secrets);
       }
@@ -68,6 +62,25 @@ export function createConversation(settings: RegistrySettings, transport: Transp
     },
     close: () => transport.close(),
   };
+
+  /** A login that comes from elsewhere than the source may have ended since, or have been replaced: that is tried once. */
+  async function askAgainIfRefused(target: Target, question: RegistryQuestion): Promise<Answer> {
+    const asked = target.credential;
+    let answer: Answer | undefined;
+    try {
+      answer = await askEachOrigin(target, question);
+      // ECR says 403 where a login has ended.
+      if (answer.status !== 401 && answer.status !== 403) return answer;
+    } catch (error) {
+      // A token server refuses on its own.
+      const refused = FetchImageError.is(error) && error.code === "FI_UNAUTHORIZED";
+      if (!refused || !(await target.renew?.(asked, question.signal))) throw error;
+      return await askEachOrigin(target, question);
+    }
+    if (!(await target.renew?.(asked, question.signal))) return answer;
+    await answer.discard();
+    return await askEachOrigin(target, question);
+  }
 
   async function askEachOrigin(target: Target, question: RegistryQuestion): Promise<Answer> {
     const [first, second] = originsFor(question, target);

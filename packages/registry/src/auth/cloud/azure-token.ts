@@ -1,4 +1,5 @@
-import type { RegistryImageSource } from "@fetch-image/core/registry-image";
+import { AsyncLocalStorage } from "node:async_hooks";
+import { FetchImageError, type RegistryImageSource } from "@fetch-image/core/registry-image";
 import type { ManagedIdentityCredentialClientIdOptions } from "@azure/identity";
 import type { Secrets } from "../../transport/redact.ts";
 import type { AzureCloud } from "./azure-cloud.ts";
@@ -24,17 +25,17 @@ export async function azureToken(
   const subject = workload ? "the workload identity of this pod" : "the managed identity of this machine";
   const field = source.azure_client_id ? "azure_client_id" : workload ? "azure_auth_type" : "azure_acr";
   const identity = await loadSdk("@azure/identity", "azure_acr", () => import("@azure/identity"));
-  const common = { httpClient: httpClient(http), retryOptions: { maxRetries: 0 } };
+  const common = { httpClient, retryOptions: { maxRetries: 0 } };
   const client = source.azure_client_id ? { clientId: source.azure_client_id } : {};
   try {
     const credential = workload
       ? new identity.WorkloadIdentityCredential({ ...common, ...client, authorityHost: cloud.authority })
       : new identity.ManagedIdentityCredential({ ...common, ...client });
-    const { token } = await credential.getToken(cloud.scope);
+    const { token } = await asking.run(http, () => credential.getToken(cloud.scope));
     secrets.add(token);
     return token;
-  } catch (error) {
-    throw loginFailure({ cloud: "Azure", subject, field, secrets, http, hint: hintFor(workload), ...wordsOf(error) });
+  } catch {
+    throw loginFailure({ cloud: "Azure", subject, field, secrets, http, hint: hintFor(workload), ...wordsOf(http) });
   }
 }
 
@@ -44,38 +45,39 @@ function hintFor(workload: boolean): string {
     : "Assign a managed identity to this machine, and name it with `azure_client_id` where it has several.";
 }
 
-// Of an error only what Microsoft's server said: the library's own words may quote the body that it could not read.
-function wordsOf(error: unknown): { readonly reason?: string; readonly words?: string } {
-  const { errorResponse } = (error ?? {}) as {
-    readonly errorResponse?: { error?: unknown; errorDescription?: unknown };
-  };
-  const { error: reason, errorDescription: words } = errorResponse ?? {};
+// Only what Microsoft's server said (OAuth 2.0, "Error Response"): the library's own words may quote what it could not read.
+function wordsOf({ last }: CloudHttp): { readonly reason?: string; readonly words?: string } {
+  const { error, error_description: words } = last?.body ?? {};
   return {
-    ...(typeof reason === "string" ? { reason } : {}),
+    ...(typeof error === "string" ? { reason: error } : {}),
     ...(typeof words === "string" ? { words: words.split(/\r?\n/, 1)[0] ?? "" } : {}),
   };
 }
 
+// The library keeps the first client that it is given, for all credentials of the process: so it gets one that finds out
+// who is asking.
+const asking = new AsyncLocalStorage<CloudHttp>();
+
 /** What `@azure/identity` calls to reach Azure, over our own transport. */
-function httpClient(http: CloudHttp): HttpClient {
-  return {
-    async sendRequest(request) {
-      const { body } = request;
-      const answer = await http.send({
-        method: request.method,
-        url: new URL(request.url),
-        headers: request.headers.toJSON(),
-        ...(typeof body === "string" ? { body } : {}),
-      });
-      return {
-        request,
-        status: answer.status,
-        headers: headersOf(answer.headers),
-        bodyAsText: answer.body.toString("utf8"),
-      };
-    },
-  };
-}
+const httpClient: HttpClient = {
+  async sendRequest(request) {
+    const { body } = request;
+    const http = asking.getStore();
+    if (!http) throw new FetchImageError("FI_INTERNAL", { message: "Azure is asked, and for nobody" });
+    const answer = await http.send({
+      method: request.method,
+      url: new URL(request.url),
+      headers: request.headers.toJSON(),
+      ...(typeof body === "string" ? { body } : {}),
+    });
+    return {
+      request,
+      status: answer.status,
+      headers: headersOf(answer.headers),
+      bodyAsText: answer.body.toString("utf8"),
+    };
+  },
+};
 
 function headersOf(given: { readonly [name: string]: string }): HttpHeaders {
   const headers = new Map(Object.entries(given));

@@ -1,5 +1,5 @@
 import { FetchImageError } from "@fetch-image/core/registry-image";
-import { parseJsonBody } from "../../json-body.ts";
+import { type JsonBody, parseJsonBody } from "../../json-body.ts";
 import type { RegistrySettings } from "../../settings.ts";
 import { single } from "../../transport/headers.ts";
 import { retryAfterMs } from "../../transport/rate-limit.ts";
@@ -19,12 +19,20 @@ export interface CloudAnswer {
   readonly body: Buffer;
 }
 
+interface LastAnswer {
+  readonly host: string;
+  readonly status: number;
+  readonly retryAfterMs?: number;
+  /** Where it was a JSON object. */
+  readonly body?: JsonBody;
+}
+
 /** How the vendors' libraries reach their clouds, and what became of it. */
 export interface CloudHttp {
   /** Rejects with a `FetchImageError`, which `lastFailure` keeps where a library wraps it. */
   send(request: CloudRequest): Promise<CloudAnswer>;
   /** Of the last answer. Nothing has been asked yet: undefined. */
-  readonly last: { readonly host: string; readonly status: number; readonly retryAfterMs?: number } | undefined;
+  readonly last: LastAnswer | undefined;
   readonly lastFailure: FetchImageError | undefined;
   /** The cloud's own name of the host that was asked last, wherever it is served. */
   readonly asked: string | undefined;
@@ -83,7 +91,13 @@ export function createCloudHttp(
     const bytes = await answer.bytes(settings.limits.tokenBytes, "an answer about a login");
     learnSecrets(bytes.toString("utf8"), secrets);
     const wait = retryAfterMs(answer.headers, settings.now());
-    last = { host: url.host, status: answer.status, ...(wait === undefined ? {} : { retryAfterMs: wait }) };
+    const json = parseJsonBody(bytes);
+    last = {
+      host: url.host,
+      status: answer.status,
+      ...(wait === undefined ? {} : { retryAfterMs: wait }),
+      ...(json ? { body: json } : {}),
+    };
     const names = Object.keys(answer.headers);
     const flat = names.map((name): [string, string] => [name, single(answer.headers, name) ?? ""]);
     return { status: answer.status, headers: Object.fromEntries(flat), body: bytes };
