@@ -48,6 +48,34 @@ export const builds: { readonly [name: string]: () => BuildHistory } = {
       .take(inputs.joined())
       .wait(90)
       .take(inputs.checked(version, { via: "joined", asker: other })),
+  "stale-served-to-spare-requests": () =>
+    planned()
+      .wait(600_000)
+      .request(aRequest())
+      .take(
+        inputs.checked(version, {
+          via: "stale-served",
+          asker: other,
+          rateLimit: { limit: 100, remaining: 7, windowSeconds: 21_600 },
+          stale: { because: "budget", boundMs: 3_600_000 },
+        }),
+      ),
+  "stale-served-in-a-pause": () =>
+    planned()
+      .wait(600_000)
+      .request(aRequest())
+      .take((now) =>
+        inputs.checked(version, {
+          via: "stale-served",
+          asker: other,
+          stale: { because: "retry-after", boundMs: 3_600_000, until: formatTime(now + 60_000) },
+        }),
+      ),
+  "newest-of-many-tags": () =>
+    planned()
+      .request(aRequest())
+      .wait(140)
+      .take(seen(version, { among: { by: "semver", listed: 5000, candidates: 212, asked: 3 } })),
   "joined-in-vain": () =>
     planned()
       .request(aRequest())

@@ -141,7 +141,7 @@ const goesOn: fc.Arbitrary<FetchInput> = fc.oneof(
       fetchId,
       version,
       observedAt,
-      via: fc.constantFrom("HEAD" as const, "fresh" as const, "joined" as const),
+      via: fc.constantFrom("HEAD" as const, "fresh" as const, "joined" as const, "stale-served" as const),
     })
     .map(({ fetchId, version, ...evidence }) => ({
       type: "ImageChecked" as const,

@@ -13,7 +13,7 @@ import {
 } from "@fetch-image/core";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { digestA, digestB, passingFailure } from "../support/fetch-facts.ts";
+import { digestA, digestB, lastingFailure, passingFailure } from "../support/fetch-facts.ts";
 import { ScopeHistory } from "../support/stream-histories.ts";
 import { seedFromEnv } from "./seed.ts";
 
@@ -37,9 +37,11 @@ test("S2: with the interval never, any observation answers, however old", () => 
   });
 });
 
-test("S3: who was triggered by hand is never answered by an old observation", () => {
+test("S3: who was triggered by hand is answered by an old observation only in a pause that the registry asked for", () => {
   everyQuestion((state, question) => {
-    expect(decideCheck(state, { ...question, skipInterval: true }).kind).not.toBe("fresh");
+    const { kind } = decideCheck(state, { ...question, skipInterval: true });
+    expect(kind).not.toBe("fresh");
+    expect(kind === "stale" && question.sparing?.because !== "retry-after").toBe(false);
   });
 });
 
@@ -47,7 +49,7 @@ test("S4: a check is joined only while another's claim lives", () => {
   everyQuestion((state, question) => {
     const decision = decideCheck(state, question);
     const alive = state.claim !== null && state.claim.until > question.now;
-    fc.pre(decision.kind !== "fresh");
+    fc.pre(decision.kind !== "fresh" && decision.kind !== "stale");
     expect(decision.kind === "join").toBe(alive && !same(state.claim?.asker, question.asker));
     expect(decision).toMatchObject(alive && decision.kind === "join" ? { asker: state.claim?.asker } : { kind: "ask" });
   });
@@ -68,6 +70,26 @@ test("S6: who asks says why what is known will not do", () => {
     const because = decision.kind === "ask" ? decision.because : null;
     expect(because === null).toBe(state.current === null);
     expect(because ?? "observed 1s ago, ").toMatch(/^observed \d+(?:ms|s|m|h).* ago, (?:older|but|$)/);
+  });
+});
+
+test("S9: where a registry is to be spared, only an observation within the bound answers, and it says that it is stale", () => {
+  everyQuestion((state, question) => {
+    const decision = decideCheck(state, question);
+    const { kind } = decision;
+    const { current, failure } = state;
+    const { sparing, now, skipInterval } = question;
+    const age = current === null ? Number.POSITIVE_INFINITY : Math.max(0, now - parseTime(current.observedAt));
+    const mayServe = sparing !== undefined && age <= sparing.boundMs && failure?.failure.retryable !== false;
+    const isHeld = skipInterval && sparing?.because === "budget";
+    if (kind === "ask") expect(mayServe && !isHeld).toBe(false);
+    if (kind === "stale") {
+      expect(mayServe && !isHeld).toBe(true);
+      expect(decision).toMatchObject({
+        version: current?.version,
+        evidence: { via: "stale-served", observedAt: current?.observedAt, stale: { because: sparing?.because } },
+      });
+    }
   });
 });
 
@@ -134,6 +156,7 @@ const anyScopeFact: fc.Arbitrary<(now: number) => ScopeFact> = anyAsker.chain((a
     () => answerOf(asker, "observes"),
     () => answerOf(asker, "observes", digestB),
     () => answerOf(asker, "fails"),
+    (): ScopeFact => ({ type: "CheckFailed", data: { failure: lastingFailure, asker } }),
     (): ScopeFact => ({ type: "VersionVanished", data: { tag: "v1", host: "registry.test", status: 404, asker } }),
     (): ScopeFact => ({ type: "RateLimitObserved", data: { host: "registry.test", remaining: 7 } }),
   ),
@@ -150,6 +173,13 @@ const anyQuestion = fc.record({
   interval: fc.constantFrom(0, 1, 60_000, 86_400_000, "never" as const),
   skipInterval: fc.boolean(),
   credential: fc.constantFrom(null, "cred-0123456789ab"),
+  sparing: fc.option(
+    fc.record({
+      because: fc.constantFrom("budget" as const, "retry-after" as const),
+      boundMs: fc.constantFrom(0, 60_000, 3_600_000),
+    }),
+    { nil: undefined },
+  ),
 });
 
 function everyQuestion(check: (state: ScopeState, question: CheckQuestion) => void): void {

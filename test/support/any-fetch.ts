@@ -84,7 +84,10 @@ export const anyInput: fc.Arbitrary<InputFor> = fc.oneof(
   {
     weight: 4,
     arbitrary: fc
-      .tuple(anyVersion, fc.constantFrom("HEAD" as const, "GET" as const, "fresh" as const, "joined" as const))
+      .tuple(
+        anyVersion,
+        fc.constantFrom("HEAD" as const, "GET" as const, "fresh" as const, "joined" as const, "stale-served" as const),
+      )
       .map(([version, via]) => inputs.checked(version, { via })),
   },
   {

@@ -238,6 +238,62 @@ describe("the build log tells", () => {
     `);
   });
 
+  test("the newest of many tags, and how many there are", () => {
+    const among = { by: "semver", listed: 5000, candidates: 212, asked: 3 };
+    expect(new History().requested().checked({ among }).log()).toMatchInlineSnapshot(`
+      "build 123: main/ci/unit
+      opened 2026-11-22 04:40:00.000 UTC on node-a/1
+
+      plan T: image, registry.example.com/my-resource:v1.2 (T/image-get)
+        04:40:00.000    +0ms  requested
+        04:40:00.000    +0ms  announced check T/image-check
+        04:40:00.000    +0ms  announced get T/image-get
+        04:40:00.000    +0ms  5,000 tags listed, 212 candidates, newest by semver is v1.2; HEAD: registry.example.com answered 200, tag v1.2 is sha256:1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f
+        04:40:00.000    +0ms  takes the check's version
+        04:40:00.000    +0ms  kubelet pulls registry.example.com/my-resource:v1.2@sha256:1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f
+      "
+    `);
+  });
+
+  test("an answer beyond the interval, taken to spare the registry, as a warning with its age and the reason", () => {
+    const asker = { buildId: "7", fetchId: "3/image-get" };
+    const rateLimit = { limit: 100, remaining: 7, windowSeconds: 21_600 };
+    const old = { via: "stale-served", observedAt: formatTime(t0 - 720_000), asker } as const;
+    const history = new History()
+      .requested()
+      .checked({ ...old, rateLimit, stale: { because: "budget", boundMs: 3_600_000 } });
+    expect(history.log()).toMatchInlineSnapshot(`
+      "build 123: main/ci/unit
+      opened 2026-11-22 04:40:00.000 UTC on node-a/1
+
+      plan T: image, registry.example.com/my-resource:v1.2 (T/image-get)
+        04:40:00.000    +0ms  requested
+        04:40:00.000    +0ms  announced check T/image-check
+        04:40:00.000    +0ms  announced get T/image-get
+        04:40:00.000    +0ms  warning: stale: observed 12m ago by build 7 (3/image-get), not asked again (to spare registry.example.com, 7 of 100 requests left per 6h): tag v1.2 is sha256:1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f
+        04:40:00.000    +0ms  takes the check's version
+        04:40:00.000    +0ms  kubelet pulls registry.example.com/my-resource:v1.2@sha256:1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f
+      "
+    `);
+    const inPause = new History().requested().checked({
+      ...old,
+      stale: { because: "retry-after", boundMs: 3_600_000, until: formatTime(t0 + 60_000) },
+    });
+    expect(inPause.log()).toMatchInlineSnapshot(`
+      "build 123: main/ci/unit
+      opened 2026-11-22 04:40:00.000 UTC on node-a/1
+
+      plan T: image, registry.example.com/my-resource:v1.2 (T/image-get)
+        04:40:00.000    +0ms  requested
+        04:40:00.000    +0ms  announced check T/image-check
+        04:40:00.000    +0ms  announced get T/image-get
+        04:40:00.000    +0ms  warning: stale: observed 12m ago by build 7 (3/image-get), not asked again (registry.example.com asked for a pause until 2026-11-22T04:41:00.000Z): tag v1.2 is sha256:1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f
+        04:40:00.000    +0ms  takes the check's version
+        04:40:00.000    +0ms  kubelet pulls registry.example.com/my-resource:v1.2@sha256:1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f
+      "
+    `);
+  });
+
   test("a check that another fetch made, and how long it was waited for", () => {
     const history = new History()
       .requested()
