@@ -95,39 +95,25 @@ export function createSourceLogins(parts: {
     },
 
     ecr: (source, signal) =>
-      held("AWS", ecrKey(source), signal, (inner) =>
-        fromCloud(source, inner, (cloud) => ecrLogin({ source, ...cloud, now })),
-      ),
+      held(ecrKey(source), signal, () => fromCloud("AWS", source, (cloud) => ecrLogin({ source, ...cloud, now }))),
 
     acr: (source, registry, signal) =>
-      held("Azure", acrKey(source, registry), signal, (inner) =>
-        fromCloud(source, inner, (cloud) => acrLogin({ source, registry, ...parts, ...cloud, signal: inner })),
+      held(acrKey(source, registry), signal, () =>
+        fromCloud("Azure", source, (cloud) => acrLogin({ source, registry, ...parts, ...cloud })),
       ),
 
     async docker(domain, signal) {
       const entry = docker?.entryFor(domain);
-      return (
-        entry &&
-        (await held(`docker's login of ${entry.server}`, dockerKey(entry), signal, () => dockerLogin(entry, settings)))
-      );
+      return entry && (await held(dockerKey(entry), signal, () => dockerLogin(entry, settings)));
     },
   };
 
-  async function held(
-    asked: string,
-    key: readonly unknown[],
-    signal: CancelSignal,
-    fetch: (signal: AbortSignal) => Promise<Login>,
-  ): Promise<HeldLogin> {
+  async function held(key: readonly unknown[], signal: CancelSignal, fetch: () => Promise<Login>): Promise<HeldLogin> {
     const hashed = createHash("sha256").update(JSON.stringify(key)).digest("hex");
     const get = async (cancel: CancelSignal): Promise<Login> => {
       using waiting = deadline(cancel);
-      return await unlessAborted(logins.get(hashed, onItsOwnClock), waiting.signal);
-    };
-    // Others may be waiting for it, so nobody's signal ends it.
-    const onItsOwnClock = async (): Promise<Login> => {
-      using limit = deadline(undefined, { ms: settings.timeouts.exchangeMs, host: asked });
-      return await unlessAborted(fetch(limit.signal), limit.signal);
+      // Others may be waiting for it too: nobody's signal ends it.
+      return await unlessAborted(logins.get(hashed, fetch), waiting.signal);
     };
     return {
       login: await get(signal),
@@ -139,17 +125,17 @@ export function createSourceLogins(parts: {
     };
   }
 
+  /** On a clock of its own. */
   async function fromCloud(
+    cloud: string,
     source: RegistryImageSource,
-    signal: AbortSignal,
-    login: (cloud: {
-      http: ReturnType<typeof createCloudHttp>;
-      secrets: ReturnType<typeof createSecrets>;
-    }) => Promise<Login>,
+    login: (asking: Pick<Parameters<typeof acrLogin>[0], "http" | "secrets" | "signal">) => Promise<Login>,
   ): Promise<Login> {
     const secrets = createSecrets(cloudSecrets(source));
+    using limit = deadline(undefined, { ms: settings.timeouts.exchangeMs, host: cloud });
+    const { signal } = limit;
     try {
-      return await login({ http: createCloudHttp(parts, { secrets, signal }), secrets });
+      return await unlessAborted(login({ http: createCloudHttp(parts, { secrets, signal }), secrets, signal }), signal);
     } catch (error) {
       throw withoutSecrets(error, secrets);
     }

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { FetchImageError } from "@fetch-image/core/registry-image";
 import { parseJsonBody } from "../../json-body.ts";
 import type { Secrets } from "../../transport/redact.ts";
@@ -44,17 +44,22 @@ export async function askHelper(helper: string, asking: Asking): Promise<Credent
 function run(program: string, asking: Asking): Promise<{ status: number | null; stdout: string }> {
   const { server, timeoutMs, maxBytes } = asking;
   return new Promise((resolve, reject) => {
-    const child = spawn(program, ["get"], { stdio: ["pipe", "pipe", "ignore"], windowsHide: true });
+    const child = spawn(program, ["get"], {
+      stdio: ["pipe", "pipe", "ignore"],
+      windowsHide: true,
+      // A group of its own, so that whatever it started can be ended with it.
+      detached: process.platform !== "win32",
+    });
     const chunks: Buffer[] = [];
     let length = 0;
     const end = (settle: () => void): void => {
       clearTimeout(timer);
-      child.kill("SIGKILL");
+      if (child.exitCode === null && child.signalCode === null) endWithChildren(child);
       // What it may have started could hold the pipe open.
       child.stdout.destroy();
       settle();
     };
-    const timer = setTimeout(() => end(() => reject(tooSlow(program, server, timeoutMs))), timeoutMs);
+    let timer = setTimeout(() => end(() => reject(tooSlow(program, server, timeoutMs))), timeoutMs);
     child.stdout.on("data", (chunk: Buffer) => {
       chunks.push(chunk);
       length += chunk.length;
@@ -67,12 +72,25 @@ function run(program: string, asking: Asking): Promise<{ status: number | null; 
     child.on("exit", (status) => {
       // Its last words may still be in the pipe, and whatever it left running may keep it open.
       const settle = (): void => end(() => resolve({ status, stdout: Buffer.concat(chunks).toString("utf8") }));
+      clearTimeout(timer);
+      timer = setTimeout(settle, lastWordsMs);
       child.stdout.on("end", settle);
       if (child.stdout.readableEnded) settle();
     });
     child.stdin.on("error", () => {}); // It may answer without having read the question.
     child.stdin.end(`${server}\n`);
   });
+}
+
+const lastWordsMs = 1000;
+
+function endWithChildren(child: ChildProcess): void {
+  try {
+    if (child.pid !== undefined && process.platform !== "win32") process.kill(-child.pid, "SIGKILL");
+    else child.kill("SIGKILL");
+  } catch {
+    // It has just ended by itself.
+  }
 }
 
 function failed(program: string, { server }: Pick<Asking, "server">, why: string): FetchImageError {
