@@ -65,12 +65,9 @@ export function readPaxRecords(records: PaxRecords, complaints: Complaints): Pax
   const number = (keyword: "size" | "uid" | "gid" | "mtime"): { readonly [key: string]: number } => {
     const text = values.get(keyword);
     if (text === undefined) return {};
-    const pattern = keyword === "mtime" ? /^-?[0-9]{1,15}(?:\.[0-9]*)?$/ : /^[0-9]{1,16}$/;
-    const value = Number(text);
-    if (!pattern.test(text) || Math.abs(value) > Number.MAX_SAFE_INTEGER) {
-      throw complaints.invalid(`the pax record \`${keyword}\` is no number`);
-    }
-    return { [keyword]: value };
+    const value = keyword === "mtime" ? parsePaxTime(text) : /^[0-9]{1,16}$/.test(text) ? Number(text) : undefined;
+    if (value !== undefined && Math.abs(value) <= Number.MAX_SAFE_INTEGER) return { [keyword]: value };
+    throw complaints.invalid(`the pax record \`${keyword}\` is no number`);
   };
   return {
     ...(path === undefined ? {} : { path }),
@@ -85,6 +82,14 @@ export function readPaxRecords(records: PaxRecords, complaints: Complaints): Pax
 }
 
 const sparsePrefix = "GNU.sparse.";
+
+/** Seconds with any number of decimals, of which six count; what is cut off makes it earlier. */
+export function parsePaxTime(text: string): number | undefined {
+  const [, sign, seconds, fraction = "", rest = ""] = /^(-?)([0-9]{1,11})(?:\.([0-9]{0,6})([0-9]*))?$/.exec(text) ?? [];
+  if (seconds === undefined) return undefined;
+  const microseconds = Number(seconds) * 1e6 + Number(fraction.padEnd(6, "0"));
+  return (sign === "" ? microseconds : -microseconds - (/[1-9]/.test(rest) ? 1 : 0)) / 1e6;
+}
 
 /** What a global header may say of all entries after it; a name or a size that many share is nonsense, or a trick. */
 export function checkGlobalRecords(records: PaxRecords, complaints: Complaints): void {

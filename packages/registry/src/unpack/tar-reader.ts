@@ -19,7 +19,7 @@ export interface TarEntry {
   readonly gid: number;
   /** Of the file as it is to be, holes included; 0 for what has no content. */
   readonly size: number;
-  /** Seconds since 1970, with a fraction where the archive has one. */
+  /** Seconds since 1970, in whole microseconds. */
   readonly mtime: number;
   readonly xattrs: ReadonlyMap<string, string>;
   /** Where the content belongs, for a file with holes. */
@@ -43,6 +43,7 @@ export class TarReader {
   /** Of the current entry: content not read yet, and what fills up its last block. */
   #left = 0;
   #padding = 0;
+  #name: string | undefined;
   #headerBytes = 0;
   #state: "reading" | "ended" | "ended-by-mark" = "reading";
 
@@ -83,14 +84,15 @@ export class TarReader {
   async content(limit: number): Promise<Buffer | undefined> {
     if (this.#left === 0) return undefined;
     const part = await this.#source.some(Math.min(limit, this.#left));
-    if (!part) throw this.#complaints.invalid("the archive ends within a file");
+    if (!part) throw this.#complaints.invalid("the archive ends within it", this.#name);
     this.#left -= part.length;
     return part;
   }
 
   async #finishContent(): Promise<void> {
-    if (!(await this.#source.skip(this.#left))) throw this.#complaints.invalid("the archive ends within a file");
-    if (!(await this.#source.skip(this.#padding))) throw this.#complaints.invalid("the archive ends within a block");
+    if (!(await this.#source.skip(this.#left + this.#padding))) {
+      throw this.#complaints.invalid("the archive ends within it", this.#name);
+    }
     this.#left = this.#padding = 0;
   }
 
@@ -149,6 +151,7 @@ export class TarReader {
     }
     const stored = type === "file" ? (pax.size ?? header.size) : 0;
     if (stored < 0) throw this.#complaints.invalid("its size is negative", name);
+    this.#name = name;
     this.#left = stored;
     this.#padding = paddingOf(stored);
     const sparse = await this.#sparse(type, block, header, pax);
