@@ -147,7 +147,7 @@ describe("beside a running writer", () => {
     expect(good.status).toBe(0);
     expect(good.stdout).toContain(`written by process ${process.pid} now`);
     expect(good.stdout).toContain(`ok       ${golang()}:1.22: ${digest()}`);
-    expect(good.stdout).toContain("with credentials");
+    expect(good.stdout).toContain("with the source's username and password");
     const wrong = ["--var", `registry=${images.registry.host}`, "--var", "username=robot", "--var", "password=wrong-1"];
     const bad = await ask("doctor", `${golang()}:nope`, example("private"), ...wrong, "--json");
     expect(bad.status).toBe(1);

@@ -168,6 +168,8 @@ export async function openRegistry(
       concurrentBlobs: values.concurrentBlobs,
     },
     allowedRealms: values.allowedRealms,
+    ambientIdentity: values.ambientIdentity,
+    ...(values.dockerConfig === false ? {} : { dockerConfig: values.dockerConfig }),
     endpoints: Object.fromEntries(
       values.registryEndpoints.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]),
     ),

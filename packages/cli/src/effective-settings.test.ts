@@ -50,8 +50,12 @@ test("a relative data directory is meant from the working directory, one in the 
   expect((await read({ flags: { data: "x/../y" } })).values.data).toBe(join(folder, "y"));
   const elsewhere = mkdtempSync(join(tmpdir(), "fetch-image-elsewhere-"));
   try {
-    writeFileSync(join(elsewhere, "c.yaml"), "data: store\n");
-    expect((await read({ configFile: join(elsewhere, "c.yaml") })).values.data).toBe(join(elsewhere, "store"));
+    writeFileSync(join(elsewhere, "c.yaml"), "data: store\ndocker-config: docker.json\nambient-identity: [aws]\n");
+    const { values } = await read({ configFile: join(elsewhere, "c.yaml") });
+    expect(values.data).toBe(join(elsewhere, "store"));
+    expect(values.dockerConfig).toBe(join(elsewhere, "docker.json"));
+    expect(values.ambientIdentity).toEqual(["aws"]);
+    expect((await read({ env: { FETCH_IMAGE_DOCKER_CONFIG: "true" } })).values.dockerConfig).toBe(true);
   } finally {
     rmSync(elsewhere, { recursive: true });
   }

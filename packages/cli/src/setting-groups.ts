@@ -26,6 +26,8 @@ export const fetchSettings: readonly SettingKey[] = [
 export const registrySettings: readonly SettingKey[] = [
   "allowedRealms",
   "registryEndpoints",
+  "ambientIdentity",
+  "dockerConfig",
   "connectTimeout",
   "headersTimeout",
   "bodyTimeout",

@@ -4,6 +4,8 @@ import {
   databaseUrl,
   duration,
   endpoints,
+  fileOrDefault,
+  listOf,
   oneOf,
   origins,
   share,
@@ -49,6 +51,27 @@ test("shares are parts of a whole", () => {
 test("words are told as they would be in a sentence", () => {
   expect(oneOf("a", "b", "c").wants).toBe("a, b or c");
   expect(oneOf("a").wants).toBe("a");
+});
+
+test("a list of words has each once, in the words' own order", () => {
+  const clouds = listOf("aws", "azure");
+  expect(["", "azure", "azure, aws,azure"].map((text) => clouds.parse(text))).toEqual([
+    [],
+    ["azure"],
+    ["aws", "azure"],
+  ]);
+  expect(clouds.parse("aws,gcp")).toBeUndefined();
+  expect([clouds.wants, clouds.show(["aws", "azure"])]).toEqual(["one or more of aws, azure", "aws,azure"]);
+});
+
+test("a file or the usual one is a path, true or false", () => {
+  expect(["true", "false", "a/config.json"].map((text) => fileOrDefault.parse(text))).toEqual([
+    true,
+    false,
+    "a/config.json",
+  ]);
+  expect([true, "a"].map((value) => fileOrDefault.show(value))).toEqual(["true", "a"]);
+  for (const text of ["", "a\0b"]) expect(fileOrDefault.parse(text)).toBeUndefined();
 });
 
 test("origins have no path and no credentials; without a scheme they mean https", () => {

@@ -71,6 +71,28 @@ export function oneOf<const T extends string>(...words: readonly T[]): SettingKi
   };
 }
 
+/** Some of these words. */
+export function listOf<const T extends string>(...words: readonly T[]): SettingKind<readonly T[]> {
+  return {
+    placeholder: words.join("|"),
+    wants: `one or more of ${words.join(", ")}`,
+    parse: (text) => {
+      const items = all(text, (item) => words.some((word) => word === item));
+      return items && words.filter((word) => items.includes(word));
+    },
+    show: (values) => values.join(","),
+    list: true,
+  };
+}
+
+/** `true` and `false`, and everything else is a file. */
+export const fileOrDefault: SettingKind<string | boolean> = {
+  placeholder: "FILE|true",
+  wants: "the path of a file, true or false",
+  parse: (text) => (text === "true" || text === "false" ? text === "true" : directory.parse(text)),
+  show: String,
+};
+
 export const directory: SettingKind<string> = {
   placeholder: "DIR",
   wants: "the path of a directory",

@@ -20,6 +20,9 @@ export interface Settings {
   readonly baseTypes: readonly string[];
   readonly allowedRealms: readonly string[];
   readonly registryEndpoints: readonly string[];
+  readonly ambientIdentity: readonly ("aws" | "azure")[];
+  /** A file; `true` for the one that docker would use. */
+  readonly dockerConfig: string | boolean;
   readonly connectTimeout: number;
   readonly headersTimeout: number;
   readonly bodyTimeout: number;
@@ -133,6 +136,16 @@ export const settings: { readonly [Key in SettingKey]: Setting<Settings[Key]> } 
     default: [],
     flag: "registry-endpoint",
     does: "where registries are really served, by the domain in the reference",
+  },
+  ambientIdentity: {
+    kind: kinds.listOf("aws", "azure"),
+    default: [],
+    does: "clouds at which sources without a key log in as this machine: its instance's, pod's or environment's identity",
+  },
+  dockerConfig: {
+    kind: kinds.fileOrDefault,
+    default: false,
+    does: "docker's config.json, whose logins and credential helpers serve sources without a login; `true` for docker's own",
   },
   connectTimeout: {
     kind: kinds.duration,

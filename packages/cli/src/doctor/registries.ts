@@ -2,11 +2,11 @@ import {
   checkMode,
   FetchImageError,
   formatReference,
-  type ImageRegistry,
   parseReference,
   parseRegistryImageSource,
   type RegistryImageSource,
 } from "@fetch-image/core";
+import type { OciRegistry } from "@fetch-image/registry";
 import type { CommandContext } from "../command.ts";
 import { openRegistry } from "../compose.ts";
 import { loadPipeline } from "../pipeline-file.ts";
@@ -47,12 +47,11 @@ async function sourcesOfPipeline(file: string, context: CommandContext): Promise
   return [...sources.values()];
 }
 
-async function ask(source: RegistryImageSource, registry: ImageRegistry, signal: AbortSignal): Promise<Finding> {
-  const mode = checkMode(source);
-  const credentials = source.username === undefined ? "anonymous" : "with credentials";
+async function ask(source: RegistryImageSource, registry: OciRegistry, signal: AbortSignal): Promise<Finding> {
+  const mode = checkMode(source, registry);
   if (mode.mode === "unsupported") {
     const says = `not asked natively, because of ${mode.field}: ${mode.reason}`;
-    return { is: "warning", what: source.repository, says, fix: "Its check runs as a step of the scheduler." };
+    return { is: "warning", what: source.repository, says, fix: fixFor(mode.field) };
   }
   const what = source.tag === undefined ? source.repository : `${source.repository}:${source.tag}`;
   if (mode.mode === "invalid") return problem(what, mode.error);
@@ -63,8 +62,27 @@ async function ask(source: RegistryImageSource, registry: ImageRegistry, signal:
     if (newest === undefined) throw new FetchImageError("FI_IMAGE_UNKNOWN", { message: "there is no such tag" });
     const ms = Math.round(performance.now() - started);
     const found = source.tag === undefined ? `${newest.tag}, ${newest.digest}` : newest.digest;
-    return { is: "ok", what, says: `${found} (${via} ${host} answered ${status} in ${ms} ms, ${credentials})` };
+    return {
+      is: "ok",
+      what,
+      says: `${found} (${via} ${host} answered ${status} in ${ms} ms, ${askedBy(source, registry)})`,
+    };
   } catch (error) {
-    return problem(what, error);
+    const finding = problem(what, error);
+    return { ...finding, says: `${finding.says} (${askedBy(source, registry)})` };
   }
+}
+
+function askedBy(source: RegistryImageSource, registry: OciRegistry): string {
+  const { from, says } = registry.login(source);
+  return from === "nobody" ? says : `with ${says}`;
+}
+
+/** Clouds' logins are a matter of settings; anything else is for the resource itself. */
+function fixFor(field: string): string {
+  const asStep = "Its check runs as a step of the scheduler.";
+  const cloud = field.startsWith("aws_") ? "aws" : field.startsWith("azure_") ? "azure" : undefined;
+  return cloud === undefined
+    ? asStep
+    : `${asStep} To ask natively with this machine's identity, set --ambient-identity ${cloud}: every source may then use it.`;
 }
