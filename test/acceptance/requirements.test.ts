@@ -1,6 +1,6 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseReference, referenceOfImageURL } from "@fetch-image/core";
+import { type CheckPlan, type GetPlan, type JsonObject, parseReference, referenceOfImageURL } from "@fetch-image/core";
 import { resolveBaseResourceType } from "@fetch-image/kubernetes";
 import { imagesOf, parsePipeline, planJob } from "@fetch-image/core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -55,15 +55,49 @@ describe.skipIf(missing !== undefined)(`what is asked${missing === undefined ? "
     expect(parsed.reference.canonical).toBe(reference);
   });
 
-  test("R4: a step that needs the bytes gets them, as an image layout on disk", async () => {
+  test.each([
+    { format: undefined, file: "rootfs/layer-1.txt", holds: "git resource" },
+    { format: "rootfs", file: "rootfs/layer-1.txt", holds: "git resource" },
+    { format: "oci", file: "image.tar", holds: "git resource" },
+    { format: "oci-layout", file: "oci/single-image-digest", holds: "sha256:" },
+  ])(
+    "R4: a task's image that names an earlier get's output is there as that get makes it, $format",
+    async (expected) => {
+      const { format, file, holds } = expected;
+      await using scene = await ground.scene();
+      const { getPlan, checkPlan } = artifactPlans(source(), format);
+      const build = await scene.engine.openBuild({ id: "1" });
+      const imageSpec = await build.fetchImage({ getPlan, checkPlan, privileged: true, artifact: true });
+      const directory = imageSpec.imageArtifact?.handle ?? "";
+      expect(imageSpec).toEqual({
+        imageArtifact: { handle: directory },
+        resourceType: "registry-image",
+        privileged: true,
+      });
+      expect(readFileSync(join(directory, file), "utf8")).toContain(holds);
+      expect(readFileSync(join(directory, "digest"), "utf8")).toBe(digest);
+      expect(readFileSync(join(directory, "tag"), "utf8")).toBe("v1.2");
+      expect(readFileSync(join(directory, "repository"), "utf8")).toBe(source().repository);
+      const types = await factTypesOf(scene.eventLog, "1");
+      expect(types).toContain("ArtifactFetched");
+      expect(types).not.toContain("ImageShortCircuited");
+    },
+  );
+
+  test("R4: the bytes that one build has fetched are not downloaded for the next", async () => {
     await using scene = await ground.scene();
-    const build = await scene.engine.openBuild({ id: "1" });
-    const imageSpec = await build.fetchImage({ ...typePlans("2", source()), privileged: false, artifact: true });
-    expect(imageSpec.imageURL).toBeUndefined();
-    expect(imageSpec.imageArtifact?.handle).toBeDefined();
-    expect(existsSync(join(imageSpec.imageArtifact?.handle ?? "", "index.json"))).toBe(true);
-    expect(ground.asked.blobs().length).toBeGreaterThan(0);
-    expect(await factTypesOf(scene.eventLog, "1")).toContain("ArtifactFetched");
+    const { digest: own } = await ground.registry.push("acme/tool:1", { layers: ["tool"] });
+    const tool = { repository: `${ground.asked.host}/acme/tool`, tag: "1" };
+    const handles: (string | undefined)[] = [];
+    for (const id of ["1", "2"]) {
+      const build = await scene.engine.openBuild({ id });
+      const { imageArtifact } = await build.fetchImage({ ...artifactPlans(tool), privileged: false, artifact: true });
+      handles.push(imageArtifact?.handle);
+      expect(ground.asked.blobs().length > 0).toBe(id === "1");
+      ground.asked.clear();
+    }
+    expect(handles[1]).toBe(handles[0]);
+    expect(readFileSync(join(handles[0] ?? "", "digest"), "utf8")).toBe(own);
   });
 
   test("R6: base resource types come from the table and never reach FetchImage", async () => {
@@ -85,7 +119,7 @@ describe.skipIf(missing !== undefined)(`what is asked${missing === undefined ? "
     const imageSpec = await build.fetchImage({ ...typePlans("2", source()), privileged: true });
     expect(imageSpec).toMatchObject({ resourceType: "registry-image", privileged: true });
     expect(imageSpec.imageURL).toBeUndefined();
-    expect(existsSync(join(imageSpec.imageArtifact?.handle ?? "", "oci-layout"))).toBe(true);
+    expect(existsSync(join(imageSpec.imageArtifact?.handle ?? "", "rootfs"))).toBe(true);
   });
 
   test("R8: a pipeline with image_resource works unchanged", async () => {
@@ -133,6 +167,34 @@ describe.skipIf(missing !== undefined)(`what is asked${missing === undefined ? "
     expect(stepRunner.gets[0]?.plan.get.version).toEqual({ ref: "abc" });
   });
 });
+
+/** The plans of a get, whose output a task names as its `image:`, as a pipeline's job has them. */
+function artifactPlans(
+  source: JsonObject,
+  format?: string,
+): { readonly getPlan: GetPlan; readonly checkPlan: CheckPlan } {
+  const params = format === undefined ? {} : { params: { format } };
+  const pipeline = {
+    resources: [{ name: "tool", type: "registry-image", source }],
+    jobs: [
+      {
+        name: "unit",
+        plan: [
+          { get: "tool", ...params },
+          { task: "test", image: "tool", config: { platform: "linux", run: { path: "true" } } },
+        ],
+      },
+    ],
+  };
+  const parsed = parsePipeline(JSON.stringify(pipeline), { file: "artifact.yml" });
+  if (!parsed.ok) throw parsed.error;
+  const planned = planJob(parsed.pipeline, "unit");
+  if (!planned.ok) throw planned.error;
+  const need = imagesOf(planned.plan).find(({ kind }) => kind === "artifact");
+  if (need?.kind !== "artifact" || need.from?.get === undefined) throw new Error("the task's image is no get's output");
+  const { id, get } = need.from;
+  return { getPlan: { id, get }, checkPlan: { id: `${id}/check`, check: { name: get.name, type: get.type, source } } };
+}
 
 const basePipeline = `
 resources:

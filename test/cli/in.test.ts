@@ -17,8 +17,10 @@ beforeAll(async () => {
 afterAll(() => registry.close());
 
 const source = (name = "app") => ({ repository: `${registry.host}/acme/${name}` });
-const push = (reference = "app:1", layers = [{ "etc/motd": "hello" }]) =>
-  registry.push(`acme/${reference}`, { layers, config: { Env: ["A=b"], Labels: { maintainer: "acme" } } });
+const push = (
+  reference = "app:1",
+  layers: readonly { readonly [path: string]: string }[] = [{ "etc/motd": "hello" }],
+) => registry.push(`acme/${reference}`, { layers, config: { Env: ["A=b"], Labels: { maintainer: "acme" } } });
 
 /** From an empty directory of the test's own, so that it has no data directory that it did not make. */
 function get(

@@ -142,7 +142,7 @@ describe("run", () => {
     const task = rowsOf(explicit.json).find(({ kind }) => kind === "task");
     expect(task).toMatchObject({ state: "fetched", image: pulled("acme/golang:1.22") });
     expect(task?.imageURL).toBeUndefined();
-    expect(existsSync(`${task?.artifact}/oci-layout`)).toBe(true);
+    expect(existsSync(`${task?.artifact}/rootfs`)).toBe(true);
     const artifact = await run([example("task-image"), ...images.vars, "--runtime", "artifact", "--json"]);
     expect(rowsOf(artifact.json)).toEqual([
       expect.objectContaining({ state: "fetched", artifact: expect.stringContaining(place.path("data", "artifacts")) }),
