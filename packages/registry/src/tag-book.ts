@@ -35,8 +35,10 @@ export function createTagBook(bound: number = mostTags): TagBook {
 
   return {
     of(source, { name }) {
-      const key = `${keyOf(source)} ${name}`;
+      // Only when it is used: a source with a tag never does.
+      let key: string | undefined;
       const open = (): Map<string, Learned> => {
+        key ??= `${keyOf(source)} ${name}`;
         const known = repositories.get(key) ?? new Map<string, Learned>();
         // The one that was used last comes last.
         repositories.delete(key);
