@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { createImageRegistry } from "@fetch-image/registry";
+import { Agent, request } from "undici";
 import { dockerRegistryMissing, startDockerRegistry } from "../support/docker-registry.ts";
 import { summary } from "./support/load.mjs";
 
@@ -39,9 +40,13 @@ async function oneTag(emit) {
 async function compare(emit, { open, guarded, registry }) {
   const login = { username: "alice", password: "s3cret" };
   const check = (source) => registry.check({ ...source, tag: "1" }, { signal, want: "newest" });
+  const pool = new Agent();
+  const authorization = `Bearer ${await guarded.tokens?.sign(["repository:acme/app:pull"])}`;
   const workloads = {
     "skopeo-inspect-raw": () =>
       execute("skopeo", ["inspect", "--raw", "--tls-verify=false", `docker://${open.host}/acme/app:1`]),
+    "bare-head": () => bareHead(pool, open.origin),
+    "bare-head-bearer": () => bareHead(pool, guarded.origin, { authorization }),
     "check-tag-warm": () => check({ repository: `${open.host}/acme/app` }),
     "check-tag-warm-bearer": () => check({ repository: `${guarded.host}/acme/app`, ...login }),
   };
@@ -60,15 +65,33 @@ async function compare(emit, { open, guarded, registry }) {
     }
     for (const [workload, ms] of taken) medians.set(workload, [...(medians.get(workload) ?? []), summary(ms).value]);
   }
+  await pool.close();
   const samples = (workload) => medians.get(workload) ?? [];
   emit({ name: "skopeo-inspect-raw", unit: "ms", samples: samples("skopeo-inspect-raw") });
+  emit({ name: "bare-head", unit: "ms", samples: samples("bare-head"), ratioTo: "skopeo-inspect-raw" });
   emit({ name: "check-tag-warm", unit: "ms", samples: samples("check-tag-warm"), ratioTo: "skopeo-inspect-raw" });
+  // What the registry itself takes to look at a token, and what a check with one takes.
+  emit({ name: "bare-head-bearer", unit: "ms", samples: samples("bare-head-bearer"), ratioTo: "bare-head" });
   emit({
     name: "check-tag-warm-bearer",
     unit: "ms",
     samples: samples("check-tag-warm-bearer"),
     ratioTo: "check-tag-warm",
   });
+}
+
+/** The least that a question can cost: nothing is read of the answer but that there is one. */
+async function bareHead(dispatcher, origin, headers = {}) {
+  const accept = "application/vnd.oci.image.manifest.v1+json";
+  const url = `${origin}/v2/acme/app/manifests/1`;
+  const { body, statusCode } = await request(url, {
+    method: "HEAD",
+    headers: { accept, ...headers },
+    dispatcher,
+    reset: false,
+  });
+  await body.dump();
+  if (statusCode !== 200) throw new Error(`HEAD ${url} -> ${statusCode}`);
 }
 
 async function manyTags(emit) {
