@@ -154,6 +154,7 @@ export async function openRegistry(
       headersMs: values.headersTimeout,
       bodyMs: values.bodyTimeout,
       exchangeMs: values.exchangeTimeout,
+      downloadPatienceMs: values.downloadPatience,
     },
     limits: {
       manifestBytes: values.manifestSize,

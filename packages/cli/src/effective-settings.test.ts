@@ -137,6 +137,7 @@ test("defaults are those of the engine and the registry client, which the table 
     headersMs: values.headersTimeout,
     bodyMs: values.bodyTimeout,
     exchangeMs: values.exchangeTimeout,
+    downloadPatienceMs: values.downloadPatience,
   });
   expect(defaultLimits).toMatchObject({
     manifestBytes: values.manifestSize,

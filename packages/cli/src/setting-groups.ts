@@ -32,6 +32,7 @@ export const registrySettings: readonly SettingKey[] = [
   "headersTimeout",
   "bodyTimeout",
   "exchangeTimeout",
+  "downloadPatience",
   "connectionsPerRegistry",
   "concurrentQuestions",
   "mostTags",

@@ -27,6 +27,7 @@ export interface Settings {
   readonly headersTimeout: number;
   readonly bodyTimeout: number;
   readonly exchangeTimeout: number;
+  readonly downloadPatience: number;
   readonly connectionsPerRegistry: number;
   readonly concurrentQuestions: number;
   readonly mostTags: number;
@@ -158,6 +159,11 @@ export const settings: { readonly [Key in SettingKey]: Setting<Settings[Key]> } 
     kind: kinds.duration,
     default: 60_000,
     does: "one whole question about a manifest, login included",
+  },
+  downloadPatience: {
+    kind: kinds.duration,
+    default: 300_000,
+    does: "how long one image's download puts up with failing and refused requests before it gives up",
   },
   connectionsPerRegistry: {
     kind: kinds.wholeNumber(1, 1024),
