@@ -20,11 +20,11 @@ export interface TreeEntry {
 
 export type TreeSnapshot = { readonly [path: string]: TreeEntry };
 
-/** Every path below the directory, itself as `.`, its bytes as latin1; sorted. */
-export function snapshotTree(directory: string): TreeSnapshot {
+/** Every path below the directory, itself as `.`, its bytes as latin1; sorted. Attributes cost the run of a program. */
+export function snapshotTree(directory: string, { attributes = true } = {}): TreeSnapshot {
   const paths = [".", ...pathsBelow(Buffer.from(directory), "")].toSorted();
   const firstOfInode = new Map<bigint, string>();
-  const xattrs = xattrsBelow(directory);
+  const xattrs = attributes ? xattrsBelow(directory) : new Map<string, string>();
   return Object.fromEntries(
     paths.map((path) => {
       const at = Buffer.from(`${Buffer.from(directory).toString("latin1")}/${path}`, "latin1");

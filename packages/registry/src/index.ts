@@ -20,6 +20,9 @@ export {
   type RegistryTimeouts,
 } from "./settings.ts";
 export { defaultUnpackLimits, type UnpackLimits } from "./unpack/limits.ts";
+export { readTar } from "./unpack/read-tar.ts";
+export type { Skipped } from "./unpack/skips.ts";
+export type { TarEntry, TarEntryType } from "./unpack/tar-reader.ts";
 export {
   type LayerToUnpack,
   unpackLayers,

@@ -85,6 +85,7 @@ export class Tree {
   /** The directory of these names, made where it is missing. */
   enter(names: readonly string[]): Directory {
     const { missing, blocked, ...found } = this.#locate(names);
+    if (blocked === "circle") throw new Misfit("it lies below too many symbolic links");
     if (blocked) throw new Misfit(`${shown(pathOf(blocked))}, above it, is no directory`);
     let { directory } = found;
     for (const name of missing) directory = this.makeDirectory({ directory, name });
@@ -191,7 +192,7 @@ export class Tree {
       else if (node === undefined) missing.push(name);
       else if (node.kind === "directory") directory = node;
       else if (node.kind !== "symlink") return { directory, missing, blocked: { directory, name } };
-      else if (++links > followedLinks) throw new Misfit("it lies below too many symbolic links");
+      else if (++links > followedLinks) return { directory, missing, blocked: "circle" };
       else {
         if (node.target.startsWith("/")) directory = this.root;
         ahead.push(...namesOf(node.target).toReversed());
@@ -204,8 +205,8 @@ export class Tree {
 interface Location {
   readonly directory: Directory;
   readonly missing: readonly string[];
-  /** By something that is no directory. */
-  readonly blocked?: Place;
+  /** By something that is no directory, or by links that lead nowhere. */
+  readonly blocked?: Place | "circle";
 }
 
 /** In one path; as Linux. */
