@@ -37,28 +37,30 @@ export function createTagBook(bound: number = mostTags): TagBook {
     of(source, { name }) {
       // Only when it is used: a source with a tag never does.
       let key: string | undefined;
-      const open = (): Map<string, Learned> => {
+      const known = (): Map<string, Learned> => {
         key ??= `${keyOf(source)} ${name}`;
-        const known = repositories.get(key) ?? new Map<string, Learned>();
+        const tags = repositories.get(key);
+        if (tags === undefined) return new Map();
         // The one that was used last comes last.
         repositories.delete(key);
-        repositories.set(key, known);
-        return known;
+        repositories.set(key, tags);
+        return tags;
       };
       return {
         learn(tag, digest, at) {
-          const tags = open();
+          const tags = known();
           size += tags.has(tag) ? 0 : 1;
           tags.set(tag, { digest, at });
+          if (key !== undefined) repositories.set(key, tags);
           forgetOldest();
         },
         keepOnly(listed) {
-          const tags = open();
+          const tags = known();
           const kept = new Set(listed);
           for (const tag of tags.keys()) if (!kept.has(tag) && tags.delete(tag)) size -= 1;
         },
         recall(since) {
-          const recalled = [...open()].map(([tag, { digest, at }]) => [tag, { digest, recent: at >= since }] as const);
+          const recalled = [...known()].map(([tag, { digest, at }]) => [tag, { digest, recent: at >= since }] as const);
           return new Map(recalled);
         },
       };
