@@ -30,7 +30,8 @@ export async function readDraftName(
   return { name, busy: suffix === draftSuffix && !(await hasEnded(writer)) };
 }
 
-const abandonedMs = 24 * 60 * 60 * 1000;
+/** Longer than anybody writes to one and the same draft. */
+export const abandonedMs: number = 24 * 60 * 60 * 1000;
 
 /** Removes drafts that nobody has written to for a day: of processes that were killed, here or elsewhere. */
 export async function sweepDrafts(folders: readonly string[]): Promise<void> {

@@ -2,7 +2,7 @@ import type { Stats } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Digest, isDigest } from "@fetch-image/core/registry-image";
-import { readDraftName } from "./drafts.ts";
+import { abandonedMs, draftSuffix, leftSuffix, readDraftName } from "./drafts.ts";
 import { layoutsFolder } from "./layout.ts";
 import { partialsFolder } from "./partial.ts";
 
@@ -58,7 +58,7 @@ async function layouts(folder: string): Promise<readonly Entry[]> {
   for (const name of await namesIn(folder)) {
     const path = join(folder, name);
     const stats = await statsOf(path);
-    if (stats?.isDirectory() !== true || (await readDraftName(name)) !== undefined) continue;
+    if (stats?.isDirectory() !== true || name.endsWith(draftSuffix) || name.endsWith(leftSuffix)) continue;
     const files = await filesBelow(path);
     found.push({ kind: "layout", path, digest: digestIn(name), usedAt: stats.mtimeMs, busy: false, files });
   }
@@ -68,13 +68,15 @@ async function layouts(folder: string): Promise<readonly Entry[]> {
 async function drafts(folder: string): Promise<readonly Entry[]> {
   const found: Entry[] = [];
   for (const fileName of await namesIn(folder)) {
-    const draft = await readDraftName(fileName);
+    if (!fileName.endsWith(draftSuffix) && !fileName.endsWith(leftSuffix)) continue;
     const path = join(folder, fileName);
-    const stats = draft && (await statsOf(path));
-    if (!draft || !stats) continue;
+    const stats = await statsOf(path);
+    if (!stats) continue;
     const files = stats.isDirectory() ? await filesBelow(path) : [fileOf(stats)];
-    const { busy, name } = draft;
-    found.push({ kind: "partial", path, digest: digestIn(name), usedAt: stats.mtimeMs, busy, files });
+    const draft = await readDraftName(fileName);
+    // One whose name says nothing of who writes it is anybody's for a day.
+    const busy = draft?.busy ?? Date.now() - stats.mtimeMs < abandonedMs;
+    found.push({ kind: "partial", path, digest: digestIn(fileName), usedAt: stats.mtimeMs, busy, files });
   }
   return found;
 }

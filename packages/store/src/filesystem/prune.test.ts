@@ -162,15 +162,22 @@ describe("a layout", () => {
     const folder = join(directory, "elsewhere");
     for (const [name, ageMs] of [
       ["old", 9 * day],
-      ["young", day],
+      ["younger", day],
     ] as const) {
       mkdirSync(join(folder, name), { recursive: true });
       writeFileSync(join(folder, name, "file"), "12345");
       age(join(folder, name), ageMs);
     }
-    const pruned = await prune({ usedWithinMs: 2 * day }, { folders: [folder] });
-    expect(pruned).toMatchObject({ removed: { layouts: 1 }, removedBytes: 5 });
-    expect(readdirSync(folder)).toEqual(["young"]);
+    for (const [name, ageMs] of [
+      ["made-now.part", 2 * hour],
+      ["forgotten.part", 9 * day],
+    ] as const) {
+      mkdirSync(join(folder, name));
+      age(join(folder, name), ageMs);
+    }
+    const pruned = await prune({ usedWithinMs: hour }, { folders: [folder] });
+    expect(pruned).toMatchObject({ removed: { layouts: 2, partials: 1 }, removedBytes: 10 });
+    expect(readdirSync(folder)).toEqual(["made-now.part"]);
   });
 
   const sizesIn = (layout: string): number =>
