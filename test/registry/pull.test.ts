@@ -90,11 +90,16 @@ describe("fetchArtifact", () => {
     let [active, mostAtOnce] = [0, 0];
     const slow: ArtifactStore = {
       ...store,
-      async put(...parameters) {
-        mostAtOnce = Math.max(mostAtOnce, ++active);
-        await sleep(20);
-        await store.put(...parameters);
-        active--;
+      async put(digest, bytes, options) {
+        const slowly = async function* (): AsyncGenerator<Uint8Array> {
+          for await (const chunk of typeof bytes === "function" ? bytes(0) : bytes) {
+            mostAtOnce = Math.max(mostAtOnce, ++active);
+            await sleep(20);
+            active--;
+            yield chunk;
+          }
+        };
+        await store.put(digest, slowly, options);
       },
     };
     await fetchArtifact(many.digest, { store: slow });

@@ -3,17 +3,21 @@ import { type BlobSource, restOfBlob, subjectOf } from "./blob-rest.ts";
 import type { Pull } from "./fetch-image.ts";
 import type { Descriptor } from "./manifest.ts";
 import type { BlobTally } from "./pull-progress.ts";
+import type { Slots } from "./slots.ts";
+
+interface Download {
+  readonly signal: AbortSignal;
+  /** One for each body that is under way. */
+  readonly slots: Slots;
+  readonly tally: BlobTally;
+}
 
 /**
  * Brings one blob into the store. A body that breaks off is gone on with from there, within the pull's patience, and so
  * is what an earlier fetch has left in the store. Resolves to the number of bytes that came over the network, undefined
  * where another fetch has brought the blob meanwhile.
  */
-export async function pullBlob(
-  pull: Pull,
-  blob: Descriptor,
-  { signal, tally }: { readonly signal: AbortSignal; readonly tally: BlobTally },
-): Promise<number | undefined> {
+export async function pullBlob(pull: Pull, blob: Descriptor, download: Download): Promise<number | undefined> {
   const source: BlobSource = { answers: 0, bytes: 0, takesRanges: true };
   let from = 0;
   const put = (): Promise<void> =>
@@ -21,10 +25,9 @@ export async function pullBlob(
       blob.digest,
       (offset) => {
         from = offset;
-        tally.downloading(offset);
-        return assembled(pull, blob, { from, signal, tally, source });
+        return assembled(pull, blob, { ...download, from, source });
       },
-      { size: blob.size, signal },
+      { size: blob.size, signal: download.signal },
     );
   try {
     await put().catch(async (error: unknown) => {
@@ -47,10 +50,12 @@ const worthwhileBytes = 256 * 1024;
 async function* assembled(
   pull: Pull,
   blob: Descriptor,
-  { from, signal, tally, source }: { from: number; signal: AbortSignal; tally: BlobTally; source: BlobSource },
+  { from, signal, slots, tally, source }: Download & { readonly from: number; readonly source: BlobSource },
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  const release = await slots.take(signal);
   const trouble = pull.patience.expect();
   try {
+    tally.downloading(from);
     for (let at = from; at < blob.size;) {
       const begin = at;
       try {
@@ -66,6 +71,7 @@ async function* assembled(
     }
   } finally {
     trouble.over();
+    release();
   }
 }
 
