@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FetchImageErrorCode, Logger, RegistryImageSource } from "@fetch-image/core";
@@ -7,6 +8,7 @@ import { createImageRegistry, type OciRegistry, type RegistryOptions } from "@fe
 import { type EmbeddedRegistry, startEmbeddedRegistry } from "@fetch-image/registry/embedded";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { type AwsFault, type AwsStandIn, startAws } from "../support/aws.ts";
+import { listenOnLoopback } from "../support/listen.ts";
 import { everyWordOf, failureOf, patient } from "./support.ts";
 
 const region = "eu-west-1";
@@ -281,6 +283,32 @@ describe("the machine's own identity", () => {
       ["AssumeRoleWithWebIdentity", undefined],
       ["GetAuthorizationToken", session.id],
     ]);
+  });
+
+  test("from an instance's role", async () => {
+    aws.addKey(session);
+    const credentials = {
+      Code: "Success",
+      AccessKeyId: session.id,
+      SecretAccessKey: session.secret,
+      Token: session.token,
+      Expiration: new Date(Date.now() + 3_600_000).toISOString(),
+    };
+    const path = "/latest/meta-data/iam/security-credentials/";
+    const metadata = createServer(({ method, url, headers }, response) => {
+      if (method === "PUT") response.end("metadata-token");
+      else if (headers["x-aws-ec2-metadata-token"] !== "metadata-token") response.writeHead(401).end();
+      else if (url === path) response.end("the-role");
+      else if (url === `${path}the-role`) response.end(JSON.stringify(credentials));
+      else response.writeHead(404).end();
+    });
+    const { origin, close } = await listenOnLoopback(metadata);
+    vi.stubEnv("AWS_EC2_METADATA_DISABLED", undefined);
+    vi.stubEnv("AWS_EC2_METADATA_SERVICE_ENDPOINT", origin);
+    await using registry = open({ ambientIdentity: ["aws"] });
+    expect((await registry.check(machine, patient)).versions).toEqual([{ tag: "1", digest }]);
+    expect(aws.requests.map(({ key: by }) => by)).toEqual([session.id]);
+    await close();
   });
 
   test("then takes the source's role", async () => {

@@ -3,14 +3,14 @@ import { createHash, createHmac } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { listenOnLoopback } from "./listen.ts";
 
-export interface AwsKey {
+interface AwsKey {
   readonly id: string;
   readonly secret: string;
   readonly token?: string;
 }
 
 /** One request that came with a valid signature, or without one where none is due. */
-export interface AwsRequest {
+interface AwsRequest {
   readonly action: string;
   readonly host: string;
   readonly region: string;

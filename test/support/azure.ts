@@ -15,7 +15,7 @@ export type AzureFault =
     }
   | { readonly is: "hang" };
 
-export interface AzureRequest {
+interface AzureRequest {
   readonly place: AzurePlace;
   readonly host: string;
   /** Of the query or the form, without tokens. */

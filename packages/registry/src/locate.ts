@@ -35,7 +35,7 @@ export interface Target {
 /** In the order to ask them; a second one is asked what the first cannot answer. */
 export type Targets = readonly [Target, Target?];
 
-export type TrustOf = (caCerts: readonly string[] | undefined) => TrustedRoots | undefined;
+type TrustOf = (caCerts: readonly string[] | undefined) => TrustedRoots | undefined;
 
 /** What it takes to find a source's registries. */
 export interface Locating {

@@ -1,4 +1,3 @@
-import type { FetchImageErrorCode, JsonObject } from "@fetch-image/core/registry-image";
 import type { Credential } from "./credential.ts";
 import type { Token } from "./token-cache.ts";
 
@@ -17,13 +16,4 @@ export interface LoginDescription {
   readonly from: "nobody" | "source" | "aws" | "azure" | "docker-config";
   /** For people: `the login of ghcr.io in /etc/docker/config.json`. Without secrets, and without names of the source. */
   readonly says: string;
-}
-
-/** Who asks, where that comes from configuration. See core's `ImageRegistry.identity`. */
-export type ConfiguredIdentity = JsonObject;
-
-export interface LoginFailure {
-  readonly code: FetchImageErrorCode;
-  readonly says: string;
-  readonly hint?: string;
 }

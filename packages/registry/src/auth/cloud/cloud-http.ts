@@ -6,14 +6,14 @@ import { retryAfterMs } from "../../transport/rate-limit.ts";
 import type { Secrets } from "../../transport/redact.ts";
 import type { Method, Transport } from "../../transport/transport.ts";
 
-export interface CloudRequest {
+interface CloudRequest {
   readonly method: string;
   readonly url: URL;
   readonly headers: { readonly [name: string]: string };
   readonly body?: string | Uint8Array;
 }
 
-export interface CloudAnswer {
+interface CloudAnswer {
   readonly status: number;
   readonly headers: { readonly [name: string]: string };
   readonly body: Buffer;
