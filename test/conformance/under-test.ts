@@ -7,6 +7,15 @@ export interface UnderTest<Port> {
   open(): Promise<Port>;
   /** Why the adapter cannot be tested on this machine; its tests are then skipped and counted, with this reason. */
   readonly missing?: string | undefined;
+  /** Where the adapter does not do what the others do: the tests then hold it to what it does instead. */
+  readonly differences?: Differences;
+}
+
+export interface Differences {
+  /** The largest append it takes, in bytes; a larger one is refused with `FI_APPEND_INVALID`. */
+  readonly maxAppendBytes?: number;
+  /** It takes a fact whose id stands in the store already, unless it stands where the fact would. */
+  readonly takesKnownIds?: boolean;
 }
 
 export type EventLogUnderTest = UnderTest<EventLog>;
@@ -19,7 +28,7 @@ export type Check<Port> = (name: string, body: (port: Port) => Promise<void>, ti
 export function contract<Port extends { close(): Promise<void> }>(
   area: string,
   adapter: UnderTest<Port>,
-  define: (check: Check<Port>) => void,
+  define: (check: Check<Port>, differences: Differences) => void,
 ): void {
   define((title, body, timeoutMs) => {
     test(
@@ -36,5 +45,5 @@ export function contract<Port extends { close(): Promise<void> }>(
       },
       timeoutMs,
     );
-  });
+  }, adapter.differences ?? {});
 }

@@ -4,7 +4,7 @@ import { expect } from "vitest";
 import { seedFromEnv } from "../../properties/seed.ts";
 import { codeOf, idsOf, namedFact } from "../facts.ts";
 import { follow } from "../follower.ts";
-import type { UnderTest } from "../under-test.ts";
+import type { Differences, UnderTest } from "../under-test.ts";
 
 /** One append as drawn: to which stream, how far from the right revision, of how many facts, new ones or repeated. */
 interface Draw {
@@ -34,7 +34,7 @@ export async function expectModelled(adapter: UnderTest<EventLog>, numRuns: numb
     fc.asyncProperty(turns, async (drawn) => {
       const eventLog = await adapter.open();
       try {
-        await run(eventLog, drawn);
+        await run(eventLog, drawn, adapter.differences ?? {});
       } finally {
         await eventLog.close();
       }
@@ -43,8 +43,12 @@ export async function expectModelled(adapter: UnderTest<EventLog>, numRuns: numb
   );
 }
 
-async function run(eventLog: EventLog, turns: readonly (readonly Draw[])[]): Promise<void> {
-  const model = new Model();
+async function run(
+  eventLog: EventLog,
+  turns: readonly (readonly Draw[])[],
+  { takesKnownIds = false }: Differences,
+): Promise<void> {
+  const model = new Model(takesKnownIds);
   const follower = follow(eventLog);
   for (const [turn, draws] of turns.entries()) {
     const appends = draws.map((one, index) => model.plan(one, `${turn}.${index}`));
@@ -74,6 +78,11 @@ interface PlannedAppend {
 class Model {
   readonly streams = new Map<string, string[]>();
   readonly #last = new Map<string, PlannedAppend>();
+  readonly #takesKnownIds: boolean;
+
+  constructor(takesKnownIds: boolean) {
+    this.#takesKnownIds = takesKnownIds;
+  }
 
   plan(draw: Draw, name: string): PlannedAppend {
     const stream = `build-${draw.stream}`;
@@ -100,7 +109,7 @@ class Model {
     if (after < ids.length && given.every((id, index) => ids[after + index] === id)) return "fulfilled";
     if (after !== ids.length) return "FI_WRONG_EXPECTED_REVISION";
     const known = new Set([...this.streams.values()].flat());
-    if (given.some((id) => known.has(id))) return "FI_APPEND_INVALID";
+    if (!this.#takesKnownIds && given.some((id) => known.has(id))) return "FI_APPEND_INVALID";
     this.streams.set(append.stream, [...ids, ...given]);
     this.#last.set(append.stream, append);
     return "fulfilled";

@@ -1,7 +1,7 @@
 import type { EventLog, JsonObject, NewFact } from "@fetch-image/core";
 import { expect } from "vitest";
 import { aFact, codeOf, errorOf } from "../facts.ts";
-import type { Check } from "../under-test.ts";
+import type { Check, Differences } from "../under-test.ts";
 
 const stream = "build-1";
 
@@ -22,7 +22,7 @@ const odd: { readonly [name: string]: JsonObject } = {
 };
 
 /** What is stored is what was given, byte for byte, or it is refused. */
-export function payloadContract(check: Check<EventLog>): void {
+export function payloadContract(check: Check<EventLog>, { maxAppendBytes }: Differences): void {
   for (const [name, data] of Object.entries(odd)) {
     check(
       `${name}: data and metadata come back with the same values and the same order of fields`,
@@ -38,13 +38,25 @@ export function payloadContract(check: Check<EventLog>): void {
     );
   }
 
-  check("a fact of a mebibyte comes back whole, beside others", async (eventLog) => {
-    const text = "0123456789abcdef é🚀\0".repeat(45_000).slice(0, 1024 * 1024);
+  const units = maxAppendBytes === undefined ? 1024 * 1024 : Math.floor(maxAppendBytes / 4);
+  check(`a fact of ${units} characters comes back whole, beside others`, async (eventLog) => {
+    const text = "0123456789abcdef é🚀\0".repeat(45_000).slice(0, units);
     const facts = [aFact({ text }), aFact({ small: true }), aFact({ text })];
     await eventLog.append(stream, "no-stream", facts);
     const stored = await eventLog.read(stream);
     expect(stored.map(({ data }) => JSON.stringify(data))).toEqual(facts.map(({ data }) => JSON.stringify(data)));
   });
+
+  if (maxAppendBytes !== undefined) {
+    check(`an append of more than ${maxAppendBytes} bytes is refused, and the next one is taken`, async (eventLog) => {
+      const large = aFact({ text: "x".repeat(maxAppendBytes) });
+      const error = await errorOf(eventLog.append(stream, "no-stream", [aFact(), large]));
+      expect(error?.code).toBe("FI_APPEND_INVALID");
+      expect(error?.message).toContain(String(maxAppendBytes));
+      expect(await eventLog.read(stream)).toEqual([]);
+      expect(await codeOf(eventLog.append(stream, "no-stream", [aFact()]))).toBe("fulfilled");
+    });
+  }
 
   check("an append of a thousand facts is taken whole", async (eventLog) => {
     const facts = Array.from({ length: 1000 }, (_, index) => aFact({ index }));

@@ -50,6 +50,15 @@ export class PeerLog extends EventEmitter<{ appended: [] }> {
   constructor() {
     super();
     this.setMaxListeners(0);
+    this.clear();
+  }
+
+  /** Makes it the log of a server that was just set up. */
+  clear(): void {
+    this.#events.length = 0;
+    this.#streams.clear();
+    this.#recent.clear();
+    this.#position = 0n;
     // A server has events of its own from its first start on.
     for (const user of ["admin", "ops"]) {
       this.#put(`$user-${user}`, 0n, systemEvent("$UserCreated", JSON.stringify({ loginName: user })));

@@ -212,6 +212,11 @@ export const catalogue = {
     says: "the position is not one that this event log gave",
     fix: "Start from the beginning: rebuild what was projected from another event log.",
   },
+  FI_STREAM_DELETED: {
+    retryable: false,
+    says: "the stream was deleted from the event store for good",
+    fix: "Restore the event store from a backup; the stream's name cannot be used again.",
+  },
   FI_STORE_UNAVAILABLE: {
     retryable: true,
     says: "the store cannot be reached",

@@ -1,0 +1,34 @@
+import { randomUUID } from "node:crypto";
+import type { EventLog } from "@fetch-image/core";
+import { type EventStoreDbStore, openEventStoreDb } from "@fetch-image/store/eventstoredb";
+import { afterAll } from "vitest";
+
+interface Server {
+  readonly url: string;
+  /** Where the server can be emptied. */
+  clear?(): void;
+  stop(): Promise<void>;
+}
+
+/**
+ * One server for the tests of a file. A real event store cannot be emptied: every test gets a namespace of its own in
+ * it, which is as good.
+ */
+export function sharedEventStoreDb(start: () => Promise<Server>): { empty(): Promise<EventLog> } {
+  let starting: Promise<Server> | undefined;
+  let holding: Promise<EventStoreDbStore> | undefined;
+  afterAll(async () => {
+    await (await holding)?.close();
+    await (await starting)?.stop();
+  });
+  return {
+    async empty() {
+      const { url, clear } = await (starting ??= start());
+      clear?.();
+      // Held open over all tests, so that they share one client as what a process opens does.
+      await (holding ??= openEventStoreDb({ connectionString: url }));
+      const namespace = `t${randomUUID().replaceAll("-", "")}`;
+      return (await openEventStoreDb({ connectionString: url, namespace })).eventLog;
+    },
+  };
+}
