@@ -21,7 +21,7 @@ export interface NewestSemver {
  */
 export function newestSemverStep(wanted: readonly Candidate[], check: NewestSemver): CheckStep {
   const { digests } = check.facts;
-  const versions = wanted.filter((candidate) => candidate.version !== undefined).toSorted((a, b) => compareTags(b, a));
+  const versions = newestFirst(wanted);
   const bare = wanted.find(({ version }) => version === undefined);
   const memory = remember(versions, check);
 
@@ -35,6 +35,17 @@ export function newestSemverStep(wanted: readonly Candidate[], check: NewestSemv
   }
   const newest = newestVersion(versions, memory);
   return newest !== undefined && "next" in newest ? newest : answer(newest, wanted, check);
+}
+
+const lastSorted = new WeakMap<readonly Candidate[], readonly VersionTag[]>();
+
+/** Sorted once for all steps of a check. */
+function newestFirst(wanted: readonly Candidate[]): readonly VersionTag[] {
+  const sorted =
+    lastSorted.get(wanted) ??
+    wanted.filter((candidate) => candidate.version !== undefined).toSorted((a, b) => compareTags(b, a));
+  lastSorted.set(wanted, sorted);
+  return sorted;
 }
 
 /** What is known of tags. */
@@ -135,8 +146,8 @@ function namesAmong(versions: readonly VersionTag[], of: Memory["of"]): Readonly
 }
 
 function isRatherNamed(candidate: VersionTag, name: VersionTag): boolean {
-  if (isBetterName(candidate.version, name.version)) return true;
-  return candidate.place < name.place && !isBetterName(name.version, candidate.version);
+  if (isBetterName(candidate, name)) return true;
+  return candidate.place < name.place && !isBetterName(name, candidate);
 }
 
 function ask(tags: readonly string[]): CheckStep {

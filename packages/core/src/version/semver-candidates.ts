@@ -9,6 +9,8 @@ export interface VersionTag {
   readonly version: SemanticVersion;
   /** Of two equally good names a digest gets the one that is looked at first. */
   readonly place: number;
+  /** How much the tag says: 3.2.1 has two. */
+  readonly dots: number;
 }
 
 /** A tag whose digest matters. Only the bare tag has no version. */
@@ -18,21 +20,24 @@ export type Candidate = VersionTag | { readonly tag: string; readonly version?: 
 export function candidatesAmong(rule: SemverRule, tags: readonly string[], rejected: Rejected[]): Candidate[] {
   return [...new Set(tags)].flatMap((tag, place): Candidate[] => {
     const read = readTag(rule, tag);
-    if (typeof read !== "string") return [{ tag, place, ...read }];
-    rejected.push({ candidate: tag, reason: read });
-    return [];
+    if (typeof read === "string") {
+      rejected.push({ candidate: tag, reason: read });
+      return [];
+    }
+    const { version } = read;
+    return [version === undefined ? { tag, place } : { tag, place, version, dots: version.text.split(".").length - 1 }];
   });
 }
 
 /** A final version is a better name than a pre-release; among its likes, one with more dots: 3.2.1 rather than 3.2. */
-export function isBetterName(version: SemanticVersion, name: SemanticVersion): boolean {
-  if ((version.preRelease === "") !== (name.preRelease === "")) return version.preRelease === "";
-  return dots(version) > dots(name);
+export function isBetterName(candidate: VersionTag, name: VersionTag): boolean {
+  const [isFinal, isNameFinal] = [candidate.version.preRelease === "", name.version.preRelease === ""];
+  return isFinal === isNameFinal ? candidate.dots > name.dots : isFinal;
 }
 
 /** Equals (3.2 and 3.2.0, each with its own digest) come in no order in the original; here what says more is newer. */
 export function compareTags(a: VersionTag, b: VersionTag): number {
-  const order = compareSemanticVersions(a.version, b.version) || dots(a.version) - dots(b.version);
+  const order = compareSemanticVersions(a.version, b.version) || a.dots - b.dots;
   if (order !== 0) return order;
   return a.tag < b.tag ? -1 : 1;
 }
@@ -56,8 +61,4 @@ function readTag(
     return "it is of another variant: it has a dash more";
   if (preReleases.prefixes.some((prefix) => version.preRelease.startsWith(prefix))) return { version };
   return `it is of another variant: no pre-release begins with any of ${preReleases.prefixes.join(", ")}`;
-}
-
-function dots({ text }: SemanticVersion): number {
-  return text.split(".").length - 1;
 }

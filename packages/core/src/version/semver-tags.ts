@@ -25,8 +25,9 @@ export function semverStep(
   { cursor, facts, want, previous }: SemverCheck,
 ): CheckStep {
   const { digests } = facts;
-  const rejected: Rejected[] = [];
-  const candidates = candidatesAmong(rule, cursorFirst(tags, cursor?.tag), rejected);
+  const read = readOnce(rule, tags, cursor?.tag);
+  const { candidates } = read;
+  const rejected = [...read.rejected];
 
   const first = candidates.find(({ tag }) => tag === cursor?.tag);
   const mayHold = first?.version !== undefined && isDigest(cursor?.digest ?? "");
@@ -40,6 +41,25 @@ export function semverStep(
   if (missing.length > 0) return { next: "resolve-tags", tags: missing };
   const versions = oldestFirst(wanted, digests, rejected);
   return { next: "answer", versions, rejected, candidates: candidates.length };
+}
+
+interface ReadTags {
+  readonly rule: SemverRule;
+  readonly cursorTag: string | undefined;
+  readonly candidates: readonly Candidate[];
+  readonly rejected: readonly Rejected[];
+}
+
+const lastRead = new WeakMap<readonly string[], ReadTags>();
+
+/** A check for the newest alone has a dozen steps over the same thousands of tags. */
+function readOnce(rule: SemverRule, tags: readonly string[], cursorTag: string | undefined): ReadTags {
+  const last = lastRead.get(tags);
+  if (last !== undefined && last.rule === rule && last.cursorTag === cursorTag) return last;
+  const rejected: Rejected[] = [];
+  const read = { rule, cursorTag, candidates: candidatesAmong(rule, cursorFirst(tags, cursorTag), rejected), rejected };
+  lastRead.set(tags, read);
+  return read;
 }
 
 /** The bare tag has no place in the order and is always wanted. */
@@ -68,7 +88,7 @@ function oldestFirst(
   for (const { digest, ...candidate } of found) {
     if (candidate.version === undefined) continue;
     const name = nameOf.get(digest);
-    if (name === undefined || isBetterName(candidate.version, name.version)) nameOf.set(digest, candidate);
+    if (name === undefined || isBetterName(candidate, name)) nameOf.set(digest, candidate);
   }
   for (const { tag, digest } of found) {
     const name = nameOf.get(digest);
