@@ -1,5 +1,5 @@
 // Any stack of layers becomes what the specification says, by a model of it that knows no disk and no streams.
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { FetchImageError } from "@fetch-image/core";
 import { type TarItem, tarOf } from "../registry/tar-builder.ts";

@@ -59,7 +59,7 @@ function whiteOut(things: Things, path: string): void {
   if (above === undefined || things.get(above)?.type !== "directory") return;
   const name = lastName(path).slice(".wh.".length);
   const hidden = name === ".wh..opq" ? (above === "" ? "" : `${above}/`) : undefined;
-  for (const each of [...things.keys()]) {
+  for (const each of things.keys()) {
     const victim =
       hidden === undefined ? isAtOrBelow(each, joined(above, name)) : each !== "" && each.startsWith(hidden);
     if (victim) things.delete(each);
@@ -84,7 +84,7 @@ function put(
     Object.assign(existing, about);
     return;
   }
-  for (const each of [...things.keys()]) if (isAtOrBelow(each, at)) things.delete(each);
+  for (const each of things.keys()) if (isAtOrBelow(each, at)) things.delete(each);
   if (type === "5") things.set(at, { type: "directory", ...about });
   else if (type === "2") things.set(at, { type: "symlink", target: linkname, mtime });
   else if (type === "0") things.set(at, { type: "file", size: content.length, ...about });

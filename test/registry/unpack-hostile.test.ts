@@ -265,7 +265,7 @@ const cases: { readonly [about: string]: Case } = {
   "global headers that pile up": {
     layers: one(
       ...Array.from({ length: 30 }, (_, n) => [
-        paxHeader({ [`k${n}`]: "x".repeat(50_000) }, "g"),
+        paxHeader({ [`SCHILY.xattr.user.${n}`]: "x".repeat(50_000) }, "g"),
         tarItem(file("a")),
       ]).flat(),
     ),
@@ -389,6 +389,10 @@ const cases: { readonly [about: string]: Case } = {
   },
   "a pax record without an end": {
     layers: one(tarItem({ name: "x", type: "x", content: "10 path=abc" }), file("a")),
+    refused: { says: /record of a pax header is malformed/ },
+  },
+  "a pax header that goes on without a record": {
+    layers: one(tarItem({ name: "x", type: "x", content: "12 path=abc\nmore" }), file("a")),
     refused: { says: /record of a pax header is malformed/ },
   },
   "an entry of a type that is not for layers": {

@@ -4,6 +4,8 @@ import type { UnpackLimits } from "./limits.ts";
 
 /** Makes the errors of one archive; every message names it, and the entry where there is one. */
 export interface Complaints {
+  /** The archive, as messages name it. */
+  readonly subject: string;
   /** `FI_LAYER_INVALID`. `entry` is a name of bytes, see byte-text.ts. */
   invalid(what: string, entry?: string, cause?: unknown): FetchImageError;
   /** `FI_LAYER_TOO_LARGE`, naming the bound. */
@@ -20,6 +22,7 @@ export function createComplaints(
   const placed = (entry: string | undefined): { readonly [key: string]: string | number } =>
     entry === undefined ? details : { ...details, entry: shown(entry) };
   return {
+    subject,
     invalid: (what, entry, cause) =>
       new FetchImageError("FI_LAYER_INVALID", { message: naming(entry, what), details: placed(entry), cause }),
     tooLarge: (what, bound, limit, entry) =>

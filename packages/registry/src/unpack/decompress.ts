@@ -35,7 +35,7 @@ export interface DecompressedLayer {
  */
 export function decompressLayer(layer: CompressedLayer, options: DecompressOptions): DecompressedLayer {
   const progress: Progress = { compressed: 0, stream: undefined };
-  const compressed = readCompressed(layer, options.cancellation, progress);
+  const compressed = readCompressed(layer, progress, options);
   const beginning = begin(compressed, progress, options);
   // Seen by whoever reads; until then it is no unhandled rejection.
   beginning.catch(() => undefined);
@@ -100,9 +100,9 @@ async function* gunzip(
 
 async function* readCompressed(
   layer: CompressedLayer,
-  cancellation: Cancellation,
   progress: Progress,
-): AsyncGenerator<Buffer> {
+  { cancellation, complaints }: DecompressOptions,
+): AsyncGenerator<Buffer, void, undefined> {
   const chunks = layer.open()[Symbol.asyncIterator]();
   let ended = false;
   try {
@@ -116,7 +116,7 @@ async function* readCompressed(
   } catch (error) {
     ended = true;
     if (FetchImageError.is(error)) throw error;
-    throw new FetchImageError("FI_GET_FAILED", { message: "a layer cannot be read", cause: error });
+    throw new FetchImageError("FI_GET_FAILED", { message: `${complaints.subject} cannot be read`, cause: error });
   } finally {
     if (!ended) void chunks.return?.().catch(() => undefined);
   }

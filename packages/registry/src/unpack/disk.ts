@@ -35,7 +35,7 @@ export interface Attributes {
 export class Disk {
   readonly directory: string;
   /** Only root can give files away. */
-  readonly asRoot: boolean = process.getuid?.() === 0;
+  readonly asRoot: boolean = process.geteuid?.() === 0;
   readonly #prefix: string;
 
   constructor(directory: string) {

@@ -15,9 +15,9 @@ export function parsePaxRecords(data: Buffer, complaints: Complaints): PaxRecord
     if (text[at] === "\0") break;
     const blank = text.indexOf(" ", at);
     const digits = blank === -1 || blank - at > 8 ? "" : text.slice(at, blank);
-    const end = at + (/^[0-9]+$/.test(digits) ? Number(digits) : 0);
-    const equals = text.indexOf("=", blank);
-    if (end > text.length || text[end - 1] !== "\n" || equals <= blank + 1 || equals >= end - 1) {
+    const length = /^[0-9]+$/.test(digits) ? Number(digits) : 0;
+    const [equals, end] = [text.indexOf("=", blank), at + length];
+    if (length === 0 || end > text.length || text[end - 1] !== "\n" || equals <= blank + 1 || equals >= end - 1) {
       throw complaints.invalid("a record of a pax header is malformed");
     }
     const [keyword, value] = [text.slice(blank + 1, equals), text.slice(equals + 1, end - 1)];
@@ -91,8 +91,12 @@ export function parsePaxTime(text: string): number | undefined {
   return (sign === "" ? microseconds : -microseconds - (/[1-9]/.test(rest) ? 1 : 0)) / 1e6;
 }
 
-/** What a global header may say of all entries after it; a name or a size that many share is nonsense, or a trick. */
-export function checkGlobalRecords(records: PaxRecords, complaints: Complaints): void {
+/**
+ * What a global header says of all entries after it, as far as it matters here. A name or a size that many share is
+ * nonsense, or a trick, and throws `FI_LAYER_INVALID`.
+ */
+export function globalRecords(records: PaxRecords, complaints: Complaints): PaxRecords {
   const odd = records.find(([keyword]) => /^(?:path|linkpath|size|GNU\.sparse\..*)$/.test(keyword));
   if (odd) throw complaints.invalid(`a global pax header sets \`${odd[0]}\``);
+  return records.filter(([keyword]) => /^(?:mtime|uid|gid|SCHILY\.xattr\..*)$/s.test(keyword));
 }

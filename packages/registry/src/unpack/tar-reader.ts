@@ -1,7 +1,7 @@
 import type { ByteSource } from "./byte-source.ts";
 import type { Complaints } from "./complaints.ts";
 import type { UnpackLimits } from "./limits.ts";
-import { checkGlobalRecords, type PaxAttributes, type PaxRecords, parsePaxRecords, readPaxRecords } from "./pax.ts";
+import { globalRecords, type PaxAttributes, type PaxRecords, parsePaxRecords, readPaxRecords } from "./pax.ts";
 import { hasPaxSparse, readOldGnuSparse, readPaxSparse, type SparseMap, type SparsePiece } from "./sparse.ts";
 import { blockSize, isZeroBlock, parseTarHeader, type TarHeader, textAt } from "./tar-header.ts";
 
@@ -134,8 +134,9 @@ export class TarReader {
   }
 
   #addGlobals(records: PaxRecords): void {
-    checkGlobalRecords(records, this.#complaints);
-    for (const [keyword, value] of records) this.#globals.set(keyword, value);
+    for (const [keyword, value] of globalRecords(records, this.#complaints)) this.#globals.set(keyword, value);
+    // Each entry is read with all of them.
+    if (this.#globals.size > globalsAtMost) throw this.#complaints.invalid("it has too many global pax records");
     const { entryHeaderBytes } = this.#limits;
     const bytes = [...this.#globals].reduce((sum, [keyword, value]) => sum + keyword.length + value.length, 0);
     if (bytes <= entryHeaderBytes) return;
@@ -200,6 +201,8 @@ export class TarReader {
     if (!Number.isSafeInteger(size)) throw this.#complaints.invalid("its size is no number", name);
   }
 }
+
+const globalsAtMost = 256;
 
 /** What comes before an entry's own header. */
 interface Extended {
