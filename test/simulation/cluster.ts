@@ -1,0 +1,101 @@
+import { createFetchImageEngine, type FetchImageEngine } from "@fetch-image/engine";
+import type { SimulatedHost } from "./host.ts";
+import { SimulatedNode } from "./node.ts";
+import type { SimulationPlan } from "./plan.ts";
+import type { SimulatedRegistry } from "./registry.ts";
+import type { SimulatedStore } from "./store.ts";
+import type { World } from "./world.ts";
+
+export interface Member {
+  readonly node: SimulatedNode;
+  readonly engine: FetchImageEngine;
+}
+
+export interface ClusterParts {
+  readonly plan: SimulationPlan;
+  readonly store: SimulatedStore;
+  readonly registry: SimulatedRegistry;
+  readonly host: SimulatedHost;
+}
+
+/** The processes that run engines. One that died is replaced by another under a new name. */
+export class Cluster {
+  readonly #world: World;
+  readonly #parts: ClusterParts;
+  readonly #members: Member[] = [];
+  #started = 0;
+  #clockErrorMs = 0;
+
+  constructor(world: World, parts: ClusterParts) {
+    this.#world = world;
+    this.#parts = parts;
+    for (let count = 0; count < parts.plan.nodes; count++) this.start();
+  }
+
+  /** How far any clock was from the world's so far, at most; milliseconds. */
+  get clockErrorMs(): number {
+    return this.#clockErrorMs;
+  }
+
+  get alive(): readonly Member[] {
+    return this.#members.filter(({ node }) => node.alive);
+  }
+
+  isAlive(name: string): boolean {
+    return this.alive.some(({ node }) => node.name === name);
+  }
+
+  start(): Member {
+    const { plan, store, registry, host } = this.#parts;
+    const { random } = this.#world;
+    const node = new SimulatedNode(this.#world, `node-${++this.#started}`, random.between(-plan.skewMs, plan.skewMs));
+    const { eventLog, readModel } = store.connect(node);
+    const engine = createFetchImageEngine({
+      eventLog,
+      ...(plan.readModel ? { readModel } : {}),
+      registry: registry.connect(node),
+      stepRunner: host.stepRunner(node),
+      ...(plan.policy ? { policy: host.policy(node) } : {}),
+      nativeImageFetch: true,
+      soleNode: plan.soleNode,
+      settings: plan.settings,
+      clock: node.clock,
+      node: node.name,
+    });
+    const member = { node, engine };
+    this.#members.push(member);
+    this.#rememberClock(node);
+    this.#world.tell(node.name, "starts");
+    return member;
+  }
+
+  /** Kills the process; another takes its place after a while. */
+  kill({ node }: Member, replacedAfterMs: number): void {
+    this.#world.fault(node.name, "is killed");
+    node.kill();
+    this.#world.after(replacedAfterMs, () => {
+      this.start();
+    });
+  }
+
+  /** Asks the process to end, and ends it where it does not. */
+  close(member: Member, replacedAfterMs: number): void {
+    const { node, engine } = member;
+    this.#world.tell(node.name, "is asked to end");
+    const ended = (): void => {
+      if (node.alive) this.kill(member, replacedAfterMs);
+    };
+    engine.close().then(ended, ended);
+    this.#world.after(5000, ended);
+  }
+
+  jump({ node }: Member, ms: number): void {
+    this.#world.fault(node.name, `clock jumps by ${ms}`);
+    node.jump(ms);
+    this.#rememberClock(node);
+  }
+
+  #rememberClock(node: SimulatedNode): void {
+    this.#clockErrorMs = Math.max(this.#clockErrorMs, Math.abs(node.offset));
+  }
+}

@@ -1,0 +1,86 @@
+import { describe, expect, test } from "vitest";
+import { simulate, type SimulationOptions } from "./simulate.ts";
+
+describe("what must not be is noticed", () => {
+  test("a store that forgets the last fact of an append", async () => {
+    const found = await problemsOf({
+      spoil: ({ store }) => {
+        const append = store.log.append.bind(store.log);
+        store.log.append = (stream, expected, facts) =>
+          append(stream, expected, facts.length > 2 ? facts.slice(0, -1) : facts);
+      },
+    });
+    expect(found).toMatch(/was told that .* and it does not|ends in the middle of what a fact says/);
+  });
+
+  test("a store that takes every append twice", async () => {
+    const found = await problemsOf({
+      spoil: ({ store }) => {
+        const append = store.log.append.bind(store.log);
+        store.log.append = async (stream, expected, facts) => {
+          const { revision } = await append(stream, expected, facts);
+          const again = facts.map((fact) => ({
+            ...fact,
+            id: fact.id.replace(/^./, (digit) => (digit === "0" ? "1" : "0")),
+          }));
+          return await append(stream, revision, again);
+        };
+      },
+    });
+    expect(found).toMatch(/contradicts the facts before it/);
+  });
+
+  test("a store that takes what another writer wrote for its own", async () => {
+    const found = await problemsOf({
+      spoil: ({ store }) => {
+        const append = store.log.append.bind(store.log);
+        store.log.append = async (stream, expected, facts) => {
+          const standing = await store.log.read(stream);
+          const after = expected === "no-stream" ? -1n : expected;
+          const last = standing.at(Number(after) + facts.length);
+          return last === undefined ? await append(stream, expected, facts) : last;
+        };
+      },
+    });
+    expect(found).toMatch(/was told that .* and it does not/);
+  });
+
+  test("a registry whose answer is not what it gave", async () => {
+    const digest = `sha256:${"7".repeat(64)}` as const;
+    const found = await problemsOf({
+      spoil: ({ registry }) => {
+        const connect = registry.connect.bind(registry);
+        registry.connect = (node) => {
+          const connected = connect(node);
+          return {
+            ...connected,
+            check: async (source, options) => {
+              const check = await connected.check(source, options);
+              return { ...check, versions: check.versions.map(({ tag }) => ({ tag, digest })) };
+            },
+          };
+        };
+      },
+    });
+    expect(found).toMatch(/no registry gave that|nobody gave node-\d+ the digest/);
+  });
+
+  test("a read model that forgets what became of images", async () => {
+    const found = await problemsOf({
+      spoil: ({ store }) => {
+        const apply = store.readModel.apply.bind(store.readModel);
+        store.readModel.apply = (changes, move) => apply({ ...changes, versions: [] }, move);
+      },
+    });
+    expect(found).toMatch(/differs from a rebuild/);
+  });
+});
+
+/** The first problem of a few seeds. */
+async function problemsOf(options: SimulationOptions): Promise<string> {
+  for (let seed = 1; seed <= 20; seed++) {
+    const { problems } = await simulate(seed, options);
+    if (problems[0] !== undefined) return problems[0];
+  }
+  return "";
+}

@@ -1,0 +1,75 @@
+import { type BuildState, buildStreamPrefix, formatTime, parseTime, type RecordedBuildFact } from "@fetch-image/core";
+import { keyOf, type ScopeJudge } from "./scope-judge.ts";
+import type { FetchOrder } from "./workload.ts";
+import type { World } from "./world.ts";
+
+export interface ResolutionJudgeOptions {
+  readonly orders: readonly FetchOrder[];
+  readonly checkIntervalMs: number;
+  readonly claimMs: number;
+  readonly scopes: ScopeJudge;
+  /** When the fetch was requested, by the clock of the process that did it. */
+  readonly requestedAt: (buildId: string, fetchId: string) => number;
+  /** How far any clock was from the world's so far, at most. */
+  readonly clockErrorMs: () => number;
+}
+
+/** Whether a fetch may have the digest that it resolved to: the registry gave it, and not too long ago. */
+export function judgeResolution(
+  world: World,
+  options: ResolutionJudgeOptions,
+  fact: Extract<RecordedBuildFact, { type: "ImageVersionResolved" }>,
+  build: BuildState,
+): void {
+  const { fetchId, via, version, evidence, observedAt } = fact.data;
+  const buildId = fact.stream.slice(buildStreamPrefix.length);
+  const where = `${buildId}/${fetchId}`;
+  const state = build.fetches.get(fetchId);
+  if (state === undefined) return;
+  const { request } = state.snapshot.context;
+  if (via === "pin") {
+    if (version["digest"] !== request.version?.["digest"]) world.broken(`${where} is pinned to another digest`);
+    return;
+  }
+  if (via === "step") return;
+  if (observedAt === undefined || request.repository === undefined) {
+    world.broken(`${where} resolves ${via}, and nobody says when that was observed`);
+    return;
+  }
+  const requestedAt = options.requestedAt(buildId, fetchId);
+  const bound = via === "stale-served" ? (evidence?.stale?.boundMs ?? 0) : maxAge(options, buildId, fetchId);
+  const clockError = options.clockErrorMs();
+  const oldest = requestedAt - bound - 2 * clockError;
+  const given = options.scopes
+    .delivered(keyOf(request.repository, request.tag))
+    .filter(({ digest }) => digest === version["digest"]);
+  const says = `${where} resolves ${via} to ${version["digest"]}, observed ${observedAt}`;
+  // Who joins a question in flight gets its answer, which may have come before it was stored.
+  const lately = given.filter(
+    ({ at, inFlightUntil }) =>
+      at >= oldest || (via === "joined" && inFlightUntil >= oldest && at >= oldest - options.claimMs),
+  );
+  if (given.length === 0) world.broken(`${says}: no registry gave that`);
+  else if (lately.length === 0) world.broken(`${says}: that is too old for one of ${formatTime(requestedAt)}`);
+  else if (lately.every(({ at }) => Math.abs(at - parseTime(observedAt)) > clockError + 1)) {
+    world.broken(`${says}: that was given at ${lately.map(({ at }) => formatTime(at)).join(", ")}`);
+  }
+}
+
+/** How old an observation may be for this fetch; milliseconds. */
+function maxAge({ orders, checkIntervalMs }: ResolutionJudgeOptions, buildId: string, fetchId: string): number {
+  const order = orders.find(
+    (each) => each.buildId === buildId && (each.fetchId === fetchId || fetchId.startsWith(stepOf(each.fetchId))),
+  );
+  if (order === undefined) return checkIntervalMs;
+  const { request } = order;
+  if (request.kind === "task") return request.request.skipInterval === true ? 0 : 60_000;
+  const check = request.request.checkPlan?.check;
+  if (check?.skip_interval === true) return 0;
+  const intervals: { readonly [interval: string]: number } = { "1s": 1000, "30s": 30_000, never: Infinity };
+  return intervals[check?.interval ?? ""] ?? checkIntervalMs;
+}
+
+function stepOf(fetchId: string): string {
+  return fetchId.slice(0, fetchId.indexOf("/") + 1);
+}

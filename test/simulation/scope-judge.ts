@@ -1,0 +1,209 @@
+import {
+  type Asker,
+  decodeScopeFact,
+  evolveScope,
+  type FactMetadata,
+  parseTime,
+  type RecordedFact,
+  type RecordedScopeFact,
+  type RegistryImageSource,
+  scopeOf,
+  scopeStreamPrefix,
+  type ScopeState,
+  unknownScope,
+} from "@fetch-image/core";
+import { nodeHash } from "@fetch-image/engine";
+import type { SimulatedNode } from "./node.ts";
+import type { Answer, Question } from "./registry.ts";
+import type { Acknowledged } from "./store.ts";
+import type { World } from "./world.ts";
+
+interface Claim {
+  readonly node: string;
+  readonly asker: Asker;
+  /** Milliseconds since the epoch, by the clock of the one who claimed. */
+  readonly until: number;
+  readonly at: number;
+}
+
+interface InFlight {
+  readonly question: Question;
+  readonly claim: Claim | undefined;
+  /** Its fetch asks elsewhere: here the asker has died, or may as well have. */
+  isLeft: boolean;
+}
+
+/** A digest that a registry gave. */
+export interface Delivered {
+  readonly digest: string;
+  readonly to: string;
+  /** When it reached the process. */
+  readonly at: number;
+  /** Until when the question counted as in flight: its asker knew that the answer is stored. `Infinity` before. */
+  inFlightUntil: number;
+}
+
+interface JudgedScope {
+  state: ScopeState;
+  readonly key: string;
+  inFlight: readonly InFlight[];
+  /** Acknowledged to their nodes, and not yet followed by a question. */
+  readonly unused: Map<string, Claim[]>;
+}
+
+type Observed = Extract<RecordedScopeFact, { type: "VersionObserved" }>;
+
+export interface ScopeJudgeOptions {
+  readonly soleNode: boolean;
+  readonly isAlive: (node: string) => boolean;
+}
+
+/** Holds what is written to scopes, and what registries are asked, against the promises. */
+export class ScopeJudge {
+  readonly #world: World;
+  readonly #options: ScopeJudgeOptions;
+  readonly #scopes = new Map<string, JudgedScope>();
+  /** By what was asked. */
+  readonly #delivered = new Map<string, Delivered[]>();
+
+  constructor(world: World, options: ScopeJudgeOptions) {
+    this.#world = world;
+    this.#options = options;
+  }
+
+  /** All that registries answered to this question, on any node. */
+  delivered(key: string): readonly Delivered[] {
+    return this.#delivered.get(key) ?? [];
+  }
+
+  stored(facts: readonly RecordedFact[], by: SimulatedNode): void {
+    for (const recorded of facts) {
+      const decoded = decodeScopeFact(recorded);
+      const where = `${recorded.type} at ${recorded.stream}@${recorded.revision}`;
+      if (!decoded.known) {
+        this.#world.broken(`${where} cannot be read`);
+        continue;
+      }
+      const { fact } = decoded;
+      const scope = this.#scopeOf(fact);
+      if (fact.metadata.node !== by.name) this.#world.broken(`${where} says it is ${fact.metadata.node}'s`);
+      if (fact.type === "CheckClaimed") this.#judgeClaim(scope.state, fact, where);
+      if (fact.type === "VersionObserved") this.#judgeObservation(scope, { fact, by }, where);
+      scope.state = evolveScope(scope.state, fact);
+    }
+  }
+
+  acknowledged({ stream, facts, by }: Acknowledged): void {
+    const scope = this.#scopes.get(stream.slice(scopeStreamPrefix.length));
+    if (scope === undefined) return;
+    for (const { type, data, metadata } of facts) {
+      const { time } = metadata as unknown as FactMetadata;
+      const at = parseTime(time);
+      if (type === "VersionObserved") {
+        const { digest } = data["version"] as { readonly digest?: string };
+        const given = this.#given(scope.key, { digest, at, by });
+        if (given !== undefined) given.inFlightUntil = this.#world.now();
+      }
+      if (type !== "CheckClaimed") continue;
+      const { asker, until } = data as unknown as { readonly asker: Asker; readonly until: string };
+      const claim = { node: by.name, asker, until: parseTime(until), at };
+      scope.unused.set(by.name, [...(scope.unused.get(by.name) ?? []), claim]);
+    }
+  }
+
+  asked(question: Question): void {
+    const { by, source } = question;
+    const { id } = scopeOf("registry-image", source, nodeHash);
+    const scope = this.#scopes.get(id) ?? this.#newScope(id, keyOfSource(source));
+    const claim = scope.unused.get(by.name)?.shift();
+    if (claim === undefined && !this.#options.soleNode) {
+      this.#world.broken(`${by.name} asks for ${keyOfSource(source)} without a claim that it knows to be stored`);
+    }
+    for (const other of scope.inFlight) {
+      if (!other.question.by.alive || other.isLeft) continue;
+      other.isLeft = claim !== undefined && other.claim !== undefined && isSame(other.claim.asker, claim.asker);
+      if (!other.isLeft && !hasRunOut(other.claim, claim)) {
+        const both = `${other.question.by.name} and ${by.name}`;
+        this.#world.broken(`${both} ask for ${keyOfSource(source)} at the same time`);
+      }
+    }
+    scope.inFlight = [...scope.inFlight, { question, claim, isLeft: false }];
+  }
+
+  answered(question: Question, answer: Answer): void {
+    const { by, source } = question;
+    const key = keyOfSource(source);
+    const scope = this.#scopes.get(scopeOf("registry-image", source, nodeHash).id);
+    if (scope !== undefined) scope.inFlight = scope.inFlight.filter((each) => each.question !== question);
+    if (!("digest" in answer)) return;
+    const delivered = { digest: answer.digest, to: by.name, at: this.#world.now(), inFlightUntil: Infinity };
+    this.#delivered.set(key, [...this.delivered(key), delivered]);
+  }
+
+  #judgeClaim(
+    { claim }: ScopeState,
+    { data, metadata }: RecordedScopeFact & { type: "CheckClaimed" },
+    where: string,
+  ): void {
+    if (claim === null || isSame(claim.asker, data.asker) || claim.until <= parseTime(metadata.time)) return;
+    // Who knows that there is no other process takes over at once from the one that died.
+    if (this.#options.soleNode && !this.#options.isAlive(claim.node)) return;
+    this.#world.broken(`${where}: ${metadata.node} claims what ${claim.node} holds`);
+  }
+
+  #judgeObservation(
+    { state, key }: JudgedScope,
+    { fact: { data, metadata }, by }: { fact: Observed; by: SimulatedNode },
+    where: string,
+  ): void {
+    const { version, changed } = data;
+    if (this.#given(key, { digest: version["digest"], at: parseTime(metadata.time), by }) === undefined) {
+      this.#world.broken(`${where}: nobody gave ${by.name} the digest ${version["digest"]}`);
+    }
+    const before = state.current?.version;
+    const differs = before?.["digest"] !== version["digest"] || before?.["tag"] !== version["tag"];
+    if (changed !== differs) this.#world.broken(`${where} says changed: ${changed}`);
+  }
+
+  /** The answer that the process says it got at this time of its clock. */
+  #given(
+    key: string,
+    said: { readonly digest: string | undefined; readonly at: number; readonly by: SimulatedNode },
+  ): Delivered | undefined {
+    const at = said.at - said.by.offset;
+    return this.delivered(key)
+      .filter(({ digest, to }) => to === said.by.name && digest === said.digest)
+      .toSorted((a, b) => Math.abs(a.at - at) - Math.abs(b.at - at))[0];
+  }
+
+  #scopeOf(fact: RecordedScopeFact): JudgedScope {
+    const id = fact.stream.slice(scopeStreamPrefix.length);
+    const known = this.#scopes.get(id);
+    if (known !== undefined) return known;
+    const key = fact.type === "CheckClaimed" ? keyOf(fact.data.repository, fact.data.tag) : "";
+    return this.#newScope(id, key);
+  }
+
+  #newScope(id: string, key: string): JudgedScope {
+    const scope: JudgedScope = { state: unknownScope, key, inFlight: [], unused: new Map() };
+    this.#scopes.set(id, scope);
+    return scope;
+  }
+}
+
+/** Whether the one claim had run out when the other was made. */
+function hasRunOut(other: Claim | undefined, mine: Claim | undefined): boolean {
+  return other !== undefined && mine !== undefined && other.until <= mine.at;
+}
+
+function isSame(a: Asker, b: Asker): boolean {
+  return a.buildId === b.buildId && a.fetchId === b.fetchId;
+}
+
+export function keyOf(repository: string, tag: string | undefined): string {
+  return `${repository}:${tag ?? "*"}`;
+}
+
+function keyOfSource({ repository, tag }: RegistryImageSource): string {
+  return keyOf(repository, tag);
+}
