@@ -52,8 +52,9 @@ describe("the machine's own identity", () => {
 
   test("is used where the setting allows it", async () => {
     const allowed = { input: payload(ecrSource), env: { ...env(), FETCH_IMAGE_AMBIENT_IDENTITY: "aws" } };
-    const { status, stdout } = await fetchImage(["check"], allowed);
+    const { status, stdout, stderr } = await fetchImage(["check"], allowed);
     expect([status, JSON.parse(stdout)]).toEqual([0, [{ tag: "1", digest }]]);
+    expect(stderr).not.toMatch(/warning/i);
   });
 
   test("is left alone where it does not, with the field named", async () => {
