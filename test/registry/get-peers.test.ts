@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type DockerRegistry, dockerRegistryMissing, startDockerRegistry } from "../support/docker-registry.ts";
 import { type Scratch, scratch } from "../support/scratch.ts";
 import { patient } from "./support.ts";
-import { isRoot, programsMissing } from "./tar-peers.ts";
+import { isRoot, onPath, programsMissing } from "./tar-peers.ts";
 import { snapshotTree, without } from "./tar-tree.ts";
 
 const missing = dockerRegistryMissing() ?? programsMissing("skopeo", "umoci", "getfattr");
@@ -186,11 +186,11 @@ function makeImage(folder: string): void {
 }
 
 function umoci(...args: readonly string[]): void {
-  execFileSync("umoci", args, { stdio: "pipe" });
+  execFileSync(onPath("umoci") ?? "umoci", args, { stdio: "pipe" });
 }
 
 function skopeo(...args: readonly string[]): string {
-  return execFileSync("skopeo", ["--insecure-policy", ...args], { stdio: "pipe" }).toString("utf8");
+  return execFileSync(onPath("skopeo") ?? "skopeo", ["--insecure-policy", ...args], { stdio: "pipe" }).toString("utf8");
 }
 
 /** The manifest, or with `--config` the config, byte for byte. */

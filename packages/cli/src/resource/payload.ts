@@ -18,7 +18,7 @@ export interface Payload {
   readonly params: JsonObject;
 }
 
-export interface PayloadVersion {
+interface PayloadVersion {
   readonly tag?: string;
   readonly digest?: string;
 }
@@ -89,7 +89,7 @@ function objectAt(field: string, value: Json): JsonObject {
 }
 
 /** Throws for a field that is not among the known ones; `parent` is what stands before it, `params.` say. */
-export function refuseUnknown(parent: string, object: JsonObject, known: readonly string[]): void {
+function refuseUnknown(parent: string, object: JsonObject, known: readonly string[]): void {
   const unknown = Object.keys(object).find((name) => !known.includes(name));
   if (unknown === undefined) return;
   const meant = didYouMean(unknown, known);
@@ -100,7 +100,7 @@ export function refuseUnknown(parent: string, object: JsonObject, known: readonl
 }
 
 /** `FI_PAYLOAD_INVALID`, worded as the resource words it. */
-export function invalid(
+function invalid(
   problem: string,
   { field, ...options }: FetchImageErrorOptions & { readonly field?: string } = {},
 ): FetchImageError {
@@ -117,7 +117,7 @@ function example(fields: readonly PayloadField[]): { readonly hint: string } {
   return { hint: `Write {${shape}} to standard input, as Concourse does.` };
 }
 
-export function kindOf(value: Json | undefined): string {
+function kindOf(value: Json | undefined): string {
   if (value === null || value === undefined) return "null";
   if (Array.isArray(value)) return "a list";
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
