@@ -1,8 +1,8 @@
 // A directory as data, so that two can be compared: by lstat, readlink, a hash of contents, and getfattr.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { onPath } from "./tar-peers.ts";
+import { type BigIntStats, chmodSync, lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { isRoot, onPath } from "./tar-peers.ts";
 
 export interface TreeEntry {
   readonly type: "file" | "directory" | "symlink" | "fifo" | "other";
@@ -20,26 +20,23 @@ export interface TreeEntry {
 
 export type TreeSnapshot = { readonly [path: string]: TreeEntry };
 
-/** Every path below the directory, itself as `.`, its bytes as latin1; sorted. Attributes cost the run of a program. */
+/**
+ * Every path below the directory, itself as `.`, its bytes as latin1; sorted. Attributes cost the run of a program. What
+ * its modes keep from whoever is not root is opened on the way, and stays so.
+ */
 export function snapshotTree(directory: string, { attributes = true } = {}): TreeSnapshot {
-  const paths = [".", ...pathsBelow(Buffer.from(directory), "")].toSorted();
+  const found = new Map<string, BigIntStats>();
+  look(Buffer.from(directory), ".", found, new Map());
   const firstOfInode = new Map<bigint, string>();
   const xattrs = attributes ? xattrsBelow(directory) : new Map<string, string>();
   return Object.fromEntries(
-    paths.map((path) => {
+    [...found.keys()].toSorted().map((path) => {
+      const stat = found.get(path) as BigIntStats;
       const at = Buffer.from(`${Buffer.from(directory).toString("latin1")}/${path}`, "latin1");
-      const stat = lstatSync(at, { bigint: true });
       const first = stat.isDirectory() ? path : (firstOfInode.get(stat.ino) ?? path);
       firstOfInode.set(stat.ino, first);
-      const type = stat.isFile()
-        ? "file"
-        : stat.isDirectory()
-          ? "directory"
-          : stat.isSymbolicLink()
-            ? "symlink"
-            : stat.isFIFO()
-              ? "fifo"
-              : "other";
+      const type = typeOf(stat);
+      const values = xattrs.get(path);
       const entry: TreeEntry = {
         type,
         mode: (stat.mode & 0o7777n).toString(8).padStart(4, "0"),
@@ -48,11 +45,33 @@ export function snapshotTree(directory: string, { attributes = true } = {}): Tre
         ...(type === "file" && { size: stat.size, content: sha256(readFileSync(at)) }),
         ...(type === "symlink" && { content: readlinkSync(at, { encoding: "buffer" }).toString("latin1") }),
         ...(first !== path && { hardLinkOf: first }),
-        ...(xattrs.has(path) && { xattrs: xattrs.get(path) }),
-      } as TreeEntry;
+        ...(values !== undefined && { xattrs: values }),
+      };
       return [path, entry];
     }),
   );
+}
+
+function typeOf(stat: BigIntStats): TreeEntry["type"] {
+  if (stat.isFile()) return "file";
+  if (stat.isDirectory()) return "directory";
+  if (stat.isSymbolicLink()) return "symlink";
+  return stat.isFIFO() ? "fifo" : "other";
+}
+
+function look(at: Buffer, path: string, found: Map<string, BigIntStats>, byInode: Map<bigint, BigIntStats>): void {
+  const now = lstatSync(at, { bigint: true });
+  // As it was before it was opened under another of its names.
+  const stat = byInode.get(now.ino) ?? now;
+  byInode.set(now.ino, stat);
+  found.set(path, stat);
+  const needed = stat.isDirectory() ? 0o700n : stat.isFile() ? 0o400n : 0n;
+  if (!isRoot && (stat.mode & needed) !== needed) chmodSync(at, Number((stat.mode & 0o7777n) | needed));
+  if (!stat.isDirectory()) return;
+  for (const name of readdirSync(at, { encoding: "buffer" })) {
+    const below = Buffer.concat([at, Buffer.from("/"), name]);
+    look(below, path === "." ? name.toString("latin1") : `${path}/${name.toString("latin1")}`, found, byInode);
+  }
 }
 
 /** Without what two honest unpackers may see differently. */
@@ -63,14 +82,6 @@ export function without(tree: TreeSnapshot, ...fields: readonly (keyof TreeEntry
       return [path, Object.fromEntries(left) as unknown as TreeEntry];
     }),
   );
-}
-
-function pathsBelow(directory: Buffer, prefix: string): string[] {
-  return readdirSync(directory, { encoding: "buffer" }).flatMap((name) => {
-    const path = `${prefix}${name.toString("latin1")}`;
-    const at = Buffer.concat([directory, Buffer.from("/"), name]);
-    return lstatSync(at).isDirectory() ? [path, ...pathsBelow(at, `${path}/`)] : [path];
-  });
 }
 
 function xattrsBelow(directory: string): ReadonlyMap<string, string> {

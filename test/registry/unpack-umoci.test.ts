@@ -130,8 +130,15 @@ const stacks: { readonly [about: string]: readonly (readonly TarItem[])[] } = {
         content: "p",
         mtime: 1,
       },
-      { name: "read-only", mode: 0o400, pax: { "SCHILY.xattr.user.ro": "yes" }, content: "r", mtime: 1 },
-      { name: "dir/", pax: { "SCHILY.xattr.user.dir": "d" }, mtime: 1, mode: 0o555 },
+      // Without root's rights umoci gives up on what it may not write to.
+      {
+        name: "read-only",
+        mode: isRoot ? 0o400 : 0o600,
+        pax: { "SCHILY.xattr.user.ro": "yes" },
+        content: "r",
+        mtime: 1,
+      },
+      { name: "dir/", pax: { "SCHILY.xattr.user.dir": "d" }, mtime: 1, mode: isRoot ? 0o555 : 0o755 },
       { name: "dir/odd \\ =name", pax: { "SCHILY.xattr.user.x": "x" }, content: "o", mtime: 1 },
       ...(isRoot
         ? [
