@@ -56,7 +56,7 @@ async function* inJavaScript(
     yield* push(piece, false);
     // This decoder moves its whole window for each block. No writer makes blocks so small; they would cost hours.
     moved += window.bytes;
-    if (moved > 64 * 1024 ** 3 && moved > 4096 * given) {
+    if (moved > 4 * 1024 ** 3 && moved > 8192 * given) {
       throw complaints.invalid(`its zstd blocks are too small for their window of ${window.bytes} bytes`);
     }
   }
