@@ -37,7 +37,7 @@ export function paxHeader(records: { readonly [keyword: string]: string }, type:
   return tarItem({ name: "PaxHeaders/x", type, content: data });
 }
 
-export function paxRecord([keyword, value]: readonly [string, string]): string {
+function paxRecord([keyword, value]: readonly [string, string]): string {
   const rest = ` ${keyword}=${value}\n`;
   let length = rest.length;
   while (String(length).length + rest.length !== length) length = String(length).length + rest.length;

@@ -29,8 +29,12 @@ const [firstHalf, secondHalf] = [tar.subarray(0, 100_000), tar.subarray(100_000)
 
 const sparseBytes = 8 * 1024 ** 2 + 5;
 
+function program(name: string): string {
+  return onPath(name) ?? name;
+}
+
 function zstd(bytes: Buffer, ...flags: readonly string[]): Buffer {
-  return execFileSync(onPath("zstd") ?? "zstd", ["-q", "-c", ...flags], { input: bytes, maxBuffer: 64 * 1024 ** 2 });
+  return execFileSync(program("zstd"), ["-q", "-c", ...flags], { input: bytes, maxBuffer: 64 * 1024 ** 2 });
 }
 
 describe("compression", () => {
@@ -138,14 +142,14 @@ describe("tar(1) as the writer", () => {
         xattrs: flags.includes("--xattrs"),
       });
       const archive = folder.path("archive.tar");
-      execFileSync("tar", [...flags, "-C", folder.path("tree"), "-cf", archive, "."], { stdio: "pipe" });
+      execFileSync(program("tar"), [...flags, "-C", folder.path("tree"), "-cf", archive, "."], { stdio: "pipe" });
       mkdirSync(folder.path("theirs"));
       const numeric = [
         "--numeric-owner",
         "-p",
         ...(flags.includes("--xattrs") ? ["--xattrs", "--xattrs-include=*"] : []),
       ];
-      execFileSync("tar", [...numeric, "-C", folder.path("theirs"), "-xf", archive], { stdio: "pipe" });
+      execFileSync(program("tar"), [...numeric, "-C", folder.path("theirs"), "-xf", archive], { stdio: "pipe" });
 
       const bytes = readFileSync(archive);
       const layers = [layerOf(gzipSync(bytes), { diffId: digestOf(bytes) })];
@@ -168,16 +172,16 @@ describe("tar(1) as the writer", () => {
     writeFileSync(at("file"), "text", { mode: 0o640 });
     writeFileSync(at("dir", "big"), noisy);
     symlinkSync("../file", at("dir", "link"));
-    execFileSync("ln", [at("file"), at("dir", "hard")]);
-    if (!old) execFileSync("mkfifo", [at("pipe")]);
-    execFileSync("chmod", ["4755", at("dir", "big")]);
-    if (isRoot) execFileSync("chown", ["12345:54321", at("file")]);
+    execFileSync(program("ln"), [at("file"), at("dir", "hard")]);
+    if (!old) execFileSync(program("mkfifo"), [at("pipe")]);
+    execFileSync(program("chmod"), ["4755", at("dir", "big")]);
+    if (isRoot) execFileSync(program("chown"), ["12345:54321", at("file")]);
     if (longNames) {
       mkdirSync(at("long-".repeat(40)));
       writeFileSync(at("long-".repeat(40), "name-".repeat(40)), "long");
       symlinkSync("t/".repeat(150), at("long-link"));
     }
-    if (xattrs) execFileSync("setfattr", ["-n", "user.a", "-v", "b=\n", at("file")]);
+    if (xattrs) execFileSync(program("setfattr"), ["-n", "user.a", "-v", "b=\n", at("file")]);
     const sparse = openSync(at("sparse"), "w");
     for (let piece = 0; piece < 60; piece++) writeSync(sparse, `piece ${piece}`, piece * 128 * 1024 + 4096);
     ftruncateSync(sparse, sparseBytes);
@@ -192,7 +196,7 @@ test("umoci's own layers become the tree that it made them of", async ({ skip })
   skip(whyNot !== undefined, whyNot);
   using folder = scratch("unpack-formats");
   const image = `${folder.path("layout")}:latest`;
-  const umoci = (...args: readonly string[]): void => void execFileSync("umoci", args, { stdio: "pipe" });
+  const umoci = (...args: readonly string[]): void => void execFileSync(program("umoci"), args, { stdio: "pipe" });
   umoci("init", "--layout", folder.path("layout"));
   umoci("new", "--image", image);
   umoci("unpack", "--image", image, folder.path("bundle"));
@@ -200,14 +204,14 @@ test("umoci's own layers become the tree that it made them of", async ({ skip })
   mkdirSync(at("etc", "conf.d"), { recursive: true });
   writeFileSync(at("etc", "passwd"), "root", { mode: 0o644 });
   writeFileSync(at("etc", "conf.d", "old"), "old");
-  execFileSync("setfattr", ["-n", "user.a", "-v", "1", at("etc", "passwd")]);
+  execFileSync(program("setfattr"), ["-n", "user.a", "-v", "1", at("etc", "passwd")]);
   umoci("repack", "--image", image, folder.path("bundle"));
   umoci("unpack", "--image", image, folder.path("second"));
   const second = (...names: readonly string[]): string => folder.path("second", "rootfs", ...names);
-  execFileSync("rm", ["-r", second("etc", "conf.d")]);
+  execFileSync(program("rm"), ["-r", second("etc", "conf.d")]);
   symlinkSync("passwd", second("etc", "shadow"));
-  execFileSync("ln", [second("etc", "passwd"), second("etc", "group")]);
-  execFileSync("chmod", ["2750", second("etc")]);
+  execFileSync(program("ln"), [second("etc", "passwd"), second("etc", "group")]);
+  execFileSync(program("chmod"), ["2750", second("etc")]);
   umoci("repack", "--image", image, folder.path("second"));
 
   const blob = (digest: string): Buffer => readFileSync(folder.path("layout", "blobs", "sha256", digest.slice(7)));

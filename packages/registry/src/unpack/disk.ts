@@ -135,7 +135,7 @@ async function writeAll(file: number, bytes: Buffer, position: number): Promise<
  * Node hands times to the system in microseconds, cutting off what is left of a binary fraction; half of one more makes
  * that the right one. It takes a time before 1970 only as text.
  */
-export function timeOnDisk(seconds: number): number | string {
+function timeOnDisk(seconds: number): number | string {
   if (Number.isInteger(seconds)) return seconds < 0 ? String(seconds) : seconds;
   const microseconds = Math.round(seconds * 1e6);
   return microseconds < 0 ? String((microseconds - 0.5) / 1e6) : (microseconds + 0.5) / 1e6;

@@ -32,7 +32,7 @@ export function parsePaxRecords(data: Buffer, complaints: Complaints): PaxRecord
 }
 
 /** How GNU tar, Go and libarchive spell extended attributes. */
-export const attributePrefix = "SCHILY.xattr.";
+const attributePrefix = "SCHILY.xattr.";
 
 /** What pax records say of an entry, over what its header says. An empty value takes a record back. */
 export interface PaxAttributes {

@@ -26,13 +26,13 @@ export interface Directory {
   removed: boolean;
 }
 
-export interface Symlink {
+interface Symlink {
   readonly kind: "symlink";
   readonly target: string;
 }
 
 /** A fifo is on the disk only at the end. */
-export interface Other {
+interface Other {
   readonly kind: "file" | "fifo";
 }
 

@@ -21,6 +21,8 @@ export function refusedAttribute(name: string): string | undefined {
   return name.length > 255 ? "its name is too long" : undefined;
 }
 
+const program = "setfattr";
+
 /**
  * Sets them by one run of setfattr(1): Node cannot. It is given relative paths and follows no symbolic link, so that it
  * reaches nothing outside `directory`. What it cannot set is skipped, and said so.
@@ -31,7 +33,7 @@ export async function setExtendedAttributes(
   skips: Skips,
 ): Promise<void> {
   if (paths.length === 0) return;
-  const child = spawn("setfattr", ["-h", "--restore=-"], {
+  const child = spawn(program, ["-h", "--restore=-"], {
     cwd: directory,
     stdio: ["pipe", "ignore", "pipe"],
     env: { PATH: process.env["PATH"], LC_ALL: "C" },
