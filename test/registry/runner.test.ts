@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import {
   type CheckPlan,
@@ -187,16 +187,28 @@ describe("a get", () => {
     expect(filesBelow(handle)).toContain(file);
   });
 
-  test("done again costs one HEAD, which asks whether it may still be had; another one is another directory", async () => {
+  test("done again asks nobody, and after an hour whether the image may still be had", async () => {
     const { digest } = await peer.push("acme/app:1");
     const first = await get(app(), { tag: "1", digest }, layout);
     peer.clearRequests();
     printed = "";
     expect(await get(app(), { tag: "1", digest }, layout)).toEqual(first);
+    expect(peer.requests).toEqual([]);
+    expect(printed).toContain("here already, from another get\n");
+
+    const anHourAgo = new Date(Date.now() - 3_600_000);
+    for (const file of filesBelow(place.path("gets-permits"))) {
+      utimesSync(place.path(`gets-permits/${file}`), anHourAgo, anHourAgo);
+    }
+    expect(await get(app(), { tag: "1", digest }, layout)).toEqual(first);
     expect(peer.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
       `HEAD /v2/acme/app/manifests/${digest}`,
     ]);
-    expect(printed).toContain("here already, from another get\n");
+  });
+
+  test("that differs in anything is another directory", async () => {
+    const { digest } = await peer.push("acme/app:1");
+    const first = await get(app(), { tag: "1", digest }, layout);
     const others = [
       await get(app(), { tag: "2", digest }, layout),
       await get(app(), { tag: "1", digest }, { format: "oci" }),
@@ -213,7 +225,11 @@ describe("a get", () => {
     const { digest } = await guarded.push("acme/app:1");
     const source = { repository: `${guarded.host}/acme/app` };
     await get({ ...source, username: "alice", password: "s3cret-of-alice" }, { digest }, layout);
-    expect((await failureOf(get(source, { digest }, layout))).code).toBe("FI_UNAUTHORIZED");
+    for (const login of [{}, { username: "alice", password: "a-guess" }]) {
+      expect((await failureOf(get({ ...source, ...login }, { digest }, layout))).code).toBe("FI_UNAUTHORIZED");
+    }
+    // Nor does what is kept tell anybody the password.
+    for (const file of filesBelow(place.path("gets-permits"))) expect(file).not.toContain("s3cret");
   });
 
   test("asked for many times at once is made once", async () => {

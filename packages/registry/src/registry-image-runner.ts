@@ -15,6 +15,7 @@ import {
 } from "@fetch-image/core/registry-image";
 import { getImage, type GotImage, type ImageGet, imageGet } from "./get/get-image.ts";
 import { createImageDirectories } from "./get/image-directories.ts";
+import { createPermits } from "./get/permits.ts";
 import type { OciRegistry } from "./image-registry.ts";
 import { unsupported } from "./locate.ts";
 import { platformText } from "./platform.ts";
@@ -22,7 +23,7 @@ import type { ArtifactProgress } from "./pull-progress.ts";
 import type { StoredImage } from "./stored-image.ts";
 
 export interface RegistryImageRunnerOptions {
-  readonly registry: Pick<OciRegistry, "check" | "exists" | "fetchImage">;
+  readonly registry: Pick<OciRegistry, "check" | "exists" | "fetchImage" | "identity">;
   readonly store: ArtifactStore;
   /** Where what gets have made is kept, one directory for each; made when absent. Several processes may share it. */
   readonly directory: string;
@@ -31,12 +32,14 @@ export interface RegistryImageRunnerOptions {
 /**
  * Runs the check and the get of a `registry-image` in this process, without a container: the check finds the versions
  * from `from_version` on, as `ImageRegistry.check` does; the get fills a directory as the resource does, by the params'
- * `format`, and gives its path as the artifact's handle. A get that was done before is not done again. Other types
+ * `format`, and gives its path as the artifact's handle. A get that was done before is not done again; the registry is
+ * asked by a HEAD whether this source may have the bytes, unless it gave them to the same source within the hour. Other types
  * reject with `FI_STEP_RUNNER_MISSING`; fields that cannot be answered faithfully with `FI_SOURCE_UNSUPPORTED` naming the field.
  * Rejects otherwise as `OciRegistry` does.
  */
 export function createRegistryImageRunner({ registry, store, directory }: RegistryImageRunnerOptions): StepRunner {
   const directories = createImageDirectories(directory);
+  const permits = createPermits(`${directory}-permits`);
   return {
     async check({ check }: CheckPlan, { signal, output }: StepContext) {
       const source = sourceOf(check);
@@ -63,7 +66,11 @@ export function createRegistryImageRunner({ registry, store, directory }: Regist
         fetched = await getImage(wanted, filled, { registry, store, signal, onProgress });
       };
       const handle = await directories.of(wanted, fill, { signal });
-      if (fetched === undefined && !(await registry.exists(source, wanted.digest, { signal }))) throw gone(wanted);
+      const asker = { source, configured: registry.identity?.(source), digest: wanted.digest };
+      if (fetched !== undefined || !(await permits.has(asker))) {
+        if (fetched === undefined && !(await registry.exists(source, wanted.digest, { signal }))) throw gone(wanted);
+        await permits.grant(asker);
+      }
       output(`${fetched?.image ? sizesOf(fetched.image) : "here already, from another get"}\n`, "stderr");
       return { handle };
     },
