@@ -252,6 +252,14 @@ test("an archive without an end mark is taken when its diff id vouches for it", 
   expect(readdirSync(folder.path("root"))).toEqual(["a"]);
 });
 
+test("bytes after an end mark are passed over, as Go does, where the diff id vouches for them", async () => {
+  using folder = scratch("unpack");
+  const followed = Buffer.concat([simple, Buffer.from("more")]);
+  const layer = layerOf(followed, { diffId: digestOf(followed) });
+  await unpackLayers({ layers: [layer], destination: folder.path("root"), signal });
+  expect(readdirSync(folder.path("root"))).toEqual(["a"]);
+});
+
 test("what is skipped a million times is told a thousand times", async () => {
   using folder = scratch("unpack");
   const items = Array.from({ length: 1500 }, (_, index) => ({ name: `dev${index}`, type: "3" }));

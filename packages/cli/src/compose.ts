@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import type { EventLog, Logger, ReadModel } from "@fetch-image/core";
 import type { FetchImageEngine, Projector } from "@fetch-image/engine";
-import type { OciRegistry } from "@fetch-image/registry";
+import type { OciRegistry, UnpackLimits } from "@fetch-image/registry";
 import { artifactPlaces } from "./artifact-places.ts";
 import type { EffectiveSettings } from "./effective-settings.ts";
 import { databaseUrl } from "./setting-kinds.ts";
@@ -116,7 +116,12 @@ export async function openEngine(
     eventLog: stores.eventLog,
     readModel: stores.readModel,
     registry,
-    stepRunner: createRegistryImageRunner({ registry: counting, store, directory: artifacts.gets }),
+    stepRunner: createRegistryImageRunner({
+      registry: counting,
+      store,
+      directory: artifacts.gets,
+      unpackLimits: unpackLimits({ values }),
+    }),
     nativeImageFetch: values.runtime === "kubernetes",
     soleNode: stores.soleNode,
     logger,
@@ -141,6 +146,11 @@ export async function openEngine(
       unsubscribe("undici:client:sendHeaders", countRequest);
     },
   };
+}
+
+/** Where unpacking an image stops. */
+export function unpackLimits({ values }: Pick<EffectiveSettings, "values">): Partial<UnpackLimits> {
+  return { bytes: values.unpackedSize, entries: values.unpackedEntries, expansion: values.expansion };
 }
 
 export async function openRegistry(

@@ -44,3 +44,6 @@ export const registrySettings: readonly SettingKey[] = [
   "tokenSize",
   "redirects",
 ];
+
+/** Settings of commands that unpack images. */
+export const unpackSettings: readonly SettingKey[] = ["unpackedSize", "unpackedEntries", "expansion"];

@@ -45,22 +45,38 @@ export const share: SettingKind<number> = {
   show: String,
 };
 
-const sizes: { readonly [unit: string]: number } = { "": 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
-
-/** Bytes: `4MiB`, `64KiB`, `8192`. */
-export const size: SettingKind<number> = {
-  placeholder: "SIZE",
-  wants: "a size from 1 byte to 1GiB, such as 64KiB or 4MiB",
-  parse(text) {
-    const [, amount = "", unit = ""] = /^(\d{1,10})(KiB|MiB|GiB|)$/.exec(text) ?? [];
-    const bytes = amount === "" ? 0 : Number(amount) * (sizes[unit] ?? 1);
-    return bytes >= 1 && bytes <= 1024 ** 3 ? bytes : undefined;
-  },
-  show(bytes) {
-    const unit = ["GiB", "MiB", "KiB"].find((name) => bytes % (sizes[name] ?? 1) === 0);
-    return unit === undefined ? String(bytes) : `${bytes / (sizes[unit] ?? 1)}${unit}`;
-  },
+const sizes: { readonly [unit: string]: number } = {
+  "": 1,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+  TiB: 1024 ** 4,
 };
+
+/** Bytes that are held in memory: `4MiB`, `64KiB`, `8192`. */
+export const size: SettingKind<number> = sizeUpTo("1GiB");
+
+/** Bytes on a disk: `64GiB`. */
+export const diskSize: SettingKind<number> = sizeUpTo("1024TiB");
+
+function sizeUpTo(most: string): SettingKind<number> {
+  const read = (text: string): number => {
+    const [, amount = "", unit = ""] = /^(\d{1,10})(KiB|MiB|GiB|TiB|)$/.exec(text) ?? [];
+    return amount === "" ? 0 : Number(amount) * (sizes[unit] ?? 1);
+  };
+  return {
+    placeholder: "SIZE",
+    wants: `a size from 1 byte to ${most}, such as 64KiB or 4MiB`,
+    parse(text) {
+      const bytes = read(text);
+      return bytes >= 1 && bytes <= read(most) ? bytes : undefined;
+    },
+    show(bytes) {
+      const unit = ["TiB", "GiB", "MiB", "KiB"].find((name) => bytes % (sizes[name] ?? 1) === 0);
+      return unit === undefined ? String(bytes) : `${bytes / (sizes[unit] ?? 1)}${unit}`;
+    },
+  };
+}
 
 export function oneOf<const T extends string>(...words: readonly T[]): SettingKind<T> {
   return {

@@ -38,6 +38,9 @@ export interface Settings {
   readonly configSize: number;
   readonly tokenSize: number;
   readonly redirects: number;
+  readonly unpackedSize: number;
+  readonly unpackedEntries: number;
+  readonly expansion: number;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   readonly logFormat: "text" | "json";
 }
@@ -199,6 +202,21 @@ export const settings: { readonly [Key in SettingKey]: Setting<Settings[Key]> } 
   configSize: { kind: kinds.size, default: 8 * 1024 ** 2, does: "the largest image config that is read" },
   tokenSize: { kind: kinds.size, default: 64 * 1024, does: "the largest answer of a token server that is read" },
   redirects: { kind: kinds.wholeNumber(1, 20), default: 5, does: "redirects followed for one request" },
+  unpackedSize: {
+    kind: kinds.diskSize,
+    default: 64 * 1024 ** 3,
+    does: "the most bytes that the files of one image may have together, when it is unpacked",
+  },
+  unpackedEntries: {
+    kind: kinds.wholeNumber(1, 1_000_000_000),
+    default: 2_000_000,
+    does: "the most files, directories and links that one image's layers may have",
+  },
+  expansion: {
+    kind: kinds.wholeNumber(1, 1_000_000),
+    default: 200,
+    does: "how many times its compressed size a layer may unpack to, once it has given 256 MiB",
+  },
   logLevel: {
     kind: kinds.oneOf("debug", "info", "warn", "error"),
     default: "warn",

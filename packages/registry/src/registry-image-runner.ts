@@ -21,12 +21,15 @@ import { unsupported } from "./locate.ts";
 import { platformText } from "./platform.ts";
 import type { ArtifactProgress } from "./pull-progress.ts";
 import type { StoredImage } from "./stored-image.ts";
+import type { UnpackLimits } from "./unpack/limits.ts";
 
 export interface RegistryImageRunnerOptions {
   readonly registry: Pick<OciRegistry, "check" | "exists" | "fetchImage" | "identity">;
   readonly store: ArtifactStore;
   /** Where what gets have made is kept, one directory for each; made when absent. Several processes may share it. */
   readonly directory: string;
+  /** Where unpacking stops, instead of at `defaultUnpackLimits`. */
+  readonly unpackLimits?: Partial<UnpackLimits>;
 }
 
 /**
@@ -37,7 +40,8 @@ export interface RegistryImageRunnerOptions {
  * reject with `FI_STEP_RUNNER_MISSING`; fields that cannot be answered faithfully with `FI_SOURCE_UNSUPPORTED` naming the field.
  * Rejects otherwise as `OciRegistry` does.
  */
-export function createRegistryImageRunner({ registry, store, directory }: RegistryImageRunnerOptions): StepRunner {
+export function createRegistryImageRunner(options: RegistryImageRunnerOptions): StepRunner {
+  const { registry, store, directory, unpackLimits: limits } = options;
   const directories = createImageDirectories(directory);
   const permits = createPermits(`${directory}-permits`);
   return {
@@ -63,7 +67,7 @@ export function createRegistryImageRunner({ registry, store, directory }: Regist
       let fetched: GotImage | undefined;
       const fill = async (filled: string) => {
         const onProgress = progressLines((line) => output(line, "stderr"));
-        fetched = await getImage(wanted, filled, { registry, store, signal, onProgress });
+        fetched = await getImage(wanted, filled, { registry, store, signal, onProgress, ...(limits && { limits }) });
       };
       const handle = await directories.of(wanted, fill, { signal });
       const asker = { source, configured: registry.identity?.(source), digest: wanted.digest };

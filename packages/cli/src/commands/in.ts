@@ -1,13 +1,13 @@
 import { resolve } from "node:path";
 import type { Command, CommandContext } from "../command.ts";
-import { openRegistry } from "../compose.ts";
+import { openRegistry, unpackLimits } from "../compose.ts";
 import { exitStatus } from "../exit-status.ts";
 import { createDownloadBars } from "../progress/download-bars.ts";
 import { size } from "../progress/size-text.ts";
 import { openLayerStore } from "../resource/layer-store.ts";
 import { nativeOnly, sourceOf } from "../resource/registry-image.ts";
 import { type ResourceCall, runResource } from "../resource/resource-command.ts";
-import { logSettings, registrySettings } from "../setting-groups.ts";
+import { logSettings, registrySettings, unpackSettings } from "../setting-groups.ts";
 
 export const command: Command = {
   usage: "DEST < PAYLOAD",
@@ -18,7 +18,7 @@ as there. DEST gets its files when they are complete, or none. Layers are kept i
 where --data or FETCH_IMAGE_DATA names one, or there is one already; else nothing stays.`,
   positionals: { min: 1, max: 100 },
   options: [],
-  settings: ["data", ...registrySettings, ...logSettings],
+  settings: ["data", ...registrySettings, ...unpackSettings, ...logSettings],
   examples: [
     "fetch-image in ./image < payload.json",
     "fetch-image in /tmp/build/get --data /var/cache/fetch-image < payload.json",
@@ -47,6 +47,7 @@ async function fetchInto(
       registry,
       store,
       signal,
+      limits: unpackLimits(settings),
       onProgress: bars.download,
       onUnpack: bars.unpack,
     }).finally(bars.end),

@@ -14,6 +14,7 @@ import type { OciRegistry } from "../image-registry.ts";
 import type { WantedPlatform } from "../platform.ts";
 import type { ArtifactProgress } from "../pull-progress.ts";
 import type { StoredImage } from "../stored-image.ts";
+import type { UnpackLimits } from "../unpack/limits.ts";
 import { unpackLayers, type Unpacked, type UnpackProgress } from "../unpack/unpack-layers.ts";
 import { archiveName, writeDockerArchive } from "./docker-archive.ts";
 import { goJson, goMap } from "./go-json.ts";
@@ -40,6 +41,8 @@ export interface GetImageOptions {
   readonly signal: CancelSignal;
   readonly onProgress?: (progress: ArtifactProgress) => void;
   readonly onUnpack?: (progress: UnpackProgress) => void;
+  /** Instead of those of `defaultUnpackLimits`. */
+  readonly limits?: Partial<UnpackLimits>;
 }
 
 export interface GotImage {
@@ -130,11 +133,20 @@ function repositoryOf(source: RegistryImageSource, host: string | undefined): st
 type WriteFormat = (directory: string, found: Found, options: GetImageOptions) => Promise<Unpacked | undefined>;
 
 const writeFormat: { readonly [Format in GetFormat]: WriteFormat } = {
-  async rootfs(directory, { image, config }, { store, signal, onUnpack }) {
-    const layers = image.image.layers.map(({ digest }) => ({ digest, open: () => store.read(digest) }));
+  async rootfs(directory, { image, config }, { store, signal, limits, onUnpack }) {
+    const { cmd, entrypoint, env, user, labels, diffIds } = await config();
+    const layers = image.image.layers.map(({ digest }, index) => {
+      const diffId = diffIds[index];
+      return { digest, open: () => store.read(digest), ...(diffId && { diffId }) };
+    });
     const destination = join(directory, "rootfs");
-    const unpacked = await unpackLayers({ layers, destination, signal, ...(onUnpack && { onProgress: onUnpack }) });
-    const { cmd, entrypoint, env, user, labels } = await config();
+    const unpacked = await unpackLayers({
+      layers,
+      destination,
+      signal,
+      ...(limits && { limits }),
+      ...(onUnpack && { onProgress: onUnpack }),
+    });
     await writeFile(join(directory, "metadata.json"), goJson({ cmd, entrypoint, env, user: user ?? "" }));
     await writeFile(join(directory, "labels.json"), goMap(labels ?? {}));
     return unpacked;

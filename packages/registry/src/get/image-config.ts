@@ -1,5 +1,5 @@
-import type { ArtifactStore } from "@fetch-image/core/registry-image";
-import { isJsonBody, parseJsonBody } from "../json-body.ts";
+import { type ArtifactStore, type Digest, isDigest } from "@fetch-image/core/registry-image";
+import { isJsonBody, type JsonBody, parseJsonBody } from "../json-body.ts";
 import type { StoredImage } from "../stored-image.ts";
 import { protocolError, tooLarge } from "../transport/refusal.ts";
 
@@ -10,6 +10,8 @@ export interface ImageConfig {
   readonly env: readonly string[] | null;
   readonly user: string | null;
   readonly labels: { readonly [key: string]: string } | null;
+  /** What each layer unpacks to, the lowest first; none where the config does not tell it of every layer. */
+  readonly diffIds: readonly Digest[];
 }
 
 /** Throws `FI_REGISTRY_PROTOCOL` where it is no image's config, naming the host and the field. */
@@ -30,7 +32,14 @@ export async function imageConfig(store: ArtifactStore, { image, host }: StoredI
     env: read(config["Env"], isTexts, "list of texts as `Env`"),
     user: read(config["User"], isText, "text as `User`"),
     labels: read(config["Labels"], isTextMap, "texts as `Labels`"),
+    diffIds: diffIdsOf(document, image.layers.length),
   };
+}
+
+// Layers are fetched by the digests of their manifest, so that a config without these is no reason to refuse an image.
+function diffIdsOf({ rootfs }: JsonBody, layers: number): readonly Digest[] {
+  const ids: unknown = isJsonBody(rootfs) ? rootfs["diff_ids"] : undefined;
+  return isTexts(ids) && ids.length === layers && ids.every(isDigest) ? ids : [];
 }
 
 const mostBytes = 8 * 1024 * 1024;

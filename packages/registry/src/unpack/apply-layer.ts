@@ -47,7 +47,7 @@ export interface LayerOfTar {
  */
 export async function applyLayer({ chunks, complaints, verified }: LayerOfTar, unpacking: Unpacking): Promise<void> {
   const { destination, tree, limits, pace, tally } = unpacking;
-  const reader = new TarReader(new ByteSource(chunks), { limits, complaints });
+  const reader = new TarReader(new ByteSource(chunks), { limits, complaints, verified });
   tree.beginLayer();
   for (let entry; (entry = await reader.next());) {
     try {

@@ -29,6 +29,8 @@ export interface TarEntry {
 export interface TarReaderOptions {
   readonly limits: UnpackLimits;
   readonly complaints: Complaints;
+  /** Whether the bytes are known to be those that were meant, so that what stands behind the end mark hides nothing. */
+  readonly verified?: boolean;
 }
 
 /**
@@ -39,6 +41,7 @@ export class TarReader {
   readonly #source: ByteSource;
   readonly #limits: UnpackLimits;
   readonly #complaints: Complaints;
+  readonly #verified: boolean;
   readonly #globals = new Map<string, string>();
   /** Of the current entry: content not read yet, and what fills up its last block. */
   #left = 0;
@@ -47,7 +50,8 @@ export class TarReader {
   #headerBytes = 0;
   #state: "reading" | "ended" | "ended-by-mark" = "reading";
 
-  constructor(source: ByteSource, { limits, complaints }: TarReaderOptions) {
+  constructor(source: ByteSource, { limits, complaints, verified = false }: TarReaderOptions) {
+    this.#verified = verified;
     this.#source = source;
     this.#limits = limits;
     this.#complaints = complaints;
@@ -105,11 +109,12 @@ export class TarReader {
     return this.#state === "reading" ? block : undefined;
   }
 
-  // Writers fill up with zeros as they like; anything else would be hidden from whoever stops at the mark.
+  // Writers fill up with zeros as they like; anything else would be hidden from whoever stops at the mark, as Go's
+  // archive/tar does.
   async #end(): Promise<void> {
     this.#state = "ended";
     for (let rest; (rest = await this.#source.take(blockSize)).length > 0; this.#state = "ended-by-mark") {
-      if (isZeroBlock(rest)) continue;
+      if (isZeroBlock(rest) || (this.#verified && this.#state === "ended-by-mark")) continue;
       const where = this.#state === "ended" ? "after a lone block of zeros" : "after the archive's end mark";
       throw this.#complaints.invalid(`there are bytes ${where}`);
     }
