@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import type { JsonObject, RegistryImageSource } from "@fetch-image/core";
 import {
   createImageRegistry,
@@ -111,6 +112,22 @@ describe("every format", () => {
 });
 
 describe("rootfs", () => {
+  test("is refused where a layer unpacks to something else than the config promises", async () => {
+    const { digest } = await pushed({ layers: ["hello"] });
+    const lie = Buffer.from(JSON.stringify({ rootfs: { type: "layers", diff_ids: [`sha256:${"0".repeat(64)}`] } }));
+    const lied = digestOf(lie) as `sha256:${string}`;
+    await store.put(lied, Readable.from([lie]), patient);
+    const lying: GetImageOptions["registry"] = {
+      async fetchImage(...asked) {
+        const found = await registry.fetchImage(...asked);
+        const config = { ...found.image.config, digest: lied, size: lie.length };
+        return { ...found, image: { ...found.image, config } };
+      },
+    };
+    const error = await failureOf(get(digest, {}, { registry: lying }));
+    expect(error).toMatchObject({ code: "FI_LAYER_INVALID", message: expect.stringContaining("config promised") });
+  });
+
   test("has the files of the layers, and what a container of the image runs with", async () => {
     const { digest } = await peer.push("acme/app:1", {
       layers: [
