@@ -49,11 +49,11 @@ const nobodysFault: ReadonlySet<string> = new Set([
 
 /** Holds every append to a build's stream against the promises, as it is stored. */
 export class BuildJudge {
-  readonly #world: World;
+  readonly #world: Pick<World, "broken">;
   readonly #builds = new Map<string, JudgedBuild>();
   readonly #onResolved: OnResolved;
 
-  constructor(world: World, onResolved: OnResolved) {
+  constructor(world: Pick<World, "broken">, onResolved: OnResolved) {
     this.#world = world;
     this.#onResolved = onResolved;
   }

@@ -1,0 +1,17 @@
+import { expect, test } from "vitest";
+import { crash } from "./crash.ts";
+import { storeMissing } from "./store-makers.ts";
+
+// A small version of `pnpm crash`: the same seeds every time.
+const seed = Number(process.env["FETCH_IMAGE_SEED"] ?? 1);
+const missing = storeMissing("postgres");
+
+test.skipIf(missing !== undefined)(
+  `processes killed at their work on PostgreSQL lose nothing and do nothing twice${missing === undefined ? "" : `: ${missing}`}`,
+  async () => {
+    const { kills, failure } = await crash({ store: "postgres", runs: 18, seed, sources: true });
+    expect(failure).toBeUndefined();
+    expect(kills).toBeGreaterThanOrEqual(18);
+  },
+  240_000,
+);

@@ -1,0 +1,61 @@
+import { randomOf } from "../fuzz/random.ts";
+import { pinnedPlan, typePlans } from "../support/engine.ts";
+import type { FetchOrder, KillOrder, RunOrder } from "./protocol.ts";
+
+/** What a seed decides about a run. */
+export interface CrashPlan {
+  readonly run: RunOrder;
+  /** The repository, below the registry's host, that this run alone asks for. */
+  readonly repository: string;
+  /** How the first processes die, one after the other; the next one lives. `at-rest`: after all is done. */
+  readonly deaths: readonly Death[];
+}
+
+export type Death = KillOrder | { readonly afterMs: number };
+
+export const pinnedDigest: string = `sha256:${"5".repeat(64)}`;
+
+export function planOf(seed: number, registryHost: string): CrashPlan {
+  const random = randomOf(seed);
+  const repository = `acme/run-${seed}`;
+  const source = { repository: `${registryHost}/${repository}`, tag: "v1" };
+  const kinds = Array.from({ length: 1 + random.below(3) }, () =>
+    random.pick(["tag", "tag", "task", "task", "pinned", "git-image", "artifact"] as const),
+  );
+  const fetches = kinds.map((kind, index) => aFetch(kind, `s${index + 1}`, source));
+  const death = (): Death =>
+    random.below(5) === 0
+      ? { afterMs: random.below(40) }
+      : { moment: 1 + random.below(12 + 9 * fetches.length), turns: random.below(6) };
+  // Mostly one, at times another while the first is being recovered from.
+  const deaths = Array.from({ length: random.pick([1, 1, 1, 2, 3]) }, death);
+  return { run: { buildId: `run-${seed}`, fetches }, repository, deaths };
+}
+
+function aFetch(
+  kind: "tag" | "task" | "pinned" | "git-image" | "artifact",
+  stepId: string,
+  source: { readonly repository: string; readonly tag: string },
+): FetchOrder {
+  const fetchId = `${stepId}/image-get`;
+  const type = (request: Extract<FetchOrder, { kind: "type" }>["request"]) =>
+    ({ kind: "type", fetchId, request }) as const;
+  switch (kind) {
+    case "tag":
+      return type({ ...typePlans(stepId, source), privileged: false });
+    case "artifact":
+      return type({ ...typePlans(stepId, source), privileged: false, artifact: true });
+    case "pinned":
+      return type({ getPlan: pinnedPlan(stepId, source, { digest: pinnedDigest }), privileged: false });
+    case "task": {
+      const imageResource = { type: "registry-image", source };
+      return { kind: "task", fetchId, request: { stepId, imageResource, resourceTypes: [], privileged: false } };
+    }
+    case "git-image":
+      break;
+  }
+  // A type of its own, whose image is fetched first.
+  const imageResource = { type: "git-image", source: { uri: "https://git.example.com/images" } };
+  const resourceTypes = [{ name: "git-image", type: "registry-image", source }];
+  return { kind: "task", fetchId, request: { stepId, imageResource, resourceTypes, privileged: false } };
+}
