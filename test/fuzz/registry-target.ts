@@ -1,4 +1,4 @@
-import { createImageRegistry, type OciRegistry } from "@fetch-image/registry";
+import { createImageRegistry, type OciRegistry, type RegistryOptions } from "@fetch-image/registry";
 import { rawAnswer, type RawRequest, type RawServer, startRawServer } from "./raw-registry.ts";
 import { expectOurs, type FuzzTarget, must } from "./target.ts";
 
@@ -11,9 +11,13 @@ export const anyPath = /^\/[\x21-\x7e]*$/;
 export interface Scene {
   /** The requests that may be sent; whatever the input, nothing else is. */
   readonly asks?: RegExp;
+  /** Of a client that is not as usual. */
+  options?(input: Buffer): RegistryOptions;
   /** What the registry answers; undefined says that it has no such thing. */
   answer(request: RawRequest, input: Buffer, evil: RawServer): Uint8Array | undefined;
   ask(registry: OciRegistry, input: Buffer): Promise<void>;
+  /** Puts away what `options` has left. */
+  end?(): void;
 }
 
 /** What the client is asked about. The password must never be seen again. */
@@ -41,20 +45,22 @@ export function registryTarget(name: string, material: Pick<FuzzTarget, "seeds" 
         async take(given) {
           input = Buffer.from(given);
           for (const { requests } of [server, outside]) requests.length = 0;
-          // A client of its own: nothing that an earlier input taught it decides about this one.
-          await using registry = createImageRegistry({
-            endpoints: { "registry.example.com": server.origin },
-            proxy: { httpProxy: outside.origin, httpsProxy: outside.origin, noProxy: "127.0.0.1" },
-            timeouts,
-            limits,
-            clock: hurriedClock(),
-          });
           try {
+            // A client of its own: nothing that an earlier input taught it decides about this one.
+            await using registry = createImageRegistry({
+              endpoints: { "registry.example.com": server.origin },
+              proxy: { httpProxy: outside.origin, httpsProxy: outside.origin, noProxy: "127.0.0.1" },
+              timeouts,
+              limits,
+              clock: hurriedClock(),
+              ...scene.options?.(input),
+            });
             await scene.ask(registry, input);
           } catch (error) {
             // The scene itself reads JSON to know what is in it.
-            if (!(error instanceof SyntaxError))
+            if (!(error instanceof SyntaxError)) {
               must(!JSON.stringify(expectOurs(error)).includes(source.password), "the error shows the password");
+            }
           }
           must(evil.requests.length === 0, `it asked another host for ${evil.requests[0]?.target ?? ""}`);
           must(!outside.requests.some(({ authorization }) => authorization), "it gave a login to another host");
@@ -62,6 +68,7 @@ export function registryTarget(name: string, material: Pick<FuzzTarget, "seeds" 
             must((scene.asks ?? ownRepository).test(path), `it asked for ${path}`);
         },
         async [Symbol.asyncDispose]() {
+          scene.end?.();
           await Promise.all([server, evil, outside].map((each) => each[Symbol.asyncDispose]()));
         },
       };

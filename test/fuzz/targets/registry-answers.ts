@@ -1,4 +1,7 @@
 import { createHash } from "node:crypto";
+import { rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { CancelSignal, Digest } from "@fetch-image/core";
 import { memoryArtifacts } from "../../registry/memory-artifacts.ts";
 import { rawAnswer, type RawServer } from "../raw-registry.ts";
@@ -51,7 +54,33 @@ const layered = JSON.stringify({
 });
 const rest = rawAnswer(206, ['etag: "e"', "content-range: bytes 10-63/64"], layer.subarray(10));
 
+const dockerConfig = join(tmpdir(), `fetch-image-fuzz-${process.pid}.json`);
+const auth = Buffer.from(`${source.username}:${source.password}`).toString("base64");
+
 export const registryTargets: readonly FuzzTarget[] = [
+  registryTarget(
+    "docker-config",
+    {
+      seeds: texts(
+        JSON.stringify({ auths: { "registry.example.com": { auth } } }),
+        JSON.stringify({
+          auths: { "https://registry.example.com/v1/": { ...source, identitytoken: "canary-password" } },
+        }),
+        JSON.stringify({ credHelpers: { "registry.example.com": "none" }, credsStore: "none" }),
+      ),
+      words: [...jsonWords, "../", "; ", "registry.example.com", '"auths":', '"credsStore":', "====", "\\u0000"],
+    },
+    {
+      options(input) {
+        writeFileSync(dockerConfig, input);
+        return { dockerConfig };
+      },
+      answer: ({ authorization }) =>
+        authorization === undefined ? rawAnswer(401, ['www-authenticate: Basic realm="x"']) : tagPoints,
+      ask: async (registry) => void (await registry.resolve({ repository: source.repository }, "1", { signal })),
+      end: () => rmSync(dockerConfig, { force: true }),
+    },
+  ),
   registryTarget(
     "range",
     {
