@@ -1,14 +1,16 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FetchImageErrorCode, Logger, RegistryImageSource } from "@fetch-image/core";
 import { parseRegistryImageSource } from "@fetch-image/core";
-import { createImageRegistry, type OciRegistry, type RegistryOptions } from "@fetch-image/registry";
+import { createImageRegistry, getImage, imageGet, type OciRegistry, type RegistryOptions } from "@fetch-image/registry";
 import { type EmbeddedRegistry, startEmbeddedRegistry } from "@fetch-image/registry/embedded";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { type AwsFault, type AwsStandIn, startAws } from "../support/aws.ts";
 import { listenOnLoopback } from "../support/listen.ts";
+import { scratch } from "../support/scratch.ts";
+import { memoryArtifacts } from "./memory-artifacts.ts";
 import { everyWordOf, failureOf, patient } from "./support.ts";
 
 const region = "eu-west-1";
@@ -160,6 +162,19 @@ describe("a key of the source", () => {
     await using registry = open();
     expect(await registry.exists(keyed, digest as `sha256:${string}`, patient)).toBe(true);
   });
+
+  test.each([{}, { skip_download: true }, { format: "oci" }])(
+    "gets name the host that the login told, with %j",
+    async (params) => {
+      await using registry = open();
+      using place = scratch("ecr-get");
+      mkdirSync(place.path("dest"));
+      const get = imageGet(keyed, { tag: "1", digest }, params);
+      const { metadata } = await getImage(get, place.path("dest"), { registry, store: memoryArtifacts(), ...patient });
+      expect(metadata[0]).toEqual({ name: "repository", value: `${ecrHost}/team/app` });
+      expect(readFileSync(place.path("dest/repository"), "utf8")).toBe(`${ecrHost}/team/app`);
+    },
+  );
 });
 
 describe("one login serves all who ask with it", () => {

@@ -24,7 +24,7 @@ import type { StoredImage } from "./stored-image.ts";
 import type { UnpackLimits } from "./unpack/limits.ts";
 
 export interface RegistryImageRunnerOptions {
-  readonly registry: Pick<OciRegistry, "check" | "exists" | "fetchImage" | "identity">;
+  readonly registry: Pick<OciRegistry, "check" | "exists" | "fetchImage" | "identity" | "repositoryOf">;
   readonly store: ArtifactStore;
   /** Where what gets have made is kept, one directory for each; made when absent. Several processes may share it. */
   readonly directory: string;

@@ -36,7 +36,7 @@ export interface ImageGet {
 }
 
 export interface GetImageOptions {
-  readonly registry: Pick<OciRegistry, "fetchImage">;
+  readonly registry: Pick<OciRegistry, "fetchImage" | "repositoryOf">;
   readonly store: ArtifactStore;
   readonly signal: CancelSignal;
   readonly onProgress?: (progress: ArtifactProgress) => void;
@@ -85,7 +85,7 @@ export function imageGet(
 export async function getImage(get: ImageGet, directory: string, options: GetImageOptions): Promise<GotImage> {
   const { source, digest, tag, format, skipDownload, patterns } = get;
   const image = await download(get, options);
-  const repository = repositoryOf(source, image?.host);
+  const repository = await repositoryOf(source, options);
   // Not every image has a config that is one; who needs none does not look at it.
   const config = image && onlyOnce(() => imageConfig(options.store, image));
   const found = image && config && { image, config, repository, tag };
@@ -110,8 +110,7 @@ interface Found {
 
 async function download(get: ImageGet, options: GetImageOptions): Promise<StoredImage | undefined> {
   const { source, digest, platform, skipDownload, format, patterns } = get;
-  const named = pullableRepository(source) !== undefined;
-  if (skipDownload && !patterns.annotations && !patterns.labels && named) return undefined;
+  if (skipDownload && !patterns.annotations && !patterns.labels) return undefined;
   const { registry, store, signal, onProgress } = options;
   return await registry.fetchImage(source, digest, {
     store,
@@ -123,11 +122,11 @@ async function download(get: ImageGet, options: GetImageOptions): Promise<Stored
   });
 }
 
-// As it is written; of ECR's, with the host that its login has told, where no account does.
-function repositoryOf(source: RegistryImageSource, host: string | undefined): string {
+// As it is written; of ECR's with the host in front, which its login has told where no account does.
+async function repositoryOf(source: RegistryImageSource, { registry, signal }: GetImageOptions): Promise<string> {
   const { repository, aws_region: region = "" } = source;
   if (region === "") return repository;
-  return pullableRepository(source) ?? (host === undefined ? repository : `${host}/${repository}`);
+  return pullableRepository(source) ?? (await registry.repositoryOf(source, { signal }));
 }
 
 type WriteFormat = (directory: string, found: Found, options: GetImageOptions) => Promise<Unpacked | undefined>;
