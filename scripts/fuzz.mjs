@@ -78,6 +78,6 @@ function readArguments() {
     });
   } catch (error) {
     process.stderr.write(`${error.message}\n`);
-    return { values: { runs: "?" }, positionals: [] };
+    return { values: { runs: "?", seed: undefined, here: false, help: false }, positionals: [] };
   }
 }

@@ -20,7 +20,6 @@ const rounds = 7;
 const layerBytes = 20_000_000;
 const layerCount = 10;
 const { signal } = new AbortController();
-/** @type {{ readonly [type: string]: string }} */
 const types = {
   config: "application/vnd.oci.image.config.v1+json",
   layer: "application/vnd.oci.image.layer.v1.tar+gzip",
@@ -38,6 +37,7 @@ export async function run(emit) {
     const digest = await pushImage(client, "1", layers.slice(0, layerCount));
     const sharing = await pushImage(client, "2", layers.slice(1));
     const source = { repository: `${peer.host}/bench/app` };
+    /** @param {string} directory */
     const fetch = (directory, which = digest) =>
       registry.fetchArtifact(source, which, { store: createFileArtifactStore({ directory }), signal });
 
@@ -72,6 +72,7 @@ export async function run(emit) {
       fetch: (directory) => fetch(directory),
       "fetch-sharing-nine-layers": (directory) => fetch(directory, sharing),
     };
+    /** @type {Map<string, number[]>} */
     const samples = new Map(Object.keys(workloads).map((workload) => [workload, []]));
     const sharedBytes = [];
     for (let round = -1; round < rounds; round++) {
@@ -82,13 +83,13 @@ export async function run(emit) {
         const begin = performance.now();
         const result = await work(directory);
         const ms = performance.now() - begin;
-        if (workload === "fetch-sharing-nine-layers") sharedBytes.push(result.downloadedBytes);
+        if (workload === "fetch-sharing-nine-layers" && result) sharedBytes.push(result.downloadedBytes);
         // The first round warms caches and compilers.
-        if (round >= 0) samples.get(workload).push(ms);
+        if (round >= 0) samples.get(workload)?.push(ms);
         if (workload !== "fetch") rmSync(directory, { recursive: true });
       }
     }
-    const of = (workload) => samples.get(workload);
+    const of = (workload) => samples.get(workload) ?? [];
     emit({ name: "artifact-skopeo", unit: "ms", samples: of("skopeo") });
     emit({ name: "artifact-curl-openssl", unit: "ms", samples: of("curl-openssl") });
     emit({ name: "artifact-fetch", unit: "ms", ratioTo: "artifact-skopeo", samples: of("fetch") });
@@ -152,7 +153,7 @@ async function pushBlob(client, bytes) {
   return { digest, size: bytes.length };
 }
 
-/** Gives the manifest's digest. */
+/** @returns {Promise<import("@fetch-image/core").Digest>} the manifest's */
 async function pushImage(client, tag, layers) {
   const config = Buffer.from(JSON.stringify({ architecture: "amd64", os: "linux", rootfs: { type: "layers" } }));
   const manifest = JSON.stringify({
@@ -164,7 +165,7 @@ async function pushImage(client, tag, layers) {
   const headers = { "content-type": types.manifest };
   const path = `/v2/bench/app/manifests/${tag}`;
   const { headers: answered } = await send(client, { method: "PUT", path, headers, body: manifest });
-  return String(answered["docker-content-digest"]);
+  return /** @type {import("@fetch-image/core").Digest} */ (String(answered["docker-content-digest"]));
 }
 
 async function send(client, request) {

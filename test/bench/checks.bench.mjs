@@ -104,7 +104,7 @@ async function manyTags(emit) {
   const results = new Map();
   try {
     for (let round = -1; round < tagRounds; round++) {
-      for (const want of ["all", "newest"]) {
+      for (const want of /** @type {const} */ (["all", "newest"])) {
         const note = (how, measured) => {
           // The first round warms the code up.
           if (round >= 0) results.set(`${want}-${how}`, [...(results.get(`${want}-${how}`) ?? []), measured]);

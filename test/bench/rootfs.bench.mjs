@@ -47,6 +47,7 @@ export async function run(emit) {
       in: (directory) => get(directory),
       "in-layers-at-hand": (directory) => get(directory, "--data", data),
     };
+    /** @type {Map<string, number[]>} */
     const samples = new Map(Object.keys(workloads).map((workload) => [workload, []]));
     for (let round = -1; round < rounds; round++) {
       for (const [workload, work] of Object.entries(workloads)) {
@@ -55,7 +56,7 @@ export async function run(emit) {
         const begin = performance.now();
         await work(directory);
         const ms = performance.now() - begin;
-        if (round >= 0) samples.get(workload).push(ms);
+        if (round >= 0) samples.get(workload)?.push(ms);
         rmSync(directory, { recursive: true });
       }
     }
@@ -79,7 +80,12 @@ export async function run(emit) {
 
 const rootless = process.getuid?.() === 0 ? [] : ["--rootless"];
 
-/** Not synchronously: the registry's output is to be read meanwhile, else it waits for that. */
+/**
+ * Not synchronously: the registry's output is to be read meanwhile, else it waits for that.
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {{cwd?: string, input?: string}} [options]
+ */
 async function runCommand(command, args, { cwd, input = "" } = {}) {
   const child = spawn(command, args, { cwd, stdio: ["pipe", "ignore", "pipe"] });
   let said = "";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Digest, JsonObject, RegistryImageSource } from "@fetch-image/core/registry-image";
 
 /** Who wants an image's bytes that are here already. */
-export interface BytesAsker {
+interface BytesAsker {
   readonly source: RegistryImageSource;
   /** A login that comes from configuration. */
   readonly configured: JsonObject | undefined;
