@@ -11,9 +11,9 @@ export interface CrashPlan {
   readonly deaths: readonly Death[];
 }
 
-export type Death = KillOrder | { readonly afterMs: number };
+type Death = KillOrder | { readonly afterMs: number };
 
-export const pinnedDigest: string = `sha256:${"5".repeat(64)}`;
+const pinnedDigest = `sha256:${"5".repeat(64)}`;
 
 export function planOf(seed: number, registryHost: string): CrashPlan {
   const random = randomOf(seed);

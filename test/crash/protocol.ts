@@ -41,7 +41,7 @@ export type Report =
   | { readonly say: "failed"; readonly what: string };
 
 /** A fact as its writer knows it. */
-export interface Told {
+interface Told {
   readonly id: string;
   /** JSON. */
   readonly data: string;

@@ -46,7 +46,7 @@ export interface WorldOptions {
   readonly keepTrace?: boolean;
 }
 
-export const startOfSimulation: number = Date.parse("2026-11-22T00:00:00.000Z");
+const startOfSimulation = Date.parse("2026-11-22T00:00:00.000Z");
 
 /** What no simulation comes near, unless something goes round in circles. */
 const mostEvents = 150_000;
