@@ -6,15 +6,17 @@ import { afterAll } from "vitest";
 interface Server {
   readonly url: string;
   /** Where the server can be emptied. */
-  clear?(): void;
-  stop(): Promise<void>;
+  readonly clear?: () => void;
+  readonly stop: () => Promise<void>;
 }
 
 /**
  * One server for the tests of a file. A real event store cannot be emptied: every test gets a namespace of its own in
  * it, which is as good.
  */
-export function sharedEventStoreDb(start: () => Promise<Server>): { empty(): Promise<EventLog> } {
+export function sharedEventStoreDb(start: () => Promise<Server>): {
+  readonly empty: () => Promise<EventLog>;
+} {
   let starting: Promise<Server> | undefined;
   let holding: Promise<EventStoreDbStore> | undefined;
   afterAll(async () => {
@@ -22,7 +24,7 @@ export function sharedEventStoreDb(start: () => Promise<Server>): { empty(): Pro
     await (await starting)?.stop();
   });
   return {
-    async empty() {
+    empty: async () => {
       const { url, clear } = await (starting ??= start());
       clear?.();
       // Held open over all tests, so that they share one client as what a process opens does.

@@ -36,7 +36,7 @@ export async function batchAppend(node: NodeContext, call: Call): Promise<void> 
     if (options !== undefined) {
       const begun = begin(id, options);
       if (isDenied(node.faults, begun.stream)) refuse(call, begun, "AccessDenied", new AccessDenied());
-      else if (isLate(options)) refuse(call, begun, "Timeout", new Timeout());
+      else if (isLate(options, node.faults.clockAheadMs)) refuse(call, begun, "Timeout", new Timeout());
       else pending.set(key, begun);
     }
     const append = pending.get(key);
@@ -73,9 +73,9 @@ function begin(id: UUID | undefined, options: NonNullable<ReturnType<BatchAppend
 }
 
 /** The deadline is a time of the client's clock: a client whose clock is behind is refused whatever it asks. */
-function isLate(options: NonNullable<ReturnType<BatchAppendReq["getOptions"]>>): boolean {
+function isLate(options: NonNullable<ReturnType<BatchAppendReq["getOptions"]>>, aheadMs: number): boolean {
   const deadline = options.getDeadline();
-  return deadline !== undefined && deadline.toDate().getTime() <= Date.now();
+  return deadline !== undefined && deadline.toDate().getTime() <= Date.now() + aheadMs;
 }
 
 function carryOut(node: NodeContext, call: Call, append: PendingAppend): void {

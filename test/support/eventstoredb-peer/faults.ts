@@ -18,6 +18,8 @@ export interface Faults {
   timeouts: number;
   /** Streams whose names begin so may not be read or appended to; "$all" stands for reading everything. */
   readonly denied: Set<string>;
+  /** How much later it is by the server's clock than by the client's, in milliseconds. */
+  clockAheadMs: number;
   /** In bytes. The server's own default: 1 MiB. */
   maxAppendSize: number;
 }
@@ -32,6 +34,7 @@ export function noFaults(): Faults {
     notReady: 0,
     timeouts: 0,
     denied: new Set(),
+    clockAheadMs: 0,
     maxAppendSize: 1024 * 1024,
   };
 }

@@ -6,6 +6,8 @@ import type { PeerLog } from "./log.ts";
 export interface NodeContext {
   readonly log: PeerLog;
   readonly faults: Faults;
+  /** From where everything was read forwards or followed, in the order it was asked for; -1 for the beginning. */
+  readonly askedFrom: bigint[];
   /** Cuts every connection of the node's, without a word; it takes new ones at once. */
   cut(): Promise<void>;
 }

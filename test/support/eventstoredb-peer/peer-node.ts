@@ -43,6 +43,7 @@ export class PeerNode implements NodeContext {
   readonly host = "127.0.0.1";
   readonly log: PeerLog;
   readonly faults: Faults = noFaults();
+  readonly askedFrom: bigint[] = [];
   /** How many calls of each method have come in so far. */
   readonly calls: Record<Method, number> = {
     batchAppend: 0,
@@ -174,9 +175,8 @@ export class PeerNode implements NodeContext {
   #isKnown(call: Call): boolean {
     const [header] = call.metadata.get("authorization");
     if (header === undefined || this.#options.users === undefined) return true;
-    const [name = "", password] = Buffer.from(String(header).replace(/^Basic /, ""), "base64")
-      .toString()
-      .split(":");
+    const given = Buffer.from(String(header).replace(/^Basic /, ""), "base64").toString();
+    const [, name = "", password] = /^([^:]*):(.*)$/.exec(given) ?? [];
     return this.#options.users[name] === password;
   }
 }

@@ -9,7 +9,7 @@ import { accessDenied, streamDeleted } from "./refusals.ts";
 import { subscribeToAll, subscribeToStream } from "./subscribe.ts";
 import { eventMessage, identifier, streamOf } from "./wire.ts";
 
-const { ReadResp: Response } = streamsMessages;
+const { ReadReq: Request, ReadResp: Response } = streamsMessages;
 
 export type ReadOptions = NonNullable<ReturnType<ReadReq["getOptions"]>>;
 
@@ -94,7 +94,7 @@ async function readStream({ log }: NodeContext, reader: Reader): Promise<void> {
   }
 }
 
-async function readAll({ log }: NodeContext, reader: Reader): Promise<void> {
+async function readAll({ log, askedFrom }: NodeContext, reader: Reader): Promise<void> {
   const { options } = reader;
   const from = options.getAll();
   const backwards = isBackwards(options);
@@ -104,6 +104,8 @@ async function readAll({ log }: NodeContext, reader: Reader): Promise<void> {
       : from?.hasEnd() === true
         ? log.events.length
         : log.indexOf(BigInt(from?.getPosition()?.getCommitPosition() ?? "0"));
+  if (!backwards)
+    askedFrom.push(from?.hasPosition() === true ? BigInt(from.getPosition()?.getCommitPosition() ?? "0") : -1n);
   // Forwards the position itself is part of what is read, backwards it is not.
   if (backwards) index--;
   const filter = options.getFilter();
@@ -118,5 +120,5 @@ async function readAll({ log }: NodeContext, reader: Reader): Promise<void> {
 }
 
 function isBackwards(options: ReadOptions): boolean {
-  return options.getReadDirection() === 1;
+  return options.getReadDirection() === Request.Options.ReadDirection.BACKWARDS;
 }

@@ -46,9 +46,10 @@ export async function subscribeToStream({ log }: NodeContext, reader: Reader): P
 }
 
 /** Everything from after a position, filtered, with a checkpoint every so many events looked at. */
-export async function subscribeToAll({ log }: NodeContext, reader: Reader): Promise<void> {
+export async function subscribeToAll({ log, askedFrom }: NodeContext, reader: Reader): Promise<void> {
   const { options } = reader;
   const from = options.getAll();
+  askedFrom.push(from?.hasPosition() === true ? BigInt(from.getPosition()?.getCommitPosition() ?? "0") : -1n);
   let index =
     from?.hasStart() === true
       ? 0

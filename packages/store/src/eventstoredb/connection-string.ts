@@ -145,11 +145,17 @@ function parseValue(name: string, kind: Kind, value: string): string | number | 
       if (Number(value) < (name.startsWith("keepAlive") ? -1 : 1)) throw invalid(`${name} is too small`);
       return Number(value);
     case "text":
-      try {
-        return decodeURIComponent(value);
-      } catch {
-        throw invalid(`${name} is not percent-encoded text`);
-      }
+      return decoded(name, value);
+    default:
+      return kind satisfies never;
+  }
+}
+
+function decoded(name: string, value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    throw invalid(`${name} is not percent-encoded text`);
   }
 }
 

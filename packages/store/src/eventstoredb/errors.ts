@@ -33,9 +33,10 @@ export function storeError(failure: Failure, { store, what, stream }: Doing, cau
       return make("FI_APPEND_INVALID", `the server takes at most ${failure.largest} bytes in one append`, {
         hint: "Raise the server's --max-append-size (at most 16 MiB).",
       });
-    case "wrong-revision":
-    case "not-found":
     case "defect":
-      return make("FI_INTERNAL", failure.kind === "defect" ? failure.error.message : failure.kind);
+      return make("FI_INTERNAL", failure.error.message);
+    default:
+      // Whoever asks for something that can fail so deals with it.
+      return make("FI_INTERNAL", failure.kind);
   }
 }

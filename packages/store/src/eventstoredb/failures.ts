@@ -66,7 +66,7 @@ function isBroken(error: Error): boolean {
   if (error instanceof UnavailableError || error instanceof CancelledError || error instanceof NotLeaderError)
     return true;
   // With gRPC's error behind it, nobody answered; without, the server did.
-  if (error instanceof DeadlineExceededError) return error._raw !== undefined && error._raw !== null;
+  if (error instanceof DeadlineExceededError) return error.code !== undefined;
   return !isCommandError(error);
 }
 

@@ -84,7 +84,10 @@ async function* live(
     stopWhenStarted(starting);
     throw error;
   });
-  if (subscription === undefined) return stopWhenStarted(starting);
+  if (subscription === undefined) {
+    stopWhenStarted(starting);
+    return;
+  }
   progress.failingSince = undefined;
   try {
     for (;;) {

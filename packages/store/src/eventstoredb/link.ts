@@ -1,8 +1,14 @@
-import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
-import { type AppendResult, convertToCommandError, type EventData, NotLeaderError } from "@eventstore/db-client";
+import {
+  type AppendResult,
+  CancelledError,
+  convertToCommandError,
+  type EventData,
+  NotLeaderError,
+  UnavailableError,
+} from "@eventstore/db-client";
 import { FetchImageError, type Logger } from "@fetch-image/core";
-import { StoreClient } from "./client.ts";
-import { type Address, describe, invalid } from "./connection-string.ts";
+import { securityOf, StoreClient } from "./client.ts";
+import { type Address, describe, type Host } from "./connection-string.ts";
 import { Ending, within } from "./ending.ts";
 import { failureOf, GivenUp } from "./failures.ts";
 
@@ -19,37 +25,33 @@ export interface Lease {
  */
 const serverDeadlineMs = 300_000;
 
-/** The link whose appends go as batches: the client keeps what waits for an answer in one place for the whole process. */
-let batching: Link | undefined;
-
 /**
  * The one client that a process has for a server, shared by everything that is opened on it.
  *
  * When a connection breaks, the client's next call makes a new one, while appends of the old one may still be waiting
  * for answers; an error of either rejects what waits on both, and a late answer to what was rejected ends the process.
- * So the first sign of trouble closes the gate: everything under way is ended, and only when the last append has
- * settled does the next call begin. No two connections ever carry batches at the same time.
+ * So the first sign of trouble closes the gate: the client is retired with everything under way on it, and only then the
+ * next one begins. No two connections ever carry batches at the same time.
  */
 export class Link {
   readonly name: string;
+  readonly mayBatch: boolean;
   readonly #address: Address;
+  readonly #security: ReturnType<typeof securityOf>;
   readonly #logger: Logger;
   #client: StoreClient;
   #lost = new Ending();
-  #appending = 0;
   #gate: Promise<void> | undefined;
   #closed = false;
 
-  /** Rejects with `FI_SETTING_INVALID` where a file that the address names cannot be read. */
-  constructor(address: Address, logger: Logger) {
+  /** `mayBatch`: whether appends may share one call. Throws `FI_SETTING_INVALID` where a file of the address's cannot be read. */
+  constructor(address: Address, { logger, mayBatch }: { readonly logger: Logger; readonly mayBatch: boolean }) {
     this.name = describe(address);
     this.#address = address;
     this.#logger = logger;
-    this.#client = StoreClient.of(address);
-    if (batching !== undefined && address.settings.tls && address.credentials === undefined) {
-      throw invalid("a second server in one process needs user and password, or tls=false");
-    }
-    batching ??= this;
+    this.#security = securityOf(address);
+    this.#client = StoreClient.of(address, this.#security);
+    this.mayBatch = mayBatch;
   }
 
   /** Waits for the gate, at most so long. */
@@ -75,11 +77,12 @@ export class Link {
       if (lease.lost.isOver) throw waiting();
       const left = Math.max(1, until - Date.now());
       const options = batches ? { deadline: serverDeadlineMs } : { deadline: left, ...this.#credentialsOfOneAppend() };
-      this.#appending++;
-      const work = lease.client
-        .appendToStream(name, events, { expectedRevision, requiresLeader: true, ...options })
-        .finally(() => this.#appending--);
-      return await within(work, left, new GivenUp("there is no answer", { sent: true, broken: true }));
+      const work = lease.client.appendToStream(name, events, { expectedRevision, requiresLeader: true, ...options });
+      return await within(
+        lease.lost.orEnd(work),
+        left,
+        new GivenUp("there is no answer", { sent: true, broken: true }),
+      );
     } catch (error) {
       this.report(lease, error);
       throw error;
@@ -92,39 +95,29 @@ export class Link {
     if (failure.kind !== "passing" || !failure.broken || lease.lost.isOver || this.#gate !== undefined) return;
     if (this.#closed) return;
     this.#logger.warn("the connection to the event store is made anew", { store: this.name, reason: failure.text });
-    // The client itself goes to the leader that it was told of; of everything else it may keep the wrong idea for ever.
-    const knowsTheLeader = error instanceof Error && convertToCommandError(error) instanceof NotLeaderError;
-    this.#gate = this.#renew(error, !knowsTheLeader);
+    const told = error instanceof Error ? convertToCommandError(error) : undefined;
+    this.#gate = this.#renew(failure.text, {
+      leader: told instanceof NotLeaderError ? told.leader : undefined,
+      isDying: told instanceof UnavailableError || told instanceof CancelledError,
+    });
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     await this.#gate;
     this.#lost.end(new GivenUp("the event log is closed", { sent: true, broken: false }));
-    await this.#settle();
-    await this.#client.close();
-    if (batching === this) batching = undefined;
+    await this.#client.retire({ isDying: false });
   }
 
-  async #renew(reason: unknown, withNewClient: boolean): Promise<void> {
-    this.#lost.end(reason);
-    await this.#settle();
-    if (withNewClient) {
-      await this.#client.close();
-      this.#client = StoreClient.of(this.#address);
-    }
+  async #renew(
+    reason: string,
+    { leader, isDying }: { readonly leader: Host | undefined; readonly isDying: boolean },
+  ): Promise<void> {
+    this.#lost.end(new GivenUp(reason, { sent: true, broken: false }));
+    await this.#client.retire({ isDying });
+    this.#client = StoreClient.of(this.#address, this.#security, leader);
     this.#lost = new Ending();
     this.#gate = undefined;
-  }
-
-  /** Ends what is under way until no append is left; one may still be on its way to the connection. */
-  async #settle(): Promise<void> {
-    for (;;) {
-      await this.#client.dispose();
-      await turn();
-      if (this.#appending === 0) return;
-      await sleep(10);
-    }
   }
 
   /** Rejects a server that does not tell a subscriber when it has caught up, as those before 23.10. */
@@ -142,7 +135,7 @@ export class Link {
 
   /** Asked here and with a limit: the client asks without one, before its first append, and keeps the answer. */
   async #takesBatches(lease: Lease, timeoutMs: number): Promise<boolean> {
-    return batching === this && (await this.#ask(lease, lease.client.takesBatches(), timeoutMs));
+    return this.mayBatch && (await this.#ask(lease, lease.client.takesBatches(), timeoutMs));
   }
 
   async #ask<T>(lease: Lease, answer: Promise<T>, timeoutMs: number): Promise<T> {
@@ -161,7 +154,7 @@ export class Link {
 
   /** Credentials given with an append make the client send it in a call of its own; without TLS they are not sent. */
   #credentialsOfOneAppend(): { readonly credentials?: { username: string; password: string } } {
-    if (batching === this) return {};
+    if (this.mayBatch) return {};
     return { credentials: this.#address.credentials ?? { username: "none", password: "none" } };
   }
 }

@@ -1,5 +1,5 @@
 import type { Logger } from "@fetch-image/core";
-import { parseConnectionString } from "./connection-string.ts";
+import { invalid, parseConnectionString } from "./connection-string.ts";
 import { Link } from "./link.ts";
 
 /** One use of a link; the last one to be released closes it. */
@@ -23,10 +23,22 @@ export async function useLink(connectionString: string, logger: Logger): Promise
   while (links.get(key)?.closing !== undefined) await links.get(key)?.closing;
   let shared = links.get(key);
   if (shared === undefined) {
-    shared = { link: new Link(parseConnectionString(key), logger), uses: 0, closing: undefined };
+    shared = { link: makeLink(key, logger), uses: 0, closing: undefined };
     links.set(key, shared);
   }
   return use(key, shared);
+}
+
+// The client keeps the batches that wait for an answer in one place for the whole process, where an error on one server
+// would reject the batches of another: so only one link has batches, the others a call for each append. The client is
+// told so by giving credentials with each append.
+function makeLink(connectionString: string, logger: Logger): Link {
+  const address = parseConnectionString(connectionString);
+  const mayBatch = ![...links.values()].some(({ link }) => link.mayBatch);
+  if (!mayBatch && address.settings.tls && address.credentials === undefined) {
+    throw invalid("a second server in one process needs user and password, or tls=false");
+  }
+  return new Link(address, { logger, mayBatch });
 }
 
 function use(key: string, shared: Shared): LinkUse {

@@ -17,6 +17,7 @@ export async function* eventsOf(link: Link, open: Open, timeoutMs: number): Asyn
   const lease = await link.lease(timeoutMs);
   const stream = open(lease.client);
   const inbox = new Inbox(stream, ({ event }) => event);
+  let failed = false;
   const stop = lease.lost.onEnd((reason) => inbox.fail(reason));
   try {
     for (;;) {
@@ -25,15 +26,16 @@ export async function* eventsOf(link: Link, open: Open, timeoutMs: number): Asyn
       yield* events;
     }
   } catch (error) {
+    failed = true;
     link.report(lease, error);
     throw error;
   } finally {
     stop();
-    await ended(stream);
+    if (!failed) await ended(stream);
   }
 }
 
-/** Ends a call, whatever it is doing. */
+/** Ends a call that nobody wants any more. Not one that failed: that has ended by itself, or is ended with its client. */
 export async function ended(stream: { cancel(): Promise<void> }): Promise<void> {
   // The client waits for the call to have begun, which may be long in coming, or never: then nobody need wait for it.
   await Promise.race([stream.cancel().catch(() => undefined), turn().then(() => turn())]);

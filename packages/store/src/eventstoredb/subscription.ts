@@ -41,32 +41,26 @@ export async function subscribe(link: Link, followed: Followed, timeoutMs: numbe
   const inbox = new Inbox<News>(subscription, ({ event }) => event && { kind: "event", event });
   subscription.on("caughtUp", () => inbox.remark({ kind: "caught-up" }));
   const ignore = lease.lost.onEnd((reason) => inbox.fail(reason));
+  let failed = false;
+  const failing = (error: unknown): never => {
+    failed = true;
+    link.report(lease, error);
+    throw error;
+  };
   const stop = async (): Promise<void> => {
     ignore();
     inbox.fail(new GivenUp("the subscription was stopped", { sent: true, broken: false }));
-    await ended({ cancel: () => subscription.unsubscribe() });
+    if (!failed) await ended({ cancel: () => subscription.unsubscribe() });
   };
-  try {
-    await confirmed(subscription, lease, timeoutMs);
-  } catch (error) {
-    link.report(lease, error);
-    await stop();
-    throw error;
-  }
+  await confirmed(subscription, lease, timeoutMs).catch(failing);
   return {
     stop,
     get isEmpty() {
       return inbox.isEmpty;
     },
     async take(takeMs) {
-      try {
-        const items = await inbox.take(takeMs);
-        if (items !== undefined) return items;
-        throw new GivenUp("the subscription ended", { sent: true, broken: false });
-      } catch (error) {
-        link.report(lease, error);
-        throw error;
-      }
+      const items = await inbox.take(takeMs).catch(failing);
+      return items ?? failing(new GivenUp("the subscription ended", { sent: true, broken: false }));
     },
   };
 }
