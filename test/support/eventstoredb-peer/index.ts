@@ -3,7 +3,6 @@
 import { PeerLog } from "./log.ts";
 import { type NodeOptions, PeerNode } from "./peer-node.ts";
 
-export type { Faults, Method } from "./faults.ts";
 export type { NodeOptions } from "./peer-node.ts";
 export type { PeerNode };
 

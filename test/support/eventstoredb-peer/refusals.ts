@@ -53,8 +53,6 @@ export const accessDenied = (): ServiceError =>
 
 export const unauthenticated = (): ServiceError => refusal(status.UNAUTHENTICATED, "Unauthenticated");
 
-export const notReady = (): ServiceError => refusal(status.UNAVAILABLE, "Server Is Not Ready");
-
 /** What a server that is going down ends its calls with. */
 export const cancelledByServer = (): ServiceError => refusal(status.CANCELLED, "Cancelled on server");
 

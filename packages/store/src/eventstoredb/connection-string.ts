@@ -14,13 +14,13 @@ export interface Host {
   readonly port: number;
 }
 
-export interface Credentials {
+interface Credentials {
   readonly username: string;
   readonly password: string;
 }
 
 /** By the names of the connection string. Times in milliseconds, but `gossipTimeout` in seconds. */
-export interface Settings {
+interface Settings {
   readonly tls: boolean;
   readonly tlsCAFile?: string;
   readonly userCertFile?: string;

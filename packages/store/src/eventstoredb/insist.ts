@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Failure, failureOf } from "./failures.ts";
 
-export type PassingFailure = Extract<Failure, { kind: "passing" }>;
+type PassingFailure = Extract<Failure, { kind: "passing" }>;
 
 export interface Insistence {
   /** How long in all, in milliseconds. */
