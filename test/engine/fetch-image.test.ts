@@ -106,6 +106,24 @@ describe("a registry-image on a runtime that pulls", () => {
     expect(registry.questions).toHaveLength(1);
   });
 
+  test("of two who call for the same fetch one may leave, and with the last one it ends", async () => {
+    const { engine, eventLog, registry, clock } = scene();
+    registry.push(`${repository}:v1.2`, "one");
+    registry.hold();
+    const build = await engine.openBuild({ id: "1" });
+    const [first, second] = [new AbortController(), new AbortController()];
+    const [one, other] = [first, second].map(({ signal }) =>
+      build.fetchImage({ ...typePlans("2", source), privileged: false, signal }),
+    );
+    await clock.settle();
+    first.abort();
+    await expect(one).rejects.toMatchObject({ code: "FI_ABORTED" });
+    expect(await factTypesOf(eventLog, "1")).not.toContain("FetchAborted");
+    second.abort();
+    await expect(other).rejects.toMatchObject({ code: "FI_ABORTED" });
+    expect((await factTypesOf(eventLog, "1")).at(-1)).toBe("FetchAborted");
+  });
+
   test("a lone fetch's abort gives up the request, and stores that it was aborted", async () => {
     const { engine, eventLog, registry, clock } = scene();
     registry.push(`${repository}:v1.2`, "one");

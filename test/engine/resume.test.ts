@@ -42,6 +42,27 @@ describe("a node that died", () => {
     await next.close();
   });
 
+  test("leaves a fetch that goes on by itself, until its scheduler calls it off", async () => {
+    const { engine, eventLog, registry, clock } = scene({ node: "a" });
+    registry.push(`${repository}:v1.2`, "one");
+    registry.hold();
+    const build = await engine.openBuild({ id: "1" });
+    build.fetchImage({ ...typePlans("2", source), privileged: false }).catch(() => {});
+    await clock.settle();
+    await engine.close();
+    const traits = { nativeImageFetch: true, soleNode: true, node: "b" };
+    const next = createFetchImageEngine({ eventLog, registry, clock, ...traits });
+    const again = await next.openBuild({ id: "1" });
+    await clock.settle();
+    const controller = new AbortController();
+    const called = again.fetchImage({ ...typePlans("2", source), privileged: false, signal: controller.signal });
+    await clock.settle();
+    controller.abort();
+    await expect(called).rejects.toMatchObject({ code: "FI_ABORTED" });
+    expect((await factTypesOf(eventLog, "1")).at(-1)).toBe("FetchAborted");
+    await next.close();
+  });
+
   test("and is not dead after all is fenced: it writes nothing more and says who writes", async () => {
     const { engine, eventLog, registry, clock } = scene({ node: "a" });
     registry.push(`${repository}:v1.2`, "one");

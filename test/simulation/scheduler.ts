@@ -125,7 +125,9 @@ export class Scheduler {
     this.#world.tell("scheduler", `is refused ${which}: ${error.code} ${error.message}`);
     if (passing.has(error.code)) return false;
     const state = this.#builds.state(buildId).fetches.get(fetchId);
-    if (state === undefined ? error.code !== "FI_ABORTED" : !isFinished(state)) {
+    // One of two callers leaves without ending the fetch for the other.
+    const mayBeUnsaid = error.code === "FI_ABORTED" && (state === undefined || order.twice);
+    if (!mayBeUnsaid && (state === undefined || !isFinished(state))) {
       this.#world.broken(`${which} was refused with ${error.code}, and its stream does not say so`);
     }
     if (error.code === "FI_ABORTED" && abortMs === undefined) this.#world.broken(`${which} was aborted by nobody`);

@@ -94,6 +94,8 @@ export class OpenBuild implements Build {
   readonly id: string;
   readonly #engine: EngineContext;
   readonly #options: OpenBuildOptions;
+  /** Tells this opening from an earlier one in this process, whose append may still be under way. */
+  readonly #opening: number;
   readonly #stream: string;
   readonly #past: BuildState;
   readonly #writer: BuildWriter;
@@ -111,6 +113,7 @@ export class OpenBuild implements Build {
     this.id = options.id;
     this.#onEnd = onEnd;
     this.#engine = engine;
+    this.#opening = engine.nextOpening();
     this.#options = options;
     this.#stream = buildStream(options.id);
     this.#past = past;
@@ -143,9 +146,17 @@ export class OpenBuild implements Build {
     const unfinished = [...this.#past.fetches].filter(([, state]) => !isFinished(state));
     if (unfinished.length === 0) return;
     await this.#writer.announce();
+    for (const state of this.#past.fetches.values()) if (isFinished(state)) this.#endLeftBehind(state);
     for (const [fetchId, state] of unfinished) {
       const request = resumable(fetchId, state);
-      if (request !== undefined) this.fetchImage(request).catch(() => {});
+      if (request === undefined || this.#runs.has(fetchId)) continue;
+      try {
+        this.#start(request, state);
+      } catch (error) {
+        // It waits for its scheduler's own call, which is told.
+        const code = FetchImageError.is(error) ? error.code : "FI_INTERNAL";
+        this.#engine.logger.warn("a fetch could not be resumed", { build: this.id, fetch: fetchId, code });
+      }
     }
   }
 
@@ -154,15 +165,17 @@ export class OpenBuild implements Build {
     if (this.#closed !== undefined) throw this.#closed;
     const fetchId = request.getPlan.id;
     const running = this.#runs.get(fetchId);
-    if (running !== undefined) return await running.settled;
+    if (running !== undefined) return await running.waitFor(request.signal);
     const past = this.#past.fetches.get(fetchId);
     if (past !== undefined && isFinished(past)) {
       const outcome = outcomeOf(past);
       if (outcome.ok) return outcome.imageSpec;
       throw outcome.error;
     }
-    if (request.signal?.aborted === true) throw new FetchImageError("FI_ABORTED", { details: { fetch: fetchId } });
-    return await this.#run(request, past);
+    if (past === undefined && request.signal?.aborted === true) {
+      throw new FetchImageError("FI_ABORTED", { details: { fetch: fetchId } });
+    }
+    return await this.#start(request, past).waitFor(request.signal);
   }
 
   fetchTaskImage(request: FetchTaskImageRequest): Promise<ImageSpec> {
@@ -193,6 +206,8 @@ export class OpenBuild implements Build {
 
   async close(): Promise<void> {
     this.#closed ??= new FetchImageError("FI_ENGINE_CLOSED", { message: `build ${this.id} was closed here` });
+    // All at once, before any lets go: a nested image must not take its step's end for an abort.
+    for (const run of this.#runs.values()) run.halt();
     for (const run of this.#runs.values()) run.stop(this.#closed);
     await this.#writer.drained();
     this.#onEnd();
@@ -202,40 +217,56 @@ export class OpenBuild implements Build {
     return this.close();
   }
 
-  async #run(request: FetchImageRequest, past: FetchState | undefined): Promise<ImageSpec> {
-    const { traits, settings, hash, scopes, telemetry } = this.#engine;
+  /** The fetch goes on by itself: it is nobody's yet. */
+  #start(request: FetchImageRequest, past: FetchState | undefined): FetchRun {
+    const { traits, settings, hash } = this.#engine;
     const read = readRequest(request, traits, settings, hash);
     this.#learnSecrets(read.secrets);
-    const run = new FetchRun(
-      this.#context,
-      request,
-      past === undefined ? read : { ...read, fact: resumedRequest(read, past) },
-    );
+    const fact = past === undefined ? read.fact : resumedRequest(read, past);
+    const run = new FetchRun(this.#context, request, { ...read, fact });
     this.#runs.set(request.getPlan.id, run);
+    void this.#run(run, past);
+    return run;
+  }
+
+  async #run(run: FetchRun, past: FetchState | undefined): Promise<void> {
+    const { scopes, telemetry } = this.#engine;
+    const { fetchId } = run.asker;
     const ended = telemetry.fetchBegun();
-    const onAbort = () => {
-      run.abort("the caller's signal aborted");
-    };
-    request.signal?.addEventListener("abort", onAbort);
     try {
       const { scope } = run.request.fact;
       if (scope !== undefined && scopes?.isLoaded(scope) === false) await scopes.load(scope);
       if (past === undefined) run.begin();
-      else run.resume(past, this.#past.causes.get(request.getPlan.id));
-      if (request.signal?.aborted === true) onAbort();
-      const imageSpec = await run.settled;
+      else run.resume(past, this.#past.causes.get(fetchId));
+      run.abortIfUnwanted();
+      await run.settled;
       ended("ok");
-      return imageSpec;
     } catch (error) {
       ended("failed");
-      if (run.state === undefined) {
-        // Nothing was stored: who joined meanwhile is told, and the same plan may be tried again.
-        run.stop(FetchImageError.is(error) ? error : new FetchImageError("FI_INTERNAL", { cause: error }));
-        this.#runs.delete(request.getPlan.id);
-      }
-      throw error;
+      if (run.state !== undefined) return;
+      // Nothing was stored: whoever waits is told, and the same plan may be tried again.
+      run.stop(FetchImageError.is(error) ? error : new FetchImageError("FI_INTERNAL", { cause: error }));
+      this.#runs.delete(fetchId);
     } finally {
-      request.signal?.removeEventListener("abort", onAbort);
+      if (run.state !== undefined && isFinished(run.state)) this.#endLeftBehind(run.state);
+    }
+  }
+
+  /** Images for the steps of a fetch that has ended, of which a dead process left the fetches: nobody waits for them. */
+  #endLeftBehind({ snapshot }: FetchState): void {
+    const { getPlan, checkPlan } = snapshot.context.request;
+    for (const [fetchId, state] of this.#past.fetches) {
+      const isNested = [getPlan["id"], checkPlan?.["id"]].some(
+        (planId) => typeof planId === "string" && fetchId.startsWith(`${planId}/`),
+      );
+      if (!isNested || isFinished(state) || this.#runs.has(fetchId)) continue;
+      const fact = state.snapshot.context.request;
+      const { name, type, source, privileged } = fact;
+      const request = { getPlan: { id: fetchId, get: { name, type, source } }, privileged };
+      const asked = { source: undefined, repository: undefined, credential: null, secrets: [] };
+      const run = new FetchRun(this.#context, request, { fact, ...asked, interval: "never", skipInterval: false });
+      this.#runs.set(fetchId, run);
+      run.abandon(state, this.#past.causes.get(fetchId), "the step that it was for has ended");
     }
   }
 
@@ -258,7 +289,7 @@ export class OpenBuild implements Build {
     const context = { stream: this.#stream, buildId: id, node, at: this.#firstTime ?? this.#stampTime() };
     if (expected !== "no-stream") {
       // The incarnation is part of the id: two nodes that adopt at one revision must not pass for one.
-      const key = `adopted\n${expected}\n${node}`;
+      const key = `adopted\n${expected}\n${node}\n${this.#opening}`;
       const from = this.#past.writer ?? "";
       return [buildFactToStore({ type: "BuildAdopted", data: { buildId: id, from } }, { ...context, key }, hash)];
     }
@@ -269,10 +300,14 @@ export class OpenBuild implements Build {
       ...(job === undefined ? {} : { job }),
       renderer: rendererVersion,
     };
-    const first = buildFactToStore({ type: "BuildOpened", data: opened }, { ...context, key: `opened\n${node}` }, hash);
+    const first = buildFactToStore(
+      { type: "BuildOpened", data: opened },
+      { ...context, key: `opened\n${node}\n${this.#opening}` },
+      hash,
+    );
     if (plan === undefined) return [first];
     const planned = { type: "BuildPlanned", data: { buildId: id, plan } } as const;
-    return [first, buildFactToStore(planned, { ...context, key: `planned\n${node}` }, hash)];
+    return [first, buildFactToStore(planned, { ...context, key: `planned\n${node}\n${this.#opening}` }, hash)];
   }
 
   async #explainConflict(conflict: FetchImageError): Promise<FetchImageError> {

@@ -20,6 +20,7 @@ export interface EngineContext {
   readonly stepRunner: StepRunner | undefined;
   readonly artifacts: Pick<StepRunner, "get"> | undefined;
   readonly scopes: ScopeBook | undefined;
+  nextOpening(): number;
   /** Throws `FI_ENGINE_CLOSED`. */
   assertOpen(): void;
 }

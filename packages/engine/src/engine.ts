@@ -36,6 +36,7 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
     node: options.node ?? newIncarnation(),
     ticker: createTicker(),
   };
+  let openings = 0;
   const soleNode = options.soleNode === true;
   const context: EngineContext = {
     ...shared,
@@ -52,6 +53,7 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
     stepRunner: options.stepRunner,
     artifacts: options.artifacts,
     scopes: registry === undefined ? undefined : new ScopeBook({ ...shared, ...settings, registry, soleNode }),
+    nextOpening: () => ++openings,
     assertOpen() {
       if (closed !== undefined) throw closed;
     },

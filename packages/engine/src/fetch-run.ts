@@ -3,6 +3,7 @@ import {
   begin,
   type BuildFact,
   buildFactToStore,
+  type CancelSignal,
   FetchImageError,
   type FetchEffect,
   type FetchInput,
@@ -32,6 +33,9 @@ export class FetchRun {
   #effect: AbortController | undefined;
   #cancelTimer: (() => void) | undefined;
   #stopped = false;
+  /** Who waits and could do without. */
+  #callers = 0;
+  #unwanted = false;
 
   constructor(build: BuildContext, asked: FetchImageRequest, request: ReadRequest) {
     this.build = build;
@@ -45,6 +49,33 @@ export class FetchRun {
   /** Resolves once the fetch's last fact is durable; rejects with what failed it. */
   get settled(): Promise<ImageSpec> {
     return this.#settled.promise;
+  }
+
+  /**
+   * As {@link settled}, for one of its callers, which its `signal` takes away with `FI_ABORTED`. The fetch ends aborted when
+   * the last of them has gone; one that nobody ever called for goes on.
+   */
+  async waitFor(signal: CancelSignal | undefined): Promise<ImageSpec> {
+    this.#callers++;
+    if (signal === undefined) return await this.settled;
+    const gone = deferred<never>();
+    const leave = () => {
+      this.#unwanted = --this.#callers === 0;
+      if (this.#unwanted) this.abortIfUnwanted();
+      else gone.reject(new FetchImageError("FI_ABORTED", { details: { fetch: this.asker.fetchId } }));
+    };
+    signal.addEventListener("abort", leave);
+    if (signal.aborted) leave();
+    try {
+      return await Promise.race([this.settled, gone.promise]);
+    } finally {
+      signal.removeEventListener("abort", leave);
+    }
+  }
+
+  /** Records it, once the fetch has begun. */
+  abortIfUnwanted(): void {
+    if (this.#unwanted) this.abort("the caller's signal aborted");
   }
 
   get state(): FetchState | undefined {
@@ -65,8 +96,20 @@ export class FetchRun {
     this.#pursue(undefined, Promise.resolve());
   }
 
+  /** Ends a fetch that the build's stream holds and that nobody needs any more. */
+  abandon(state: FetchState, lastInput: string | undefined, reason: string): void {
+    this.#state = state;
+    this.#lastInput = lastInput;
+    this.abort(reason);
+  }
+
   abort(reason: string): void {
     this.dispatch({ type: "FetchAborted", data: { fetchId: this.asker.fetchId, reason: this.build.redact(reason) } });
+  }
+
+  /** Takes no fact any more. */
+  halt(): void {
+    this.#stopped = true;
   }
 
   /** Stops working on the fetch without a fact: another process resumes it. */

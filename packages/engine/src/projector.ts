@@ -93,11 +93,13 @@ export function createProjector(options: ProjectorOptions): Projector {
           const code = FetchImageError.is(error) ? error.code : "FI_INTERNAL";
           logger.warn("projecting stopped and is tried again", { code });
           await new Promise<void>((resolve) => {
-            const cancel = clock.after(1000, resolve);
-            signal.addEventListener("abort", () => {
+            const goOn = () => {
               cancel();
+              signal.removeEventListener("abort", goOn);
               resolve();
-            });
+            };
+            const cancel = clock.after(1000, goOn);
+            signal.addEventListener("abort", goOn);
           });
         }
       }

@@ -121,7 +121,7 @@ export function readRequest(
     ...common,
     source: scope.source,
     credentials: !publicSourceSuffices(source),
-    ...(checker === "registry" && !pinned ? { scope: scope.id } : {}),
+    ...(checker === "registry" && !pinned ? { scope: scope.id, ...intervals } : {}),
     ...(repository === undefined ? {} : { repository }),
     ...(source.tag === undefined ? {} : { tag: source.tag }),
     ...plans,

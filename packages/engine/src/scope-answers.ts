@@ -181,10 +181,6 @@ function nothingFound({ repository, tag }: ScopeQuestion, { host, status }: Regi
   });
 }
 
-export function keyOf({ buildId, fetchId }: Asker): string {
-  return `${buildId}\n${fetchId}`;
-}
-
 export function show(version: Version | undefined): string {
   return version === undefined ? "" : Object.values(version).join("@");
 }

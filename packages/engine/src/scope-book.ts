@@ -17,7 +17,6 @@ import {
   type CheckAnswer,
   factsOf,
   joined,
-  keyOf,
   known,
   type Outcome,
   type ScopeQuestion,
@@ -47,7 +46,7 @@ interface Inflight {
   readonly asker: Asker;
   readonly begun: Deferred<CheckStart>;
   readonly answer: Deferred<CheckAnswer>;
-  readonly interested: Set<string>;
+  readonly interested: Set<Asker>;
   readonly controller: AbortController;
 }
 
@@ -102,8 +101,8 @@ export class ScopeBook {
     const entry = this.#entries.get(scope) ?? (await this.load(scope));
     while (!signal.aborted) {
       const { inflight } = entry;
-      if (inflight !== undefined) {
-        inflight.interested.add(keyOf(me));
+      if (inflight !== undefined && !inflight.controller.signal.aborted) {
+        inflight.interested.add(me);
         return joined(await inflight.answer.promise, inflight.asker);
       }
       const answer = answerSince(entry.log.state, since - this.#options.claimMs);
@@ -117,7 +116,7 @@ export class ScopeBook {
   /** The fetch no longer waits; when nobody does, the request is given up. */
   leave(scope: string, me: Asker): void {
     const inflight = this.#entries.get(scope)?.inflight;
-    if (inflight === undefined || !inflight.interested.delete(keyOf(me))) return;
+    if (inflight === undefined || !inflight.interested.delete(me)) return;
     // A fetch that turns from asking to joining leaves and comes back in one turn.
     queueMicrotask(() => {
       if (inflight.interested.size === 0) inflight.controller.abort();
@@ -149,7 +148,7 @@ export class ScopeBook {
   #start(entry: Entry, question: ScopeQuestion): CheckStart | Promise<CheckStart> {
     const running = entry.inflight;
     if (running !== undefined && !running.controller.signal.aborted) {
-      running.interested.add(keyOf(question.asker));
+      running.interested.add(question.asker);
       return { kind: "joined", asker: running.asker };
     }
     const decision = this.#decide(entry, question);
@@ -162,7 +161,7 @@ export class ScopeBook {
       asker: question.asker,
       begun: deferred(),
       answer: deferred(),
-      interested: new Set([keyOf(question.asker)]),
+      interested: new Set([question.asker]),
       controller: new AbortController(),
     };
     entry.inflight = inflight;
@@ -193,6 +192,7 @@ export class ScopeBook {
 
   async #ask(entry: Entry, inflight: Inflight, question: ScopeQuestion): Promise<void> {
     const { clock, soleNode } = this.#options;
+    let early: Promise<{ readonly outcome: Outcome; readonly at: number }> | undefined;
     for (;;) {
       const decision = this.#decide(entry, question);
       if (decision.kind === "fresh" || decision.kind === "stale") {
@@ -220,18 +220,20 @@ export class ScopeBook {
         continue;
       }
       const before = entry.log.state.current?.version;
-      const answered = this.#budgets.begin(question);
-      const ask = () => settle(this.#check(question, inflight, before)).then(tell(answered));
+      const answered = early === undefined ? this.#budgets.begin(question) : () => {};
+      const ask = () =>
+        settle(this.#check(question, inflight, before))
+          .then(tell(answered))
+          .then((outcome) => ({ outcome, at: clock.now() }));
       const claim = this.#claim(entry, question);
       // A HEAD changes nothing: where no other node could ask, it is in flight beside its claim.
-      const early = soleNode ? ask() : undefined;
-      if (!(await claim.catch(giveUp(early, answered)))) {
+      if (soleNode) early ??= ask();
+      if (!(await claim.catch(giveUp(early, answered, inflight)))) {
         if (early === undefined) answered(undefined);
         continue;
       }
       inflight.begun.resolve({ kind: "asked", answer: inflight.answer.promise });
-      const outcome = await (early ?? ask());
-      const at = clock.now();
+      const { outcome, at } = await (early ?? ask());
       const passedOver =
         decision.because === null ? [] : [{ candidate: `scope ${show(before)}`, reason: decision.because }];
       inflight.answer.resolve(answerOf(question, outcome, at, passedOver));
@@ -320,9 +322,14 @@ function tell(answered: (outcome: Outcome) => void): (outcome: Outcome) => Outco
 }
 
 /** A claim that cannot be stored ends the asking; a question that is under way beside it tells by itself. */
-function giveUp(early: unknown, answered: (outcome: undefined) => void): (error: unknown) => never {
+function giveUp(
+  early: unknown,
+  answered: (outcome: undefined) => void,
+  { controller }: Inflight,
+): (error: unknown) => never {
   return (error) => {
     if (early === undefined) answered(undefined);
+    controller.abort();
     throw error;
   };
 }

@@ -61,7 +61,8 @@ export class ScopeLog {
     const { revision } = this.#state;
     const next = revision === undefined ? 0n : revision + 1n;
     const toStore = facts.map((fact, index) => {
-      const key = `${node}\n${next}\n${index}`;
+      // The content is part of the id: what this node could not store here before must not pass for what it stores now.
+      const key = `${node}\n${next}\n${index}\n${at}\n${hash.sha256Hex(JSON.stringify(fact))}`;
       return scopeFactToStore(fact, { stream: this.#stream, key, buildId, node, at }, hash);
     });
     await new Promise<void>((resolve) => {

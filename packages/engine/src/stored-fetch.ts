@@ -22,11 +22,15 @@ export function resumable(fetchId: string, { snapshot }: FetchState): FetchImage
   const { request } = snapshot.context;
   if (request.credentials || request.checker !== "registry" || !request.native || request.artifactWanted)
     return undefined;
-  const { name, type, source, version, privileged } = request;
+  const { name, type, source, version, privileged, interval, skipInterval } = request;
+  const intervals = {
+    ...(interval === undefined ? {} : { interval: interval === "never" ? interval : `${interval}ms` }),
+    ...(skipInterval === true ? { skip_interval: true } : {}),
+  };
   const checkId = request.checkPlan?.["id"];
   return {
     getPlan: { id: fetchId, get: { name, type, source, ...(version === undefined ? {} : { version }) } },
-    ...(typeof checkId === "string" ? { checkPlan: { id: checkId, check: { name, type, source } } } : {}),
+    ...(typeof checkId === "string" ? { checkPlan: { id: checkId, check: { name, type, source, ...intervals } } } : {}),
     privileged,
     announce: request.kind === "task",
   };

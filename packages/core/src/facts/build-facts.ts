@@ -40,6 +40,10 @@ export const buildFactSchemas = {
     /** The source's tag. */
     tag: z.string().exactOptional(),
     checkPlan: jsonObject.exactOptional(),
+    /** How old an observation may be that answers; absent where no check is ours, or an older version wrote the fact. */
+    interval: z.union([z.number(), z.literal("never")]).exactOptional(),
+    /** Triggered by hand. */
+    skipInterval: z.boolean().exactOptional(),
     getPlan: jsonObject,
     /** The version on the get plan. */
     version: version.exactOptional(),

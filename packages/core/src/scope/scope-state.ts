@@ -65,6 +65,10 @@ export function evolveScope(state: ScopeState, fact: RecordedScopeFact): ScopeSt
       return { ...next, current: null, claim: null, failure: null, checkedAt: at };
     case "CheckFailed": {
       const { failure, retryAfterMs = 0, asker } = fact.data;
+      // Who was called off has not been answered: the claim is free, and nobody fails for it.
+      if (failure.code === "FI_ABORTED") {
+        return { ...next, claim: state.claim !== null && sameAsker(state.claim.asker, asker) ? null : state.claim };
+      }
       // An answer answers everyone; the late failure of one whose claim ran out does not stop the one who asks now.
       const claim = state.claim !== null && !sameAsker(state.claim.asker, asker) ? state.claim : null;
       return { ...next, claim, failure: { failure, at, retryAfterMs }, checkedAt: at };
