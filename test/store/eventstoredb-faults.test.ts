@@ -216,6 +216,7 @@ describe("a process", () => {
     const peer = await startEventStoreDbPeer();
     onTestFinished(() => peer.node.kill());
     const storm = await startStorm(peer.url, 8);
+    onTestFinished(() => storm.kill());
     for (let n = 0; n < 12; n++) {
       await storm.acknowledgedAtLeast(storm.acknowledged.length + 40);
       if (n % 4 === 0) peer.node.faults.loseAnswers = 2;

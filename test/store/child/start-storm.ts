@@ -8,6 +8,8 @@ export interface Storm {
   /** Ids of the facts whose append was acknowledged to it. */
   readonly acknowledged: readonly string[];
   acknowledgedAtLeast(count: number): Promise<void>;
+  /** Ends it at once, where it still runs. */
+  kill(): void;
   /** Lets it finish what it is doing, and end by itself. */
   end(): Promise<{ readonly followed: readonly string[]; readonly exitCode: number | null }>;
 }
@@ -42,6 +44,7 @@ export async function startStorm(url: string, writers: number): Promise<Storm> {
   child.send(task);
   return {
     acknowledged,
+    kill: () => void child.kill("SIGKILL"),
     acknowledgedAtLeast: (count) =>
       new Promise((resolve, reject) => {
         const look = (): void => {
