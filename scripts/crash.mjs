@@ -12,7 +12,7 @@ const stores = ["postgres", "pglite"];
 const values = readArguments();
 
 if (values?.here) {
-  process.exitCode = await crashHere();
+  process.exitCode = await crashHere(values);
 } else if (values === undefined || values.help) {
   process.stderr.write(`usage: pnpm crash --store ${stores.join("|")} --runs N [--seed S]\n`);
   process.exitCode = values?.help ? 0 : 2;
@@ -24,7 +24,7 @@ if (values?.here) {
   process.exitCode = await runInForeground(process.execPath, args);
 }
 
-async function crashHere() {
+async function crashHere(values) {
   const here = (file) => import(pathToFileURL(join(root, "test/crash", file)).href);
   const [{ crash }, { storeMissing }] = await Promise.all([here("crash.ts"), here("store-makers.ts")]);
   const missing = storeMissing(values.store);

@@ -40,7 +40,7 @@ async function simulateAll(seed, seeds) {
     (child) =>
       new Promise((resolve) => {
         let failure;
-        child.on("message", (result) => {
+        child.on("message", (/** @type {any} */ result) => {
           totals.seeds += 1;
           totals.faults += result.faults;
           if (result.problems.length > 0) failure = result;
@@ -83,7 +83,7 @@ async function simulateHere() {
   for (let seed = first; seed < end; seed += step) {
     const { problems, faults } = await simulate(seed);
     const trace = problems.length > 0 ? (await simulate(seed, { keepTrace: true })).trace : [];
-    await new Promise((resolve) => process.send({ seed, problems, faults, trace }, resolve));
+    await new Promise((resolve) => process.send?.({ seed, problems, faults, trace }, resolve));
     if (problems.length > 0) break;
   }
   process.disconnect();
