@@ -25,8 +25,38 @@ export interface OpenStoresOptions {
   readonly logger: Logger;
 }
 
-/** Throws `FI_STORE_LOCKED` naming the holder's pid, `FI_STORE_UNREADABLE`, `FI_STORE_UNAVAILABLE`. */
-export async function openStores(settings: EffectiveSettings, { access, logger }: OpenStoresOptions): Promise<Stores> {
+/**
+ * The facts, and what is projected from them: on one PostgreSQL or in one data directory, or the facts in EventStoreDB.
+ * Throws `FI_STORE_LOCKED` naming the holder's pid, `FI_STORE_UNREADABLE`, `FI_STORE_UNAVAILABLE`.
+ */
+export async function openStores(settings: EffectiveSettings, options: OpenStoresOptions): Promise<Stores> {
+  const { eventStore } = settings.values;
+  const stores = await openPostgres(settings, options);
+  if (eventStore === "postgres") return stores;
+  try {
+    const { openEventStoreDb } = await import("@fetch-image/store/eventstoredb");
+    const { logger } = options;
+    const { eventLog, where, guarantees, close } = await openEventStoreDb({ connectionString: eventStore, logger });
+    logger.info(guarantees, { where });
+    return {
+      eventLog,
+      readModel: stores.readModel,
+      where,
+      // Others may keep their facts there, too.
+      soleNode: false,
+      holder: () => stores.holder(),
+      async [Symbol.asyncDispose]() {
+        await close();
+        await stores[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await stores[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function openPostgres(settings: EffectiveSettings, { access, logger }: OpenStoresOptions): Promise<Stores> {
   const { databaseUrl: url, data } = settings.values;
   if (url !== undefined) return await openServer(url);
   if (access === "read" && isEmpty(data)) return await openNothing(data);

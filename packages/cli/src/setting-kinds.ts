@@ -129,6 +129,14 @@ export const databaseUrl: SettingKind<string | undefined> = {
   },
 };
 
+/** `postgres`, or where an EventStoreDB is. */
+export const eventStore: SettingKind<string> = {
+  placeholder: "postgres|URL",
+  wants: "postgres, or the URL of an EventStoreDB: esdb://host:2113, esdb+discover://cluster, kurrentdb://…",
+  parse: (text) => (/^(?:postgres$|(?:esdb|kurrentdb|kurrent|kdb)(?:\+discover)?:\/\/.)/.test(text) ? text : undefined),
+  show: (value) => value.replace(/:\/\/[^/]*@/, "://***@").replace(/\?.*/s, "?***"),
+};
+
 /** Origins that a registry may name: `https://auth.internal:8443`. */
 export const origins: SettingKind<readonly string[]> = {
   placeholder: "ORIGIN",

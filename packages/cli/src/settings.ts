@@ -5,7 +5,7 @@ import type { SettingKind } from "./setting-kinds.ts";
 export interface Settings {
   readonly data: string;
   readonly databaseUrl: string | undefined;
-  readonly eventStore: "postgres";
+  readonly eventStore: string;
   readonly runtime: "kubernetes" | "artifact";
   readonly checkInterval: number;
   readonly stalenessBound: number;
@@ -72,9 +72,9 @@ export const settings: { readonly [Key in SettingKey]: Setting<Settings[Key]> } 
     does: "a PostgreSQL server to store in, instead of the embedded one",
   },
   eventStore: {
-    kind: kinds.oneOf("postgres"),
+    kind: kinds.eventStore,
     default: "postgres",
-    does: "where the facts are: `postgres` is that of database-url, else the embedded one",
+    does: "where the facts are: `postgres` is that of database-url, else the embedded one; or an EventStoreDB's URL",
   },
   runtime: {
     kind: kinds.oneOf("kubernetes", "artifact"),

@@ -119,6 +119,7 @@ export { type ScopeFactData, scopeFactSchemas, type ScopeFactType } from "./fact
 export {
   type Asker,
   type BuildFact,
+  buildNumbersStream,
   buildStream,
   buildStreamPrefix,
   type CheckEvidence,

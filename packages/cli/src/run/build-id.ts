@@ -1,9 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { buildStream, FetchImageError, type NewFact } from "@fetch-image/core";
+import { buildNumbersStream, buildStream, FetchImageError, type NewFact } from "@fetch-image/core";
 import type { Stores } from "../compose.ts";
-
-/** Facts about which process has drawn which number. They belong to no build, and are projected nowhere. */
-const numbersStream = "buildNumbers";
 
 /**
  * A number that no build has, above those of the newest builds. Project to the head before. Where others write to the
@@ -12,11 +9,11 @@ const numbersStream = "buildNumbers";
 export async function nextBuildId(stores: Stores): Promise<string> {
   const { eventLog, soleNode } = stores;
   for (;;) {
-    const [last] = await eventLog.read(numbersStream, { direction: "backwards", limit: 1 });
+    const [last] = await eventLog.read(buildNumbersStream, { direction: "backwards", limit: 1 });
     const id = String(await freeNumber(stores, 1 + Number(last?.data["buildId"] ?? 0)));
     if (soleNode) return id;
     try {
-      await eventLog.append(numbersStream, last?.revision ?? "no-stream", [drawn(id)]);
+      await eventLog.append(buildNumbersStream, last?.revision ?? "no-stream", [drawn(id)]);
       return id;
     } catch (error) {
       // Somebody else was faster, or nobody knows: a number left out harms nobody.

@@ -61,3 +61,5 @@ export function scopeStream(scope: string): string {
 
 export const buildStreamPrefix = "build-";
 export const scopeStreamPrefix = "imageScope-";
+/** Which process has drawn which number for a build. Its facts belong to no build, and are projected nowhere. */
+export const buildNumbersStream = "buildNumbers";

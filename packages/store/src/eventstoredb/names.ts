@@ -1,10 +1,17 @@
-import { buildStreamPrefix, type EventFilter, FetchImageError, scopeStreamPrefix } from "@fetch-image/core";
+import {
+  buildNumbersStream,
+  buildStreamPrefix,
+  type EventFilter,
+  FetchImageError,
+  scopeStreamPrefix,
+} from "@fetch-image/core";
 import { isName } from "../facts/append-request.ts";
 
 /**
  * Which of the server's streams are ours, and what they are called there. In a namespace `ci`, stream `build-1` is
  * `ci.build-1`, and everything in it is ours; its category, by which EventStoreDB's projections go, is then `ci.build`.
- * Without one, names are as they are, and ours are `build-…` and `imageScope-…`: the server may serve others too.
+ * Without one, names are as they are, and ours are `build-…`, `imageScope-…` and `buildNumbers`: the
+ * server may serve others too.
  */
 export class Names {
   readonly #namespace: string;
@@ -17,7 +24,7 @@ export class Names {
       });
     }
     this.#namespace = namespace === undefined ? "" : `${namespace}.`;
-    this.#own = namespace === undefined ? [buildStreamPrefix, scopeStreamPrefix] : [""];
+    this.#own = namespace === undefined ? [buildStreamPrefix, scopeStreamPrefix, buildNumbersStream] : [""];
   }
 
   isOurs(stream: string): boolean {
@@ -47,6 +54,6 @@ export class Names {
 
   /** How a refusal of a stream that is not ours goes on. */
   get ownPrefixes(): string {
-    return this.#own.map((prefix) => `${prefix}…`).join(" and ");
+    return this.#own.map((prefix) => (prefix === buildNumbersStream ? prefix : `${prefix}…`)).join(", ");
   }
 }
