@@ -36,8 +36,9 @@ export async function openStores(settings: EffectiveSettings, options: OpenStore
   try {
     const { openEventStoreDb } = await import("@fetch-image/store/eventstoredb");
     const { logger } = options;
-    const { eventLog, where, guarantees, close } = await openEventStoreDb({ connectionString: eventStore, logger });
-    logger.info(guarantees, { where });
+    const facts = await openEventStoreDb({ connectionString: eventStore, logger });
+    const { eventLog, where } = facts;
+    logger.info(facts.guarantees, { where });
     return {
       eventLog,
       readModel: stores.readModel,
@@ -46,7 +47,7 @@ export async function openStores(settings: EffectiveSettings, options: OpenStore
       soleNode: false,
       holder: () => stores.holder(),
       async [Symbol.asyncDispose]() {
-        await close();
+        await facts.close();
         await stores[Symbol.asyncDispose]();
       },
     };
