@@ -21,7 +21,7 @@ import { followStore } from "./follow-store.ts";
 import { AllStreams, OneStream } from "./followed.ts";
 import { insist } from "./insist.ts";
 import type { LinkUse } from "./links.ts";
-import type { Names } from "./names.ts";
+import { type Names, ownStreams } from "./names.ts";
 import { positionText } from "./position.ts";
 import { readPage } from "./read-page.ts";
 import { eventsOf } from "./reading.ts";
@@ -199,7 +199,7 @@ export class EventStoreDbEventLog implements EventLog {
   #assertFits({ stream, facts }: AppendRequest): number {
     if (!this.#names.isOurs(stream)) {
       throw new FetchImageError("FI_APPEND_INVALID", {
-        message: `stream ${stream}: without a namespace, only ${this.#names.ownPrefixes} are streams of this event log`,
+        message: `stream ${stream}: without a namespace, only ${ownStreams} are streams of this event log`,
         details: { stream },
       });
     }

@@ -7,6 +7,9 @@ import {
 } from "@fetch-image/core";
 import { isName } from "../facts/append-request.ts";
 
+/** Without a namespace, in words. */
+export const ownStreams: string = `${buildStreamPrefix}…, ${scopeStreamPrefix}… and ${buildNumbersStream}`;
+
 /**
  * Which of the server's streams are ours, and what they are called there. In a namespace `ci`, stream `build-1` is
  * `ci.build-1`, and everything in it is ours; its category, by which EventStoreDB's projections go, is then `ci.build`.
@@ -50,10 +53,5 @@ export class Names {
       asked.flatMap((prefix) => (prefix.startsWith(own) ? [prefix] : own.startsWith(prefix) ? [own] : [])),
     );
     return [...new Set(both)].map((prefix) => this.onServer(prefix));
-  }
-
-  /** How a refusal of a stream that is not ours goes on. */
-  get ownPrefixes(): string {
-    return this.#own.map((prefix) => (prefix === buildNumbersStream ? prefix : `${prefix}…`)).join(", ");
   }
 }
