@@ -227,7 +227,7 @@ describe("whatever the text", () => {
     const started = performance.now();
     for (const text of texts) expect(parseVersionConstraint(text).ok).toBe(false);
     // Linear, it is a hundredth of this; by the original's pattern in a backtracking engine it would be for ever.
-    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(performance.now() - started).toBeLessThan(10_000);
   });
 });
 

@@ -42,7 +42,7 @@ describe("one directory, one holder", () => {
     await holder.ask({ do: "open", directory, access: "write" });
     const started = performance.now();
     const error = await errorOf(openEmbeddedStore({ directory }));
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(performance.now() - started).toBeLessThan(10_000);
     expect(error).toMatchObject({ code: "FI_STORE_LOCKED", retryable: true, details: { directory, pid: holder.pid } });
     expect(error?.message).toContain(String(holder.pid));
     const other = await aChild();
