@@ -252,6 +252,24 @@ test("an archive without an end mark is taken when its diff id vouches for it", 
   expect(readdirSync(folder.path("root"))).toEqual(["a"]);
 });
 
+test("an archive that ends with its last file's content, as umoci insert writes it, is taken when its diff id vouches for it", async () => {
+  using folder = scratch("unpack");
+  const unfilled = tarItem({ name: "tool", content: "#!/bin/sh\n" }).subarray(0, 512 + 10);
+  const layer = layerOf(unfilled, { diffId: digestOf(unfilled) });
+  await unpackLayers({ layers: [layer], destination: folder.path("root"), signal });
+  expect(readFileSync(folder.path("root", "tool"), "utf8")).toBe("#!/bin/sh\n");
+
+  const cut = unfilled.subarray(0, -1);
+  const unpacking = unpackLayers({
+    layers: [layerOf(cut, { diffId: digestOf(cut) })],
+    destination: folder.path("cut"),
+    signal,
+  });
+  await expect(unpacking).rejects.toMatchObject({ code: "FI_LAYER_INVALID" });
+  const unvouched = unpackLayers({ layers: [layerOf(unfilled)], destination: folder.path("unvouched"), signal });
+  await expect(unvouched).rejects.toMatchObject({ code: "FI_LAYER_INVALID" });
+});
+
 test("bytes after an end mark are passed over, as Go does, where the diff id vouches for them", async () => {
   using folder = scratch("unpack");
   const followed = Buffer.concat([simple, Buffer.from("more")]);

@@ -64,8 +64,7 @@ export class TarReader {
 
   /** The next entry, whether or not the content of the last was read; undefined at the end of the stream. */
   async next(): Promise<TarEntry | undefined> {
-    if (this.#state !== "reading") return undefined;
-    await this.#finishContent();
+    if (this.#state !== "reading" || !(await this.#finishContent())) return undefined;
     this.#headerBytes = 0;
     const extended: Extended = {};
     for (;;) {
@@ -93,11 +92,19 @@ export class TarReader {
     return part;
   }
 
-  async #finishContent(): Promise<void> {
-    if (!(await this.#source.skip(this.#left + this.#padding))) {
+  /**
+   * False where the archive ends with the content. `umoci insert` writes such, with nothing to fill up the last block,
+   * and Go's archive/tar reads them.
+   */
+  async #finishContent(): Promise<boolean> {
+    const isWhole = await this.#source.skip(this.#left);
+    const goesOn = isWhole && (await this.#source.skip(this.#padding));
+    if (!goesOn && !(isWhole && this.#verified)) {
       throw this.#complaints.invalid("the archive ends within it", this.#name);
     }
     this.#left = this.#padding = 0;
+    if (!goesOn) this.#state = "ended";
+    return goesOn;
   }
 
   /** Undefined at the end. */
