@@ -5,5 +5,5 @@ test("a link called check or in is that command; any other name is this program'
   expect(commandLine(["node", "/opt/resource/check", "extra"])).toEqual(["check", "extra"]);
   expect(commandLine(["node", "/opt/resource/in", "/tmp/build/get"])).toEqual(["in", "/tmp/build/get"]);
   expect(commandLine(["node", "/usr/bin/fetch-image", "ref", "busybox"])).toEqual(["ref", "busybox"]);
-  expect(commandLine(["node", "/work/packages/cli/dist/bin.js"])).toEqual([]);
+  expect(commandLine(["node", "/src/fetch-image/packages/cli/dist/bin.js"])).toEqual([]);
 });
