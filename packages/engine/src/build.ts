@@ -1,75 +1,22 @@
 import {
-  buildFactToStore,
   buildStream,
   type BuildState,
-  decodeBuildFact,
-  type ExpectedRevision,
   FetchImageError,
   fetchImagePlan,
   type FetchRequest,
   type FetchState,
-  type ImageResource,
   type ImageSpec,
   isFinished,
-  type JsonObject,
-  type NewFact,
-  type RecordedBuildFact,
-  rendererVersion,
-  replayBuild,
-  type ResourceType,
 } from "@fetch-image/core";
+import type { Build, FetchTaskImageRequest, OpenBuildOptions } from "./build-api.ts";
 import type { BuildContext } from "./build-context.ts";
+import { explainConflict, preface, type PrefaceContext } from "./build-preface.ts";
 import { BuildWriter } from "./build-writer.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { FetchRun, outcomeOf } from "./fetch-run.ts";
 import { redactor } from "./redact.ts";
 import { type FetchImageRequest, readRequest, type ReadRequest } from "./request.ts";
-import { type FetchSummary, resumable, summarize } from "./stored-fetch.ts";
-
-export interface OpenBuildOptions {
-  /** The build's id, unique in the event log. */
-  readonly id: string;
-  readonly team?: string;
-  readonly pipeline?: string;
-  readonly job?: string;
-  /** The build's plan in its public form: names, types and versions only. */
-  readonly plan?: JsonObject;
-}
-
-/** A task's image, as its step hands it over. */
-export interface FetchTaskImageRequest {
-  /** The id of the task's plan. */
-  readonly stepId: string;
-  readonly imageResource: ImageResource;
-  readonly resourceTypes: readonly ResourceType[];
-  readonly privileged: boolean;
-  readonly tags?: readonly string[];
-  /** The build was triggered by hand: ask whatever the check interval says. */
-  readonly skipInterval?: boolean;
-  readonly signal?: AbortSignal;
-  readonly secrets?: readonly string[];
-}
-
-export interface Build extends AsyncDisposable {
-  readonly id: string;
-  /**
-   * Resolves the image, or fetches its artifact; resolves once the last fact is durable. The same get plan in the same
-   * build is the same fetch: a second call, after a crash too, joins it or gives its result.
-   * Rejects with a `FetchImageError`.
-   */
-  fetchImage(request: FetchImageRequest): Promise<ImageSpec>;
-  /** The task delegate: plans check and get of an `image_resource`, announces them in the build log, and fetches. */
-  fetchTaskImage(request: FetchTaskImageRequest): Promise<ImageSpec>;
-  /** The fetches so far, in the order they were requested. */
-  fetches(): readonly FetchSummary[];
-  /** Resolves when every fact so far is durable. */
-  drained(): Promise<void>;
-  /**
-   * Lets go of the build: its fetches in flight stop without a fact, and whoever opens it next resumes them. A build that
-   * has ended must be closed, since its fetches are kept in memory until then.
-   */
-  close(): Promise<void>;
-}
+import { type FetchSummary, leftBehind, readBuild, resumable, summarize } from "./stored-fetch.ts";
 
 /** Reads the build's stream, takes it over where another process wrote it, and resumes what was in flight. */
 export async function openBuild(
@@ -77,14 +24,8 @@ export async function openBuild(
   options: OpenBuildOptions,
   onEnd: () => void,
 ): Promise<OpenBuild> {
-  const stream = buildStream(options.id);
-  const facts: RecordedBuildFact[] = [];
-  for (const recorded of await engine.eventLog.read(stream)) {
-    const decoded = decodeBuildFact(recorded);
-    if (decoded.known) facts.push(decoded.fact);
-    else throw tooNew(stream, recorded.type);
-  }
-  const build = new OpenBuild(engine, options, replayBuild(facts), onEnd);
+  const past = await readBuild(engine.eventLog, options.id);
+  const build = new OpenBuild(engine, options, past, onEnd);
   await build.takeOver();
   return build;
 }
@@ -93,7 +34,6 @@ export async function openBuild(
 export class OpenBuild implements Build {
   readonly id: string;
   readonly #engine: EngineContext;
-  readonly #options: OpenBuildOptions;
   /** Tells this opening from an earlier one in this process, whose append may still be under way. */
   readonly #opening: number;
   readonly #stream: string;
@@ -114,7 +54,6 @@ export class OpenBuild implements Build {
     this.#onEnd = onEnd;
     this.#engine = engine;
     this.#opening = engine.nextOpening();
-    this.#options = options;
     this.#stream = buildStream(options.id);
     this.#past = past;
     this.#time = past.time;
@@ -123,8 +62,8 @@ export class OpenBuild implements Build {
       stream: this.#stream,
       storePatienceMs: engine.settings.storePatienceMs,
       revision: past.revision,
-      preface: (expected) => this.#preface(expected),
-      onConflict: (conflict) => this.#explainConflict(conflict),
+      preface: (expected) => preface(options, expected, this.#prefaceContext()),
+      onConflict: (conflict) => explainConflict(engine, options.id, conflict),
       onFailure: onEnd,
     });
     this.#context = {
@@ -252,19 +191,10 @@ export class OpenBuild implements Build {
     }
   }
 
-  /** Images for the steps of a fetch that has ended, of which a dead process left the fetches: nobody waits for them. */
-  #endLeftBehind({ snapshot }: FetchState): void {
-    const { getPlan, checkPlan } = snapshot.context.request;
-    for (const [fetchId, state] of this.#past.fetches) {
-      const isNested = [getPlan["id"], checkPlan?.["id"]].some(
-        (planId) => typeof planId === "string" && fetchId.startsWith(`${planId}/`),
-      );
-      if (!isNested || isFinished(state) || this.#runs.has(fetchId)) continue;
-      const fact = state.snapshot.context.request;
-      const { name, type, source, privileged } = fact;
-      const request = { getPlan: { id: fetchId, get: { name, type, source } }, privileged };
-      const asked = { source: undefined, repository: undefined, credential: null, secrets: [] };
-      const run = new FetchRun(this.#context, request, { fact, ...asked, interval: "never", skipInterval: false });
+  #endLeftBehind(ended: FetchState): void {
+    for (const { fetchId, request, read, state } of leftBehind(ended, this.#past)) {
+      if (this.#runs.has(fetchId)) continue;
+      const run = new FetchRun(this.#context, request, read);
       this.#runs.set(fetchId, run);
       run.abandon(state, this.#past.causes.get(fetchId), "the step that it was for has ended");
     }
@@ -282,44 +212,10 @@ export class OpenBuild implements Build {
     return this.#time;
   }
 
-  /** The facts that stand before the first one this process writes. */
-  #preface(expected: ExpectedRevision): NewFact[] {
+  #prefaceContext(): PrefaceContext {
     const { node, hash } = this.#engine;
-    const { id, team, pipeline, job, plan } = this.#options;
-    const context = { stream: this.#stream, buildId: id, node, at: this.#firstTime ?? this.#stampTime() };
-    if (expected !== "no-stream") {
-      // The incarnation is part of the id: two nodes that adopt at one revision must not pass for one.
-      const key = `adopted\n${expected}\n${node}\n${this.#opening}`;
-      const from = this.#past.writer ?? "";
-      return [buildFactToStore({ type: "BuildAdopted", data: { buildId: id, from } }, { ...context, key }, hash)];
-    }
-    const opened = {
-      buildId: id,
-      ...(team === undefined ? {} : { team }),
-      ...(pipeline === undefined ? {} : { pipeline }),
-      ...(job === undefined ? {} : { job }),
-      renderer: rendererVersion,
-    };
-    const first = buildFactToStore(
-      { type: "BuildOpened", data: opened },
-      { ...context, key: `opened\n${node}\n${this.#opening}` },
-      hash,
-    );
-    if (plan === undefined) return [first];
-    const planned = { type: "BuildPlanned", data: { buildId: id, plan } } as const;
-    return [first, buildFactToStore(planned, { ...context, key: `planned\n${node}\n${this.#opening}` }, hash)];
-  }
-
-  async #explainConflict(conflict: FetchImageError): Promise<FetchImageError> {
-    const recorded = await this.#engine.eventLog.read(this.#stream, { direction: "backwards" });
-    const adoption = recorded.find(({ type }) => type === "BuildAdopted" || type === "BuildOpened");
-    const writer = adoption?.metadata["node"];
-    if (writer === this.#engine.node || typeof writer !== "string") return conflict;
-    return new FetchImageError("FI_BUILD_ADOPTED", {
-      message: `build ${this.id} is written by ${writer} now; ${this.#engine.node} writes nothing more of it`,
-      details: { build: this.id, writer, node: this.#engine.node },
-      cause: conflict,
-    });
+    const at = this.#firstTime ?? this.#stampTime();
+    return { node, hash, at, opening: this.#opening, writer: this.#past.writer };
   }
 }
 
@@ -330,11 +226,4 @@ export class OpenBuild implements Build {
 function resumedRequest({ fact }: ReadRequest, past: FetchState): FetchRequest {
   const { request } = past.snapshot.context;
   return request.scope === undefined || fact.scope === undefined ? request : { ...request, scope: fact.scope };
-}
-
-function tooNew(stream: string, type: string): FetchImageError {
-  return new FetchImageError("FI_STORE_TOO_NEW", {
-    message: `${stream} holds a ${type}, which this version does not know: it may be read, not written`,
-    details: { stream, type },
-  });
 }

@@ -1,5 +1,6 @@
 import { FetchImageError, silentLogger } from "@fetch-image/core";
-import { type Build, openBuild, type OpenBuild, type OpenBuildOptions } from "./build.ts";
+import { openBuild, type OpenBuild } from "./build.ts";
+import type { Build, OpenBuildOptions } from "./build-api.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { createEngineTelemetry } from "./engine-telemetry.ts";
 import { defaultSettings, type EngineOptions } from "./options.ts";

@@ -1,4 +1,4 @@
-export type { Build, FetchTaskImageRequest, OpenBuildOptions } from "./build.ts";
+export type { Build, FetchTaskImageRequest, OpenBuildOptions } from "./build-api.ts";
 export { createFetchImageEngine, type FetchImageEngine } from "./engine.ts";
 export { toError, toFailure } from "./failure.ts";
 export { defaultSettings, type EngineOptions, type EngineSettings } from "./options.ts";

@@ -1,5 +1,16 @@
-import { type FetchState, stateName } from "@fetch-image/core";
-import type { FetchImageRequest } from "./request.ts";
+import {
+  buildStream,
+  type BuildState,
+  decodeBuildFact,
+  type EventLog,
+  FetchImageError,
+  type FetchState,
+  isFinished,
+  type RecordedBuildFact,
+  replayBuild,
+  stateName,
+} from "@fetch-image/core";
+import type { FetchImageRequest, ReadRequest } from "./request.ts";
 
 /** What became of one fetch of a build. */
 export interface FetchSummary {
@@ -15,6 +26,18 @@ export interface FetchSummary {
   readonly version?: { readonly [key: string]: string };
   readonly via?: string;
   readonly pinned?: boolean;
+}
+
+/** Folds a build for writing. Rejects with `FI_STORE_TOO_NEW` where its stream holds what this version does not know. */
+export async function readBuild(eventLog: EventLog, buildId: string): Promise<BuildState> {
+  const stream = buildStream(buildId);
+  const facts: RecordedBuildFact[] = [];
+  for (const recorded of await eventLog.read(stream)) {
+    const decoded = decodeBuildFact(recorded);
+    if (decoded.known) facts.push(decoded.fact);
+    else throw tooNew(stream, recorded.type);
+  }
+  return replayBuild(facts);
 }
 
 /** What a stored request needs to go on by itself: a registry-image without credentials, checked at the registry. */
@@ -50,4 +73,34 @@ export function summarize(fetchId: string, state: FetchState): FetchSummary {
     ...(artifact === null ? {} : { artifact }),
     ...(resolved === null ? {} : { version: resolved.version, via: resolved.via, pinned: resolved.pinned }),
   };
+}
+
+/** A fetch that the build's stream holds, as it is ended when nobody waits for it. */
+export interface LeftBehind {
+  readonly fetchId: string;
+  readonly request: FetchImageRequest;
+  readonly read: ReadRequest;
+  readonly state: FetchState;
+}
+
+/** Images for the steps of a fetch that has ended, of which a dead process left the fetches: nobody waits for them. */
+export function leftBehind({ snapshot }: FetchState, past: BuildState): readonly LeftBehind[] {
+  const { getPlan, checkPlan } = snapshot.context.request;
+  const planIds = [getPlan["id"], checkPlan?.["id"]].filter((planId) => typeof planId === "string");
+  return [...past.fetches]
+    .filter(([fetchId, state]) => !isFinished(state) && planIds.some((planId) => fetchId.startsWith(`${planId}/`)))
+    .map(([fetchId, state]) => {
+      const fact = state.snapshot.context.request;
+      const { name, type, source, privileged } = fact;
+      const request = { getPlan: { id: fetchId, get: { name, type, source } }, privileged };
+      const asked = { source: undefined, repository: undefined, credential: null, secrets: [] };
+      return { fetchId, request, read: { fact, ...asked, interval: "never", skipInterval: false }, state };
+    });
+}
+
+function tooNew(stream: string, type: string): FetchImageError {
+  return new FetchImageError("FI_STORE_TOO_NEW", {
+    message: `${stream} holds a ${type}, which this version does not know: it may be read, not written`,
+    details: { stream, type },
+  });
 }

@@ -1,0 +1,48 @@
+import type { ImageResource, ImageSpec, JsonObject, ResourceType } from "@fetch-image/core";
+import type { FetchImageRequest } from "./request.ts";
+import type { FetchSummary } from "./stored-fetch.ts";
+
+export interface OpenBuildOptions {
+  /** The build's id, unique in the event log. */
+  readonly id: string;
+  readonly team?: string;
+  readonly pipeline?: string;
+  readonly job?: string;
+  /** The build's plan in its public form: names, types and versions only. */
+  readonly plan?: JsonObject;
+}
+
+/** A task's image, as its step hands it over. */
+export interface FetchTaskImageRequest {
+  /** The id of the task's plan. */
+  readonly stepId: string;
+  readonly imageResource: ImageResource;
+  readonly resourceTypes: readonly ResourceType[];
+  readonly privileged: boolean;
+  readonly tags?: readonly string[];
+  /** The build was triggered by hand: ask whatever the check interval says. */
+  readonly skipInterval?: boolean;
+  readonly signal?: AbortSignal;
+  readonly secrets?: readonly string[];
+}
+
+export interface Build extends AsyncDisposable {
+  readonly id: string;
+  /**
+   * Resolves the image, or fetches its artifact; resolves once the last fact is durable. The same get plan in the same
+   * build is the same fetch: a second call, after a crash too, joins it or gives its result.
+   * Rejects with a `FetchImageError`.
+   */
+  fetchImage(request: FetchImageRequest): Promise<ImageSpec>;
+  /** The task delegate: plans check and get of an `image_resource`, announces them in the build log, and fetches. */
+  fetchTaskImage(request: FetchTaskImageRequest): Promise<ImageSpec>;
+  /** The fetches so far, in the order they were requested. */
+  fetches(): readonly FetchSummary[];
+  /** Resolves when every fact so far is durable. */
+  drained(): Promise<void>;
+  /**
+   * Lets go of the build: its fetches in flight stop without a fact, and whoever opens it next resumes them. A build that
+   * has ended must be closed, since its fetches are kept in memory until then.
+   */
+  close(): Promise<void>;
+}
