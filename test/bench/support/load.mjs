@@ -2,7 +2,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-/** Starts the stub registry; gives its host. */
+/** Starts the stub registry; gives its host. `tell` gives how often it was asked since it was last told something. */
 export async function startStubRegistry() {
   const child = fork(fileURLToPath(new URL("stub-registry.mjs", import.meta.url)), {
     stdio: ["ignore", "pipe", "inherit", "ipc"],
@@ -11,6 +11,12 @@ export async function startStubRegistry() {
   const [port] = await once(child.stdout, "data");
   return {
     host: `127.0.0.1:${String(port).trim()}`,
+    /** @param {"count" | "hold" | "answer"} what */
+    async tell(what) {
+      child.send(what);
+      const [requests] = await once(child, "message");
+      return Number(requests);
+    },
     stop() {
       child.disconnect();
     },

@@ -1,0 +1,50 @@
+// A contestant in a process of its own, so that its CPU and its memory are its own. Opens on the first message, and
+// answers each: with what it measured, or why it failed.
+import { closedLoop } from "../load.mjs";
+
+const [, , module = "", place = "{}"] = process.argv;
+const { open } = await import(module);
+const contestant = await open(JSON.parse(place));
+const name = `${process.pid}-${Date.now().toString(36)}`;
+let next = 0;
+
+async function runNext() {
+  const reference = await contestant.run(`${name}-${next++}`);
+  if (!/@sha256:[0-9a-f]{64}$/.test(reference)) throw new Error(`${reference} has no digest`);
+}
+
+const work = {
+  /** Runs so many workflows, or as many as there is time for. */
+  async warm({ inFlight, seconds, workflows }) {
+    const until = performance.now() + seconds * 1000;
+    const begun = next;
+    await Promise.all(
+      Array.from({ length: inFlight }, async () => {
+        while (next - begun < workflows && performance.now() < until) await runNext();
+      }),
+    );
+    return { count: next - begun };
+  },
+  /** Runs workflows, `inFlight` at a time, for some seconds. */
+  async load({ inFlight, seconds }) {
+    const before = process.cpuUsage();
+    const result = await closedLoop(inFlight, seconds, runNext);
+    const { user, system } = process.cpuUsage(before);
+    return { ...result, cpuSeconds: (user + system) / 1e6, rss: process.memoryUsage.rss() };
+  },
+  /** Begins workflows, and does not wait for them. */
+  async begin({ workflows }) {
+    for (const workflow of workflows) contestant.run(workflow).catch(() => {});
+  },
+  resume: ({ workflows }) => contestant.resume(workflows),
+  close: () => contestant.close(),
+};
+
+process.on("message", (/** @type {{do: keyof typeof work}} */ { do: what, ...options }) => {
+  work[what](options).then(
+    (done) => process.send?.({ done }),
+    (error) => process.send?.({ failed: error?.stack ?? String(error) }),
+  );
+});
+process.on("disconnect", () => process.exit());
+process.send?.({ done: "open" });

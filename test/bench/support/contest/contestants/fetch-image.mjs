@@ -1,0 +1,82 @@
+// A cold fetch by our engine: a build of its own, from `openBuild` to the durable last fact and `close`, of a scope that
+// nobody has seen.
+import { createFetchImageEngine } from "@fetch-image/engine";
+import { createImageRegistry } from "@fetch-image/registry";
+import { openEventStoreDb } from "@fetch-image/store/eventstoredb";
+import { openEmbedded } from "@fetch-image/store/pglite";
+import { openPostgresStore } from "@fetch-image/store/postgres";
+import { Client } from "pg";
+
+/** Of a fetch's facts, the first and the last. */
+const first = "FetchRequested";
+const last = "ImageShortCircuited";
+
+/** Brings the schema up to date, so that its first user does not pay for it. */
+export async function prepare(place) {
+  await (await openStore(place)).close();
+}
+
+export async function open(place) {
+  const store = await openStore(place);
+  const registry = createImageRegistry();
+  const { eventLog } = store;
+  const engine = createFetchImageEngine({ eventLog, registry, nativeImageFetch: true, soleNode: place.soleNode });
+  const run = async (workflow) => {
+    const source = { repository: `${place.registry}/acme/app`, tag: workflow };
+    const build = await engine.openBuild({ id: workflow });
+    const { imageURL } = await build.fetchImage({
+      getPlan: { id: "1/image-get", get: { name: "image", type: "registry-image", source } },
+      checkPlan: { id: "1/image-check", check: { name: "image", type: "registry-image", source, interval: "1h" } },
+      privileged: false,
+    });
+    await build.close();
+    return imageURL;
+  };
+  return {
+    run,
+    /** The scheduler's own calls, once more: a build that is opened goes on with what was in flight. */
+    async resume(workflows) {
+      await Promise.all(workflows.map(run));
+    },
+    async close() {
+      await engine.close();
+      await registry.close();
+      await store.close();
+    },
+  };
+}
+
+/** What the store says: how many fetches began, how many ended, and all facts. */
+export async function recorded(place) {
+  const counts = place.databaseUrl === undefined ? await countedFacts(place) : await countedRows(place);
+  const of = (type) => counts.get(type) ?? 0;
+  const facts = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  return { begun: of(first), ended: of(last), scopes: of("VersionObserved"), facts, factsEach: 7 };
+}
+
+async function openStore({ databaseUrl, directory, eventStoreUrl }) {
+  if (eventStoreUrl !== undefined) return await openEventStoreDb({ connectionString: eventStoreUrl });
+  if (directory !== undefined) return await openEmbedded({ directory, access: "write" });
+  return await openPostgresStore({ connectionString: databaseUrl });
+}
+
+async function countedRows({ databaseUrl }) {
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  const { rows } = await client.query("select type, count(*)::int as count from fetch_image.events group by type");
+  await client.end();
+  return new Map(rows.map(({ type, count }) => [type, count]));
+}
+
+async function countedFacts(place) {
+  const { directory } = place;
+  const store = directory === undefined ? await openStore(place) : await openEmbedded({ directory, access: "read" });
+  const counts = new Map();
+  for (let after, end = false; !end;) {
+    const page = await store.eventLog.readAll({ limit: 1000, ...(after === undefined ? {} : { after }) });
+    for (const { type } of page.facts) counts.set(type, (counts.get(type) ?? 0) + 1);
+    ({ next: after, end } = page);
+  }
+  await store.close();
+  return counts;
+}
