@@ -1,4 +1,4 @@
-// `pnpm crash --store postgres|pglite --runs N [--seed S]`: kills real processes with SIGKILL at their work, as each of
+// `pnpm crash --store postgres|pglite|eventstoredb --runs N [--seed S]`: kills real processes with SIGKILL at their work, as each of
 // N consecutive seeds has it, has others go on, and looks through what they leave: docs/guides/durability.md. Ends with
 // `N runs, N kills, 0 lost, 0 doubled` and exit status 0, or with the seed that failed and exit status 1.
 import { availableParallelism } from "node:os";
@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { prepare } from "./lib/prepare.mjs";
 import { root, runInForeground } from "./lib/process.mjs";
 
-const stores = ["postgres", "pglite"];
+const stores = ["postgres", "pglite", "eventstoredb"];
 const values = readArguments();
 
 if (values?.here) {

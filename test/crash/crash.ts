@@ -1,10 +1,12 @@
 import { type EmbeddedRegistry, startEmbeddedRegistry } from "@fetch-image/registry/embedded";
+import type { Bundle } from "../support/bundle.ts";
 import { judgeRuns, type Witness } from "./judge-runs.ts";
+import { leaveRecord } from "./leave-record.ts";
 import { planOf } from "./plan.ts";
 import { crashRun, type RunRecord, type Workers } from "./run.ts";
 import { type StoreMaker, storeMakers } from "./store-makers.ts";
 import { openStore, type StoreAddress, type StoreKind } from "./stores.ts";
-import { startWorker, type WorkerProcess } from "./worker-process.ts";
+import { bundleWorker, startWorker, type WorkerProcess } from "./worker-process.ts";
 
 export interface CrashOptions {
   readonly store: StoreKind;
@@ -33,6 +35,7 @@ export async function crash(options: CrashOptions): Promise<CrashResult> {
   const { runs, seed, lanes = 1 } = options;
   await using registry = await startEmbeddedRegistry();
   await using maker = await storeMakers[options.store]();
+  await using program = await bundleWorker(options);
   const totals = { runs: 0, kills: 0 };
   let failure: CrashResult["failure"];
   const seeds = Array.from({ length: runs }, (_, index) => seed + index);
@@ -40,7 +43,7 @@ export async function crash(options: CrashOptions): Promise<CrashResult> {
     for (;;) {
       const batch = seeds.splice(0, batchSize);
       if (failure !== undefined || batch.length === 0) return;
-      const found = await crashBatch(batch, { ...options, registry, maker, onRun });
+      const found = await crashBatch(batch, { ...options, registry, maker, program, onRun });
       failure ??= found;
     }
   };
@@ -56,17 +59,18 @@ export async function crash(options: CrashOptions): Promise<CrashResult> {
 interface Batch extends CrashOptions {
   readonly registry: EmbeddedRegistry;
   readonly maker: StoreMaker;
+  readonly program: Bundle;
   readonly onRun: (record: RunRecord) => void;
 }
 
 /** Runs on one store, one after the other, by processes that follow each other. */
 async function crashBatch(seeds: readonly number[], batch: Batch): Promise<CrashResult["failure"]> {
-  const { registry, maker, sources, onRun } = batch;
-  const made = await maker.make();
+  const { registry, maker, program, onRun } = batch;
+  await using made = await maker.make();
   const { address } = made;
   const digests = new Map<string, string>();
   const records: RunRecord[] = [];
-  const workers = new WorkerLine(address, { registryHost: registry.host, sources });
+  const workers = new WorkerLine(address, { registryHost: registry.host, program });
   try {
     for (const seed of seeds) {
       const plan = planOf(seed, registry.host);
@@ -84,14 +88,11 @@ async function crashBatch(seeds: readonly number[], batch: Batch): Promise<Crash
     manifestRequests: (repository) => manifestRequests(registry, repository),
     digestOf: (repository) => digests.get(repository) ?? "",
   };
-  const problems = await (async () => {
-    await using store = await openStore(address);
-    return await judgeRuns(store, records, witness);
-  })();
-  // What failed is left to be looked at.
-  if (problems.length === 0) made.remove();
-  const [first] = problems;
-  return first === undefined ? undefined : { ...first, problem: `${first.problem}\nstore: ${JSON.stringify(address)}` };
+  await using store = await openStore(address);
+  const [first] = await judgeRuns(store, records, witness);
+  if (first === undefined) return undefined;
+  const file = await leaveRecord(store.eventLog, records, first);
+  return { ...first, problem: `${first.problem}\nfacts, and what the processes said: ${file}` };
 }
 
 function manifestRequests({ requests }: EmbeddedRegistry, repository: string): number {
@@ -101,23 +102,23 @@ function manifestRequests({ requests }: EmbeddedRegistry, repository: string): n
 /** The processes of a store, of which one has it at a time; the next one is there before it is needed. */
 class WorkerLine implements Workers {
   readonly #address: StoreAddress;
-  readonly #options: { readonly registryHost: string; readonly sources: boolean };
+  readonly #options: { readonly registryHost: string; readonly program: Bundle };
   #next: WorkerProcess | undefined;
   #current: WorkerProcess | undefined;
 
-  constructor(address: StoreAddress, options: { readonly registryHost: string; readonly sources: boolean }) {
+  constructor(address: StoreAddress, options: { readonly registryHost: string; readonly program: Bundle }) {
     this.#address = address;
     this.#options = options;
   }
 
   async current(): Promise<WorkerProcess> {
     if (this.#current !== undefined) return this.#current;
-    const worker = this.#next ?? startWorker(this.#options);
+    const worker = this.#next ?? startWorker(this.#options.program);
     this.#current = worker;
     await hear(worker, "ready");
     worker.tell({ do: "open", store: this.#address, registryHost: this.#options.registryHost });
     await hear(worker, "opened");
-    this.#next = startWorker(this.#options);
+    this.#next = startWorker(this.#options.program);
     return worker;
   }
 

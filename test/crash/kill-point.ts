@@ -1,4 +1,4 @@
-import type { EventLog, ImageRegistry, StepRunner } from "@fetch-image/core";
+import type { EventLog, ImageRegistry, ReadModel, StepRunner } from "@fetch-image/core";
 import type { KillOrder, Report } from "./protocol.ts";
 
 /**
@@ -7,27 +7,35 @@ import type { KillOrder, Report } from "./protocol.ts";
  */
 export class KillPoint {
   #order: KillOrder | null = null;
-  #moments = 0;
+  #moments = { work: 0, projection: 0 };
 
   expect(order: KillOrder | null): void {
     this.#order = order;
-    this.#moments = 0;
+    this.#moments = { work: 0, projection: 0 };
   }
 
   /** Performs the work, with the three moments around it; `tell` says what is known before the last of them. */
   async around<T>(work: () => Promise<T>, tell: (result: T) => void = () => {}): Promise<T> {
-    if (this.#isNow()) die();
-    const isUnderWay = this.#isNow();
+    if (this.#isNow("work")) die();
+    const isUnderWay = this.#isNow("work");
     const result = work();
     if (isUnderWay) await this.#dieSoon(result);
     const value = await result;
     tell(value);
-    if (this.#isNow()) die();
+    if (this.#isNow("work")) die();
     return value;
   }
 
-  #isNow(): boolean {
-    return ++this.#moments === this.#order?.moment;
+  /** Projects a page, in the middle of which it may die. Counted by itself: it happens beside the work, as it comes. */
+  async page<T>(project: () => Promise<T>): Promise<T> {
+    const isNow = this.#isNow("projection");
+    const result = project();
+    if (isNow) await this.#dieSoon(result);
+    return await result;
+  }
+
+  #isNow(what: KillOrder["of"]): boolean {
+    return ++this.#moments[what] === this.#order?.moment && what === this.#order.of;
   }
 
   async #dieSoon(work: Promise<unknown>): Promise<void> {
@@ -70,6 +78,22 @@ export function watchedRegistry(registry: ImageRegistry, killPoint: KillPoint): 
   return {
     resolve: (source, tag, options) => registry.resolve(source, tag, options),
     check: (source, options) => killPoint.around(() => registry.check(source, options)),
+  };
+}
+
+/** The rest of it is read only. */
+export function watchedReadModel(readModel: ReadModel, killPoint: KillPoint): ReadModel {
+  return {
+    checkpoint: () => readModel.checkpoint(),
+    apply: (changes, move) => killPoint.page(() => readModel.apply(changes, move)),
+    reset: () => readModel.reset(),
+    build: (buildId) => readModel.build(buildId),
+    builds: (options) => readModel.builds(options),
+    imagesOfBuild: (buildId) => readModel.imagesOfBuild(buildId),
+    imagesByDigest: (digest, options) => readModel.imagesByDigest(digest, options),
+    scopes: (filter) => readModel.scopes(filter),
+    versions: (scope) => readModel.versions(scope),
+    close: () => readModel.close(),
   };
 }
 

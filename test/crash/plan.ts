@@ -7,7 +7,7 @@ export interface CrashPlan {
   readonly run: RunOrder;
   /** The repository, below the registry's host, that this run alone asks for. */
   readonly repository: string;
-  /** How the first processes die, one after the other; the next one lives. `at-rest`: after all is done. */
+  /** How the first processes die, one after the other; the next one lives. */
   readonly deaths: readonly Death[];
 }
 
@@ -23,10 +23,16 @@ export function planOf(seed: number, registryHost: string): CrashPlan {
     random.pick(["tag", "tag", "task", "task", "pinned", "git-image", "artifact"] as const),
   );
   const fetches = kinds.map((kind, index) => aFetch(kind, `s${index + 1}`, source));
-  const death = (): Death =>
-    random.below(5) === 0
-      ? { afterMs: random.below(40) }
-      : { moment: 1 + random.below(12 + 9 * fetches.length), turns: random.below(6) };
+  const death = (): Death => {
+    switch (random.below(8)) {
+      case 0:
+        return { afterMs: random.below(40) };
+      case 1:
+        return { of: "projection", moment: 1 + random.below(4), turns: random.below(6) };
+      default:
+        return { of: "work", moment: 1 + random.below(12 + 9 * fetches.length), turns: random.below(6) };
+    }
+  };
   // Mostly one, at times another while the first is being recovered from.
   const deaths = Array.from({ length: random.pick([1, 1, 1, 2, 3]) }, death);
   return { run: { buildId: `run-${seed}`, fetches }, repository, deaths };

@@ -19,9 +19,11 @@ export type FetchOrder =
 
 /** At which of the moments that a worker counts it kills itself. */
 export interface KillOrder {
+  /** `projection`: while a page of facts is projected, by the number of the page. */
+  readonly of: "work" | "projection";
   /** From 1. */
   readonly moment: number;
-  /** Turns of the event loop that an append or a question under way is given before. */
+  /** Turns of the event loop that what is under way is given before. */
   readonly turns: number;
 }
 

@@ -2,6 +2,11 @@ import type { EventLog, ReadModel } from "@fetch-image/core";
 
 /** Where a worker finds its store. Another kind is another line here, a way to open it below and a maker in store-makers.ts. */
 export type StoreAddress =
+  | DatabaseAddress
+  /** The facts there, and what is projected from them in a database. */
+  | { readonly kind: "eventstoredb"; readonly url: string; readonly readModel: DatabaseAddress };
+
+export type DatabaseAddress =
   { readonly kind: "postgres"; readonly url: string } | { readonly kind: "pglite"; readonly directory: string };
 
 export type StoreKind = StoreAddress["kind"];
@@ -15,6 +20,7 @@ export interface OpenStore extends AsyncDisposable {
 
 /** Loads the driver of that store and of no other: processes start often. */
 export function openStore(address: StoreAddress): Promise<OpenStore> {
+  if (address.kind === "eventstoredb") return openEventStore(address.url, address.readModel);
   return address.kind === "postgres" ? openPostgres(address.url) : openPglite(address.directory);
 }
 
@@ -26,6 +32,20 @@ async function openPostgres(connectionString: string): Promise<OpenStore> {
 async function openPglite(directory: string): Promise<OpenStore> {
   const { openEmbeddedStore } = await import("@fetch-image/store/pglite");
   return opened(await openEmbeddedStore({ directory }), true);
+}
+
+async function openEventStore(connectionString: string, database: DatabaseAddress): Promise<OpenStore> {
+  const { openEventStoreDb } = await import("@fetch-image/store/eventstoredb");
+  const [facts, projected] = await Promise.all([openEventStoreDb({ connectionString }), openStore(database)]);
+  return {
+    eventLog: facts.eventLog,
+    readModel: projected.readModel,
+    soleNode: false,
+    async [Symbol.asyncDispose]() {
+      await facts.close();
+      await projected[Symbol.asyncDispose]();
+    },
+  };
 }
 
 function opened(

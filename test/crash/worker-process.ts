@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { fileURLToPath } from "node:url";
+import { type Bundle, bundle } from "../support/bundle.ts";
 import type { Command, Report } from "./protocol.ts";
 
 /** A worker as its parent sees it. */
@@ -18,13 +18,13 @@ export interface WorkerProcess {
   readonly ended: Promise<string | number>;
 }
 
-const hook = new URL("../store/child/typescript-hook.mjs", import.meta.url).href;
+/** The program of a worker; `sources`: of the packages, instead of what is built of them. */
+export function bundleWorker(options: { readonly sources: boolean }): Promise<Bundle> {
+  return bundle(new URL("worker.ts", import.meta.url), options);
+}
 
-/** `sources`: of the packages, instead of what is built of them. */
-export function startWorker({ sources }: { readonly sources: boolean }): WorkerProcess {
-  const script = fileURLToPath(new URL("worker.ts", import.meta.url));
-  const execArgv = ["--import", hook, ...(sources ? ["--conditions", "fetch-image:source"] : [])];
-  const child = fork(script, { execArgv, stdio: ["ignore", "inherit", "inherit", "ipc", "pipe"] });
+export function startWorker({ file }: Bundle): WorkerProcess {
+  const child = fork(file, { execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc", "pipe"] });
   const ended = new Promise<string | number>((resolve) => {
     child.once("exit", (code, signal) => resolve(signal ?? code ?? 0));
   });

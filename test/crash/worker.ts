@@ -3,7 +3,7 @@
 import { writeSync } from "node:fs";
 import { createFetchImageEngine, type FetchImageEngine } from "@fetch-image/engine";
 import { createImageRegistry, type OciRegistry } from "@fetch-image/registry";
-import { KillPoint, watchedLog, watchedRegistry, watchedSteps } from "./kill-point.ts";
+import { KillPoint, watchedLog, watchedReadModel, watchedRegistry, watchedSteps } from "./kill-point.ts";
 import type { Command, Report, RunOrder } from "./protocol.ts";
 import { type OpenStore, openStore } from "./stores.ts";
 
@@ -51,7 +51,7 @@ async function open({ store: address, registryHost }: Extract<Command, { do: "op
   const registry = createImageRegistry({ endpoints: { [registryHost]: `http://${registryHost}` } });
   const engine = createFetchImageEngine({
     eventLog: watchedLog(store.eventLog, killPoint, report),
-    readModel: store.readModel,
+    readModel: watchedReadModel(store.readModel, killPoint),
     registry: watchedRegistry(registry, killPoint),
     stepRunner: watchedSteps(killPoint, report),
     nativeImageFetch: true,
