@@ -14,6 +14,7 @@ const drivers: Record<string, readonly string[]> = {
   "@fetch-image/registry": ["undici"],
   "@fetch-image/registry/client": ["undici"],
   "@fetch-image/registry/embedded": [],
+  "@fetch-image/store/copy": [],
   "@fetch-image/store/eventstoredb": ["@eventstore/db-client"],
   "@fetch-image/store/filesystem": [],
   "@fetch-image/store/memory": [],

@@ -96,6 +96,13 @@ export const commandTable: readonly CommandEntry[] = [
     load: () => import("./commands/rebuild.ts"),
   },
   {
+    name: "copy-events",
+    arguments: "--from URL --to URL",
+    summary: "copy every fact of one event store into another; goes on where it was interrupted",
+    group: "Upkeep",
+    load: () => import("./commands/copy-events.ts"),
+  },
+  {
     name: "artifacts",
     arguments: "[prune]",
     summary: "tell how much of images' bytes is kept, or remove what is not needed",

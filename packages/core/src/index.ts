@@ -139,6 +139,7 @@ export {
   scopeStream,
   scopeStreamPrefix,
   type UnknownFact,
+  streamPrefixes,
 } from "./facts/facts.ts";
 export { decodeBuildFact, decodeScopeFact } from "./facts/decode.ts";
 export { buildFactToStore, type FactContext, scopeFactToStore } from "./facts/envelope.ts";

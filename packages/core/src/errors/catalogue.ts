@@ -238,6 +238,11 @@ export const catalogue = {
     says: "the store was written by a newer version",
     fix: "Upgrade fetch-image on this machine.",
   },
+  FI_STORES_DIFFER: {
+    retryable: false,
+    says: "the store that facts are to be copied to holds other facts",
+    fix: "Copy to a store that is empty, or that holds a beginning of the source as an interrupted copy left it.",
+  },
   FI_FACT_UNREADABLE: {
     retryable: false,
     says: "a stored fact does not have the shape its type and schema version prescribe",

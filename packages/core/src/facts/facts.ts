@@ -63,3 +63,5 @@ export const buildStreamPrefix = "build-";
 export const scopeStreamPrefix = "imageScope-";
 /** Which process has drawn which number for a build. Its facts belong to no build, and are projected nowhere. */
 export const buildNumbersStream = "buildNumbers";
+/** What the names of all our streams begin with: whatever else is in a shared event store is not ours. */
+export const streamPrefixes: readonly string[] = [buildStreamPrefix, scopeStreamPrefix, buildNumbersStream];

@@ -1,14 +1,11 @@
-import {
-  buildNumbersStream,
-  buildStreamPrefix,
-  type EventFilter,
-  FetchImageError,
-  scopeStreamPrefix,
-} from "@fetch-image/core";
+import { buildNumbersStream, type EventFilter, FetchImageError, streamPrefixes } from "@fetch-image/core";
 import { isName } from "../facts/append-request.ts";
 
 /** Without a namespace, in words. */
-export const ownStreams: string = `${buildStreamPrefix}…, ${scopeStreamPrefix}… and ${buildNumbersStream}`;
+export const ownStreams: string = streamPrefixes
+  .map((prefix) => (prefix === buildNumbersStream ? prefix : `${prefix}…`))
+  .join(", ")
+  .replace(/, ([^,]*)$/, " and $1");
 
 /**
  * Which of the server's streams are ours, and what they are called there. In a namespace `ci`, stream `build-1` is
@@ -27,7 +24,7 @@ export class Names {
       });
     }
     this.#namespace = namespace === undefined ? "" : `${namespace}.`;
-    this.#own = namespace === undefined ? [buildStreamPrefix, scopeStreamPrefix, buildNumbersStream] : [""];
+    this.#own = namespace === undefined ? streamPrefixes : [""];
   }
 
   isOurs(stream: string): boolean {

@@ -1,6 +1,5 @@
 import type {
   Appended,
-  EventLog,
   ExpectedRevision,
   NewFact,
   Page,
@@ -14,7 +13,9 @@ import type {
 import { type AppendRequest, appendRequest, isName } from "../facts/append-request.ts";
 import { duplicateId, logClosed, wrongExpectedRevision } from "../facts/errors.ts";
 import { follow } from "../facts/follow.ts";
+import type { OrderedEventLog, PlacedFact } from "../facts/ordered-appends.ts";
 import { positionNumber } from "../facts/position.ts";
+import { appendInOrder, type OrderedRow } from "./append-in-order.ts";
 import { appendMany, appendOne, type OutcomeRow, type Statement, wrongIsolation } from "./append-statement.ts";
 import { int8Array, textArray } from "./arrays.ts";
 import { appendError, isAboutTheData, storeError } from "./errors.ts";
@@ -45,7 +46,7 @@ const pageSize = 512;
  * at a time (`GroupCommit`), each succeeding or failing by itself; one that is alone is a single plain statement.
  * The schema is made or brought up to date before the first use.
  */
-export class SqlEventLog implements EventLog {
+export class SqlEventLog implements OrderedEventLog {
   readonly #sql: Sql;
   readonly #schema: SchemaName;
   readonly #ownsSql: boolean;
@@ -84,6 +85,22 @@ export class SqlEventLog implements EventLog {
       return outcome;
     } catch (error) {
       throw appendError(error, this.#sql.name, `stream ${stream}`);
+    }
+  }
+
+  async appendInOrder(facts: readonly PlacedFact[]): Promise<"stored" | "refused"> {
+    this.#assertOpen();
+    const placed = facts.map((fact) => ({
+      revision: fact.revision,
+      request: appendRequest(fact.stream, fact.revision === 0n ? "no-stream" : fact.revision - 1n, [fact]),
+    }));
+    try {
+      await migrateOnce(this.#sql, this.#schema.name);
+      await this.#sql.checkRoom?.();
+      const { rows } = await this.#send<OrderedRow>(appendInOrder(this.#schema, placed));
+      return rows[0]?.stored === true ? "stored" : "refused";
+    } catch (error) {
+      throw appendError(error, this.#sql.name, `${facts.length} facts of many streams`);
     }
   }
 
@@ -150,7 +167,7 @@ export class SqlEventLog implements EventLog {
       requests.length === 1 && first !== undefined
         ? appendOne(this.#schema, first)
         : appendMany(this.#schema, requests);
-    const { rows } = await this.#send(statement);
+    const { rows } = await this.#send<OutcomeRow>(statement);
     const outcomes: (Appended | Error)[] = [];
     for (const row of rows) {
       const index = requests.length === 1 ? 0 : Number(row["append_no"]) - 1;
@@ -165,8 +182,8 @@ export class SqlEventLog implements EventLog {
 
   // A transaction of its own costs two round trips more, and is needed only where the database's default isolation level
   // is another than PostgreSQL's.
-  async #send({ text, parameters, name }: Statement): Promise<SqlResult<OutcomeRow>> {
-    const send = (queries: SqlQueries): Promise<SqlResult<OutcomeRow>> => queries.query(text, parameters, { name });
+  async #send<Row extends SqlRow>({ text, parameters, name }: Statement): Promise<SqlResult<Row>> {
+    const send = (queries: SqlQueries): Promise<SqlResult<Row>> => queries.query(text, parameters, { name });
     if (this.#begins) return this.#sql.transaction(send);
     try {
       return await send(this.#sql);

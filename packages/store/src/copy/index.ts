@@ -1,0 +1,1 @@
+export { copyEvents, type CopyEventsOptions, type CopyProgress, type CopySummary } from "./copy-events.ts";
