@@ -1,6 +1,6 @@
-import { formatTime, type ScopeFact, scopeFactToStore, scopeStream } from "@fetch-image/core";
+import { formatTime, type ScopeFact, scopeFactToStore, scopeStream, scopeStreamPrefix } from "@fetch-image/core";
 import { createFetchImageEngine, nodeHash } from "@fetch-image/engine";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { factsOf, factTypesOf, scene, typePlans } from "../support/engine.ts";
 
 const repository = "registry.example.com/acme/git-resource";
@@ -55,6 +55,30 @@ describe("several nodes on one event log", () => {
     expect(await factTypesOf(eventLog, "2")).toEqual(["BuildOpened", "FetchRequested", "CheckJoined"]);
     await clock.advance(2_000);
     expect((await fetch).imageURL).toContain(digest);
+  });
+
+  test("however many wait for another node's answer, their node reads the scope once per look", async () => {
+    const { engine: a, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
+    const reading = vi.spyOn(eventLog, "read");
+    const b = createFetchImageEngine({ eventLog, registry, clock, nativeImageFetch: true, node: "b" });
+    const digest = registry.push(`${repository}:v1.2`, "one");
+    registry.hold();
+    const first = (await a.openBuild({ id: "1" })).fetchImage(plans);
+    await clock.settle();
+    const builds = Array.from({ length: 100 }, (_, n) => b.openBuild({ id: `waits-${n}` }));
+    const waiting = builds.map(async (build) => (await build).fetchImage(plans));
+    await clock.settle();
+    reading.mockClear();
+    for (let quarter = 0; quarter < 40; quarter++) await clock.advance(250);
+    const reads = reading.mock.calls.filter(([stream]) => stream.startsWith(scopeStreamPrefix));
+    expect(reads.length).toBeGreaterThan(30);
+    expect(reads.length).toBeLessThanOrEqual(41);
+    registry.release();
+    await clock.advance(1000);
+    await first;
+    const images = await Promise.all(waiting);
+    expect(images.filter(({ imageURL }) => imageURL?.includes(digest))).toHaveLength(100);
+    expect(registry.questions).toHaveLength(1);
   });
 
   test("a fetch in a scope whose claim is held is not stuck when its own signal aborts", async () => {

@@ -107,8 +107,7 @@ export class ScopeBook {
       }
       const answer = answerSince(entry.log.state, since - this.#options.claimMs);
       if (answer !== undefined) return answer;
-      await this.#pause(pollMs);
-      if (!signal.aborted) await entry.log.readOn();
+      await entry.log.lookLater();
     }
     return undefined;
   }
@@ -297,20 +296,13 @@ export class ScopeBook {
     const since = clock.now();
     const until = entry.log.state.claim?.until ?? since;
     while (!signal.aborted && clock.now() < until) {
-      await this.#pause(pollMs);
-      await entry.log.readOn();
+      await entry.log.lookLater();
       const answer = answerSince(entry.log.state, since - this.#options.claimMs);
       if (answer !== undefined) return answer;
       if (entry.log.state.claim?.until !== until) return undefined;
     }
     if (signal.aborted) throw new FetchImageError("FI_ABORTED");
     return undefined;
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#options.clock.after(ms, resolve);
-    });
   }
 }
 
@@ -333,8 +325,6 @@ function giveUp(
     throw error;
   };
 }
-
-const pollMs = 250;
 
 /** At some 2 kB each. */
 const maxScopes = 5000;

@@ -29,6 +29,7 @@ export class ScopeLog {
   readonly #options: ScopeLogOptions;
   readonly #stream: string;
   #state: ScopeState = unknownScope;
+  #look: Promise<void> | undefined;
 
   constructor(scope: string, options: ScopeLogOptions) {
     this.#options = options;
@@ -37,6 +38,18 @@ export class ScopeLog {
 
   get state(): ScopeState {
     return this.#state;
+  }
+
+  /** Folds what has come, in a while. All who wait for another node's answer look together: one read, however many wait. */
+  lookLater(): Promise<void> {
+    this.#look ??= new Promise<void>((resolve) => {
+      this.#options.clock.after(lookMs, resolve);
+    })
+      .then(() => this.readOn())
+      .finally(() => {
+        this.#look = undefined;
+      });
+    return this.#look;
   }
 
   /** Folds what has come since. */
@@ -106,3 +119,5 @@ export class ScopeLog {
     }
   }
 }
+
+const lookMs = 250;
