@@ -36,9 +36,31 @@ export class Entrant {
   static async enter(arena, contestant) {
     const entrant = new Entrant(arena, contestant);
     entrant.#ground = await arena.place(contestant);
-    entrant.#module = await import(entrant.#url);
-    await entrant.#module.prepare(entrant.#ground.place);
+    try {
+      entrant.#module = await import(entrant.#url);
+      await entrant.#module.prepare(entrant.#ground.place);
+      await entrant.#startHost();
+    } catch (error) {
+      await entrant.leave();
+      throw error;
+    }
     return entrant;
+  }
+
+  /** A server of the contestant's own is part of its ground. */
+  async #startHost() {
+    if (this.#module.host === undefined) return;
+    const { place, serverPids, settle, close } = this.#ground;
+    const hosted = await this.#module.host(place);
+    this.#ground = {
+      place: { ...place, ...hosted.place },
+      serverPids: [...serverPids, ...hosted.pids],
+      settle,
+      close: async () => {
+        await hosted.close();
+        await close();
+      },
+    };
   }
 
   /** Starts the contestant's process; resolves when it is open. */
