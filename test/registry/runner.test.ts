@@ -44,7 +44,7 @@ function context(): StepContext {
     buildId: "1",
     effectKey: "e1",
     image: { privileged: false },
-    output: (chunk) => void (printed += chunk),
+    output: async (chunk) => void (printed += chunk),
     ...patient,
   };
 }

@@ -86,10 +86,10 @@ export class SimulatedHost {
     this.#world.tell(by.name, `runs ${kind} ${plan.id} (${effectKey})`);
     this.#onStep({ by, kind, buildId, effectKey });
     const slow = random.rarely(this.faults.slowStep);
-    output(`${kind} of ${plan.id}\n`, "stderr");
+    void output(`${kind} of ${plan.id}\n`, "stderr");
     await inTime(by.arrival(random.between(1, slow ? 20_000 : 300)), by, signal);
     this.#world.touch();
-    output("half a line", "stdout");
+    void output("half a line", "stdout");
     if (random.rarely(this.faults.failedStep)) {
       this.#world.fault(by.name, `${kind} failed`);
       throw new Error("exit status 1");

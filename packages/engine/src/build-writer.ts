@@ -22,7 +22,7 @@ export interface BuildWriterOptions {
   /** Why a conflict came: another node adopted the build, say. */
   readonly onConflict: (conflict: FetchImageError) => Promise<FetchImageError>;
   /** Nothing more is written; the build may be opened anew. */
-  readonly onFailure: () => void;
+  readonly onFailure: (error: FetchImageError) => void;
 }
 
 interface Waiting {
@@ -46,6 +46,11 @@ export class BuildWriter {
   constructor(options: BuildWriterOptions) {
     this.#options = options;
     this.#revision = options.revision;
+  }
+
+  /** Why nothing more is written. */
+  get failure(): FetchImageError | undefined {
+    return this.#dead;
   }
 
   /** Resolves once the facts are durable. Facts of one call are neighbours in the stream, calls keep their order. */
@@ -79,7 +84,7 @@ export class BuildWriter {
       } catch (error) {
         const fatal = FetchImageError.is(error) ? error : new FetchImageError("FI_INTERNAL", { cause: error });
         this.#dead = fatal;
-        this.#options.onFailure();
+        this.#options.onFailure(fatal);
         for (const { reject } of [...batch, ...this.#queue]) reject(fatal);
         this.#queue = [];
         break;

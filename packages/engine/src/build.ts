@@ -64,7 +64,10 @@ export class OpenBuild implements Build {
       revision: past.revision,
       preface: (expected) => preface(options, expected, this.#prefaceContext()),
       onConflict: (conflict) => explainConflict(engine, options.id, conflict),
-      onFailure: onEnd,
+      onFailure: (error) => {
+        this.#letGo(error);
+        onEnd();
+      },
     });
     this.#context = {
       ...engine,
@@ -76,7 +79,7 @@ export class OpenBuild implements Build {
       stampTime: () => this.#stampTime(),
       submit: (facts) => this.#writer.submit(facts),
       redact: (text) => this.#redact(text),
-      fetchImage: (request) => this.fetchImage(request),
+      fetchImage: (request) => this.#fetchForStep(request),
     };
   }
 
@@ -89,8 +92,9 @@ export class OpenBuild implements Build {
     for (const [fetchId, state] of unfinished) {
       const request = resumable(fetchId, state);
       if (request === undefined || this.#runs.has(fetchId)) continue;
+      this.#engine.flights.squeezeIn();
       try {
-        this.#start(request, state);
+        this.#start(request);
       } catch (error) {
         // It waits for its scheduler's own call, which is told.
         const code = FetchImageError.is(error) ? error.code : "FI_INTERNAL";
@@ -100,21 +104,54 @@ export class OpenBuild implements Build {
   }
 
   async fetchImage(request: FetchImageRequest): Promise<ImageSpec> {
-    this.#engine.assertOpen();
+    const known = this.#known(request);
+    if (known !== undefined) return await known;
+    const { flights } = this.#engine;
+    this.#engine.assertTaking();
+    const place = flights.enter(this, request.signal);
+    if (place === undefined) return await this.#start(request).waitFor(request.signal);
+    await place;
+    return await this.#startOrJoin(request);
+  }
+
+  /** In a place that was waited for: meanwhile another call may have begun the fetch, or the build may be lost. */
+  async #startOrJoin(request: FetchImageRequest): Promise<ImageSpec> {
+    let known: Promise<ImageSpec> | undefined;
+    try {
+      known = this.#known(request);
+    } catch (error) {
+      this.#engine.flights.leave();
+      throw error;
+    }
+    if (known === undefined) return await this.#start(request).waitFor(request.signal);
+    this.#engine.flights.leave();
+    return await known;
+  }
+
+  /** An image for a step of a fetch that has its place: were it to wait for one of its own, both might wait for ever. */
+  async #fetchForStep(request: FetchImageRequest): Promise<ImageSpec> {
+    const known = this.#known(request);
+    if (known !== undefined) return await known;
+    this.#engine.flights.squeezeIn();
+    return await this.#start(request).waitFor(request.signal);
+  }
+
+  /** What there is of the fetch without beginning it; throws where it cannot begin. */
+  #known(request: FetchImageRequest): Promise<ImageSpec> | undefined {
     if (this.#closed !== undefined) throw this.#closed;
     const fetchId = request.getPlan.id;
     const running = this.#runs.get(fetchId);
-    if (running !== undefined) return await running.waitFor(request.signal);
+    if (running !== undefined) return running.waitFor(request.signal);
     const past = this.#past.fetches.get(fetchId);
     if (past !== undefined && isFinished(past)) {
       const outcome = outcomeOf(past);
-      if (outcome.ok) return outcome.imageSpec;
-      throw outcome.error;
+      return outcome.ok ? Promise.resolve(outcome.imageSpec) : Promise.reject(outcome.error);
     }
+    if (this.#writer.failure !== undefined) throw this.#writer.failure;
     if (past === undefined && request.signal?.aborted === true) {
       throw new FetchImageError("FI_ABORTED", { details: { fetch: fetchId } });
     }
-    return await this.#start(request, past).waitFor(request.signal);
+    return undefined;
   }
 
   fetchTaskImage(request: FetchTaskImageRequest): Promise<ImageSpec> {
@@ -145,9 +182,7 @@ export class OpenBuild implements Build {
 
   async close(): Promise<void> {
     this.#closed ??= new FetchImageError("FI_ENGINE_CLOSED", { message: `build ${this.id} was closed here` });
-    // All at once, before any lets go: a nested image must not take its step's end for an abort.
-    for (const run of this.#runs.values()) run.halt();
-    for (const run of this.#runs.values()) run.stop(this.#closed);
+    this.#letGo(this.#closed);
     await this.#writer.drained();
     this.#onEnd();
   }
@@ -156,22 +191,37 @@ export class OpenBuild implements Build {
     return this.close();
   }
 
-  /** The fetch goes on by itself: it is nobody's yet. */
-  #start(request: FetchImageRequest, past: FetchState | undefined): FetchRun {
-    const { traits, settings, hash } = this.#engine;
-    const read = readRequest(request, traits, settings, hash);
-    this.#learnSecrets(read.secrets);
-    const fact = past === undefined ? read.fact : resumedRequest(read, past);
-    const run = new FetchRun(this.#context, request, { ...read, fact });
-    this.#runs.set(request.getPlan.id, run);
-    void this.#run(run, past);
-    return run;
+  /** Stops working on the build without a fact. */
+  #letGo(why: FetchImageError): void {
+    this.#engine.flights.turnAway(why, this);
+    // All at once, before any lets go: a nested image must not take its step's end for an abort.
+    for (const run of this.#runs.values()) run.halt();
+    for (const run of this.#runs.values()) run.stop(why);
+  }
+
+  /** The fetch goes on by itself, in the place that was taken for it: it is nobody's yet. */
+  #start(request: FetchImageRequest): FetchRun {
+    const { traits, settings, hash, flights } = this.#engine;
+    try {
+      const past = this.#past.fetches.get(request.getPlan.id);
+      const read = readRequest(request, traits, settings, hash);
+      this.#learnSecrets(read.secrets);
+      const fact = past === undefined ? read.fact : resumedRequest(read, past);
+      const run = new FetchRun(this.#context, request, { ...read, fact });
+      this.#runs.set(request.getPlan.id, run);
+      flights.began(run);
+      void this.#run(run, past);
+      return run;
+    } catch (error) {
+      flights.leave();
+      throw error;
+    }
   }
 
   async #run(run: FetchRun, past: FetchState | undefined): Promise<void> {
-    const { scopes, telemetry } = this.#engine;
+    const { scopes, telemetry, flights } = this.#engine;
     const { fetchId } = run.asker;
-    const ended = telemetry.fetchBegun();
+    const told = telemetry.fetchBegun();
     try {
       const { scope } = run.request.fact;
       if (scope !== undefined && scopes?.isLoaded(scope) === false) await scopes.load(scope);
@@ -179,15 +229,17 @@ export class OpenBuild implements Build {
       else run.resume(past, this.#past.causes.get(fetchId));
       run.abortIfUnwanted();
       await run.settled;
-      ended("ok");
+      told("ok");
     } catch (error) {
-      ended("failed");
+      told("failed");
       if (run.state !== undefined) return;
       // Nothing was stored: whoever waits is told, and the same plan may be tried again.
       run.stop(FetchImageError.is(error) ? error : new FetchImageError("FI_INTERNAL", { cause: error }));
       this.#runs.delete(fetchId);
     } finally {
-      if (run.state !== undefined && isFinished(run.state)) this.#endLeftBehind(run.state);
+      const ended = run.stopped || run.state === undefined || !isFinished(run.state) ? undefined : run.state;
+      flights.ended(run, ended !== undefined);
+      if (ended !== undefined) this.#endLeftBehind(ended);
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Clock, EventLog, Hash, Logger, Policy, StepRunner } from "@fetch-image/core";
 import type { EngineTelemetry } from "./engine-telemetry.ts";
+import type { Flights } from "./flights.ts";
 import type { EngineSettings } from "./options.ts";
 import type { EngineTraits } from "./request.ts";
 import type { ScopeBook } from "./scope-book.ts";
@@ -20,7 +21,8 @@ export interface EngineContext {
   readonly stepRunner: StepRunner | undefined;
   readonly artifacts: Pick<StepRunner, "get"> | undefined;
   readonly scopes: ScopeBook | undefined;
+  readonly flights: Flights;
   nextOpening(): number;
-  /** Throws `FI_ENGINE_CLOSED`. */
-  assertOpen(): void;
+  /** Throws `FI_ENGINE_CLOSED` once the engine takes nothing new. */
+  assertTaking(): void;
 }

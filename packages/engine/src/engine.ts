@@ -3,22 +3,41 @@ import { openBuild, type OpenBuild } from "./build.ts";
 import type { Build, OpenBuildOptions } from "./build-api.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { createEngineTelemetry } from "./engine-telemetry.ts";
+import { type FetchLeft, Flights } from "./flights.ts";
 import { defaultSettings, type EngineOptions } from "./options.ts";
 import { createProjector, type ProjectionProgress } from "./projector.ts";
 import { ScopeBook } from "./scope-book.ts";
+import { createShutdown } from "./shutdown.ts";
 import { newIncarnation, nodeHash, systemClock } from "./system.ts";
 import { createTicker } from "./ticker.ts";
+
+export interface CloseOptions {
+  /** How long fetches in flight may go on, in milliseconds. Default: 0, not at all. */
+  readonly deadlineMs?: number;
+}
+
+/** What became of the fetches that were in flight when the engine began to close. */
+export interface Closed {
+  /** How many ended by themselves, their last facts durable. */
+  readonly finished: number;
+  /** Those that were stopped without a fact: whoever opens their builds next resumes them. */
+  readonly left: readonly FetchLeft[];
+}
 
 export interface FetchImageEngine extends AsyncDisposable {
   /**
    * Opens a build for writing: a new one, or one that this or another process left, whose fetches in flight are resumed.
-   * Rejects with `FI_STORE_TOO_NEW`, `FI_HISTORY_CONTRADICTORY`, `FI_STORE_UNAVAILABLE`.
+   * Rejects with `FI_STORE_TOO_NEW`, `FI_HISTORY_CONTRADICTORY`, `FI_STORE_UNAVAILABLE`, `FI_ENGINE_CLOSED`.
    */
   openBuild(options: OpenBuildOptions): Promise<Build>;
   /** Projects every fact so far into the read model; without one, does nothing. */
   project(): Promise<ProjectionProgress>;
-  /** Stops working without recording anything: another process resumes what is in flight. Waits for appends under way. */
-  close(): Promise<void>;
+  /**
+   * Takes nothing new from now on (`FI_ENGINE_CLOSED`), lets the fetches in flight end until the deadline, and stops the
+   * rest without recording anything: another process resumes them. Waits for appends under way. A second call with an
+   * earlier deadline brings the first one's forward.
+   */
+  close(options?: CloseOptions): Promise<Closed>;
 }
 
 /** Drives FetchImage against its ports. One per process: builds share its scopes and its appends. */
@@ -27,7 +46,6 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
   const logger = options.logger ?? silentLogger;
   const settings = { ...defaultSettings, ...options.settings };
   const { eventLog, readModel, registry } = options;
-  let closed: FetchImageError | undefined;
 
   const shared = {
     eventLog,
@@ -39,6 +57,8 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
   };
   let openings = 0;
   const soleNode = options.soleNode === true;
+  const flights = new Flights(settings, clock);
+  const shutdown = createShutdown({ flights, clock, letGo });
   const context: EngineContext = {
     ...shared,
     telemetry: createEngineTelemetry(options.telemetry, () => clock.now()),
@@ -54,9 +74,10 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
     stepRunner: options.stepRunner,
     artifacts: options.artifacts,
     scopes: registry === undefined ? undefined : new ScopeBook({ ...shared, ...settings, registry, soleNode }),
+    flights,
     nextOpening: () => ++openings,
-    assertOpen() {
-      if (closed !== undefined) throw closed;
+    assertTaking() {
+      if (shutdown.begun) throw new FetchImageError("FI_ENGINE_CLOSED", { message: "the engine takes no new fetch" });
     },
   };
 
@@ -65,9 +86,19 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
   const followed = projector?.follow(following.signal);
   const builds = new Map<string, Promise<OpenBuild>>();
 
-  const engine: FetchImageEngine = {
+  async function letGo(): Promise<readonly FetchLeft[]> {
+    const opened = await Promise.allSettled(builds.values());
+    const left = flights.list();
+    context.scopes?.close();
+    await Promise.all(opened.flatMap((build) => (build.status === "fulfilled" ? [build.value.close()] : [])));
+    following.abort();
+    await followed;
+    return left;
+  }
+
+  return {
     async openBuild(opening) {
-      context.assertOpen();
+      context.assertTaking();
       // Two openings of one build in one process are one build: a second writer would fence the first.
       const open = builds.get(opening.id);
       if (open !== undefined) return await open;
@@ -82,15 +113,9 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
     async project() {
       return (await projector?.catchUp()) ?? { facts: 0, position: undefined };
     },
-    async close() {
-      closed ??= new FetchImageError("FI_ENGINE_CLOSED");
-      const opened = await Promise.allSettled(builds.values());
-      context.scopes?.close();
-      await Promise.all(opened.flatMap((build) => (build.status === "fulfilled" ? [build.value.close()] : [])));
-      following.abort();
-      await followed;
+    close: (closing) => shutdown.close(closing?.deadlineMs ?? 0),
+    async [Symbol.asyncDispose]() {
+      await shutdown.close(0);
     },
-    [Symbol.asyncDispose]: () => engine.close(),
   };
-  return engine;
 }

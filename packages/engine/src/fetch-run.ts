@@ -27,6 +27,7 @@ export class FetchRun {
   readonly asked: FetchImageRequest;
   readonly build: BuildContext;
   readonly asker: Asker;
+  readonly begunAt: number;
   readonly #settled = deferred<ImageSpec>();
   #state: FetchState | undefined;
   #lastInput: string | undefined;
@@ -41,6 +42,7 @@ export class FetchRun {
     this.build = build;
     this.asked = asked;
     this.request = request;
+    this.begunAt = build.clock.now();
     this.asker = { buildId: build.buildId, fetchId: request.fact.fetchId };
     // Whoever waits sees the rejection; nobody waiting is no defect.
     this.#settled.promise.catch(() => {});
@@ -82,6 +84,10 @@ export class FetchRun {
     return this.#state;
   }
 
+  get stateName(): string | undefined {
+    return this.#state === undefined ? undefined : stateName(this.#state);
+  }
+
   begin(): void {
     const at = this.build.stampTime();
     const { state, says } = begin(this.request.fact, at);
@@ -105,6 +111,11 @@ export class FetchRun {
 
   abort(reason: string): void {
     this.dispatch({ type: "FetchAborted", data: { fetchId: this.asker.fetchId, reason: this.build.redact(reason) } });
+  }
+
+  /** Whether it was stopped before its end. */
+  get stopped(): boolean {
+    return this.#stopped;
   }
 
   /** Takes no fact any more. */

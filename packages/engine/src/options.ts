@@ -31,6 +31,13 @@ export interface EngineSettings {
   readonly claimMs: number;
   /** How long an append is tried again while the store is unavailable. */
   readonly storePatienceMs: number;
+  /**
+   * Fetches in flight at the same time, of all builds. Some kilobytes each: see docs/guides/embedding.md. What a stream holds
+   * already, and images for the steps of such fetches, are taken beyond it.
+   */
+  readonly maxFetches: number;
+  /** Fetches that wait for one of those to end; the next is refused with `FI_ENGINE_BUSY`. */
+  readonly maxWaitingFetches: number;
 }
 
 export const defaultSettings: EngineSettings = {
@@ -43,6 +50,8 @@ export const defaultSettings: EngineSettings = {
   retryAfterPatienceMs: 120_000,
   claimMs: 30_000,
   storePatienceMs: 30_000,
+  maxFetches: 10_000,
+  maxWaitingFetches: 10_000,
 };
 
 export interface EngineOptions {

@@ -48,11 +48,11 @@ export function createRegistryImageRunner(options: RegistryImageRunnerOptions): 
     async check({ check }: CheckPlan, { signal, output }: StepContext) {
       const source = sourceOf(check);
       const { repository, tag } = source;
-      output(`checking ${repository}${tag === undefined ? "" : `:${tag}`}\n`, "stderr");
+      await output(`checking ${repository}${tag === undefined ? "" : `:${tag}`}\n`, "stderr");
       const { versions, rejected, via, host } = await registry.check(source, { cursor: check.from_version, signal });
       const newest = versions.at(-1);
-      if (newest) output(`${newest.tag} is ${newest.digest} (${via} at ${host})\n`, "stderr");
-      else output(nothingFound(source, rejected), "stderr");
+      if (newest) await output(`${newest.tag} is ${newest.digest} (${via} at ${host})\n`, "stderr");
+      else await output(nothingFound(source, rejected), "stderr");
       return versions.map((version) => ({ ...version }));
     },
 
@@ -63,10 +63,10 @@ export function createRegistryImageRunner(options: RegistryImageRunnerOptions): 
       if (wanted.skipDownload) {
         throw unsupported("params.skip_download", "without its bytes there is no image in the artifact");
       }
-      output(`fetching ${source.repository}@${wanted.digest}\n`, "stderr");
+      await output(`fetching ${source.repository}@${wanted.digest}\n`, "stderr");
       let fetched: GotImage | undefined;
       const fill = async (filled: string) => {
-        const onProgress = progressLines((line) => output(line, "stderr"));
+        const onProgress = progressLines((line) => void output(line, "stderr"));
         fetched = await getImage(wanted, filled, { registry, store, signal, onProgress, ...(limits && { limits }) });
       };
       const handle = await directories.of(wanted, fill, { signal });
@@ -75,7 +75,7 @@ export function createRegistryImageRunner(options: RegistryImageRunnerOptions): 
         if (fetched === undefined && !(await registry.exists(source, wanted.digest, { signal }))) throw gone(wanted);
         await permits.grant(asker);
       }
-      output(`${fetched?.image ? sizesOf(fetched.image) : "here already, from another get"}\n`, "stderr");
+      await output(`${fetched?.image ? sizesOf(fetched.image) : "here already, from another get"}\n`, "stderr");
       return { handle };
     },
   };

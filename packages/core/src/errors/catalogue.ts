@@ -174,10 +174,15 @@ export const catalogue = {
     says: "the fetch needs the image's bytes, and no artifact store is configured",
     fix: "Give createFetchImageEngine an artifact store.",
   },
+  FI_ENGINE_BUSY: {
+    retryable: true,
+    says: "as many fetches are in flight, and wait, as the engine may have",
+    fix: "Ask again later, or on another node; or raise maxFetches or maxWaitingFetches of the engine's settings.",
+  },
   FI_ENGINE_CLOSED: {
-    retryable: false,
-    says: "the engine is closed",
-    fix: "Open a new engine; what was in flight resumes there.",
+    retryable: true,
+    says: "the engine is closed, or about to be",
+    fix: "Ask another node, or the next process: what was in flight resumes where its build is opened.",
   },
   FI_BUILD_ADOPTED: {
     retryable: false,

@@ -23,8 +23,12 @@ export interface StepContext {
   readonly effectKey: string;
   /** The image that the step itself runs in: of the plan's own type, resolved first. Base types have only `resourceType`. */
   readonly image: ImageSpec;
-  /** Where the step's output goes. Text, in whatever pieces it comes. */
-  readonly output: (chunk: string, origin: "stdout" | "stderr") => void;
+  /**
+   * Where the step's output goes. Text, in whatever pieces it comes. The build log takes 256 KiB a second of each origin,
+   * less while the store is away; who waits for the promise loses nothing. Of what comes without waiting, 256 KiB are kept,
+   * and a line in the log says how much was cut. Never rejects.
+   */
+  readonly output: (chunk: string, origin: "stdout" | "stderr") => Promise<void>;
 }
 
 /** The host's own way to run a check or a get as a step of the build. It may be called again for the same step. */

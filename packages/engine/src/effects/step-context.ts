@@ -20,20 +20,22 @@ export async function stepContext(
     planId: plan.id,
     clock,
     redact: (text) => run.build.redact(text),
-    write: (fact) => {
-      store(run, fact);
-    },
+    write: (fact) => store(run, fact),
   });
+  // What the step wrote before it was called off is kept, and what it writes after that is not.
+  const end = () => {
+    output.end();
+  };
+  signal.addEventListener("abort", end);
   return {
     buildId,
     signal,
     effectKey: `${buildId}/${run.asker.fetchId}/${since}`,
     image: await imageOf(run, plan, signal),
-    output: (chunk, origin) => {
-      output.write(chunk, origin);
-    },
+    output: (chunk, origin) => output.write(chunk, origin),
     end: () => {
-      output.end();
+      signal.removeEventListener("abort", end);
+      end();
     },
   };
 }
@@ -55,10 +57,10 @@ async function imageOf(run: FetchRun, plan: CheckPlan | GetPlan, signal: AbortSi
 
 let written = 0;
 
-function store(run: FetchRun, fact: BuildFact): void {
+function store(run: FetchRun, fact: BuildFact): Promise<void> {
   const { buildId, hash, node, stream } = run.build;
   // Output is no part of the machine's history: its ids only need to be this process's own.
   const key = `${run.asker.fetchId}\noutput\n${node}\n${written++}`;
   const at = run.build.stampTime();
-  run.build.submit([buildFactToStore(fact, { stream, key, buildId, node, at }, hash)]).catch(() => {});
+  return run.build.submit([buildFactToStore(fact, { stream, key, buildId, node, at }, hash)]);
 }
