@@ -20,6 +20,13 @@ const asker = { buildId: "123", fetchId: "f1/image-get" };
 const other = { buildId: "122", fetchId: "e1/image-get" };
 const { checkPlan: _checkPlan, ...pinnedOfAnotherType } = aRequestOfOtherType({ version: { ref: "8d3f1c77" } });
 
+const task = { id: "f1" };
+const goTest = {
+  platform: "linux",
+  run: { path: "go", args: ["test", "./..."], dir: "pr" },
+  inputs: [{ name: "pr" }],
+};
+
 /** Streams of builds, by the name of their file. */
 export const builds: { readonly [name: string]: () => BuildHistory } = {
   "short-circuited-cold": () =>
@@ -267,6 +274,32 @@ export const builds: { readonly [name: string]: () => BuildHistory } = {
   "aborted-while-backing-off": () =>
     planned().request(aRequest()).wait(140).take(inputs.checkFailed()).wait(70).take(inputs.aborted()),
   "in-flight": () => planned().request(aRequest()),
+  "scheduled-task": () =>
+    planned()
+      .save({ event: "status", data: { status: "started" } }, "started")
+      .wait(30)
+      .save({ event: "initialize-task", data: { origin: task } })
+      .request(aRequest())
+      .wait(140)
+      .take(seen(version))
+      .save({ event: "selected-worker", data: { origin: task, selected_worker: "k8s-ci" } })
+      .save({ event: "start-task", data: { origin: task, config: goTest } })
+      .wait(900)
+      .save({
+        event: "log",
+        data: { origin: { ...task, source: "stdout" }, payload: "ok  \texample.com/<app>\t0.3s\n" },
+      })
+      .save({ event: "finish-task", data: { origin: task, exit_status: 0 } })
+      .save({ event: "status", data: { status: "succeeded" } }, "ended")
+      .seal(),
+  "scheduled-and-aborted": () => {
+    const build = planned()
+      .save({ event: "status", data: { status: "started" } })
+      .request(aRequest())
+      .wait(2000);
+    build.save({ event: "status", data: { status: "aborted" } }).seal();
+    return build.take(inputs.aborted());
+  },
   "adopted-with-fetches-in-parallel": () => {
     const [one, two, three] = ["f1/image-get", "f2/image-get", "f3/image-get"];
     return planned()

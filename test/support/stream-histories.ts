@@ -9,10 +9,14 @@ import {
   type FetchRequest,
   type FetchState,
   type Hash,
+  type JsonObject,
+  readEvent,
   type RecordedBuildFact,
   type RecordedFact,
   type RecordedScopeFact,
+  renderConcourseLog,
   replayBuild,
+  type SchedulerEvent,
   type ScopeFact,
   scopeFactToStore,
   scopeStream,
@@ -66,6 +70,24 @@ export class BuildHistory {
     const from = this.node;
     this.node = node;
     this.append({ type: "BuildAdopted", data: { buildId: this.buildId, from } }, `adopted\n${this.facts.length - 1}`);
+    return this;
+  }
+
+  /** An event of the scheduler's own. Its key is its place, unless it has one. */
+  save({ event, data }: SchedulerEvent, key = `event-${this.facts.length}`): this {
+    const read = readEvent(event, data as unknown as JsonObject);
+    if (!read.ok) throw new Error(read.problem);
+    const saved = { buildId: this.buildId, key, event, data: read.data };
+    this.append({ type: "BuildEventSaved", data: saved }, `event\n${key}`);
+    return this;
+  }
+
+  /** Keeps the hash of the log, as the engine does behind the last status. */
+  seal(): this {
+    const text = renderConcourseLog(this.facts);
+    const events = [...text.matchAll(/^event: event$/gm)].length;
+    const sealed = { buildId: this.buildId, renderer: "1", events, sha256: testHash.sha256Hex(text) };
+    this.append({ type: "BuildLogSealed", data: sealed }, "sealed");
     return this;
   }
 

@@ -170,6 +170,29 @@ export { renderExplanation } from "./build-log/render-explanation.ts";
 export { renderFact, type RenderFactOptions } from "./build-log/render-fact.ts";
 export type { RenderOptions } from "./build-log/paint.ts";
 export { type LogRenderer, renderBuildLog, renderers } from "./build-log/render-text.ts";
+export { concourseEvents, isConcourseEvent, type ReadEvent, readEvent } from "./build-log/concourse/catalogue.ts";
+export {
+  advanceLog,
+  advanceStream,
+  type ConcourseLog,
+  concourseRenderers,
+  type FactRenderer,
+  noLog,
+  renderConcourseLog,
+} from "./build-log/concourse/concourse-log.ts";
+export type {
+  BuildStatus,
+  ConcourseEvent,
+  ConcourseEventData,
+  ConcourseEventName,
+  EventMetadata,
+  EventOrigin,
+  EventTaskConfig,
+  SchedulerEvent,
+} from "./build-log/concourse/events.ts";
+export { goJson } from "./build-log/concourse/go-json.ts";
+export { concoursePlan } from "./build-log/concourse/plan.ts";
+export { sseEnd, sseEvent } from "./build-log/concourse/sse.ts";
 export { visible } from "./build-log/visible.ts";
 export { decodeFact, type DecodedFact, isBuildFact, isScopeFact } from "./projections/decode-fact.ts";
 export { projectFacts } from "./projections/read-model.ts";

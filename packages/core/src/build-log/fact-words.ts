@@ -12,9 +12,18 @@ import { referenceOfImageURL } from "../image/image-url.ts";
 import type { Version } from "../plan/plan.ts";
 import { duration } from "../scope/scope-state.ts";
 import type { Tone } from "./paint.ts";
+import { eventWords, printedWords } from "./event-words.ts";
 import { countSteps } from "./plan-names.ts";
 import { span, timeOfDay } from "./times.ts";
-import { amongText, askerText, physicalReasons, rateLimitText, sparingText, versionText } from "./version-text.ts";
+import {
+  amongText,
+  askerText,
+  count,
+  physicalReasons,
+  rateLimitText,
+  sparingText,
+  versionText,
+} from "./version-text.ts";
 
 /** A fact in an operator's words. Not yet {@link visible}: stored strings stand in it as they are. */
 export interface Words {
@@ -65,7 +74,11 @@ export function factWords(fact: RecordedBuildFact, after?: FetchState, waitedMs?
     case "ArtifactFetched":
       return good(`artifact ${fact.data.artifact}`);
     case "OutputWritten":
-      return output(fact.data);
+      return printedWords(`${fact.data.planId} ${fact.data.origin}`, fact.data.text);
+    case "BuildEventSaved":
+      return eventWords(fact.data);
+    case "BuildLogSealed":
+      return muted(`log sealed: ${count(fact.data.events, "event")}, sha256 ${fact.data.sha256}`);
     case "FetchFailed":
       return failed(fact.data.failure);
     case "FetchAborted":
@@ -224,14 +237,6 @@ function resolved(fact: BuildFactData<"ImageVersionResolved">, after: FetchState
       break;
   }
   return pinned ? say("takes the check's version") : warn(`the check's ${shown} is used`);
-}
-
-/** Each line of what a step printed; a line that was stored in pieces is shown in pieces. */
-function output({ planId, origin, text }: BuildFactData<"OutputWritten">): Words {
-  const printed = text.split(/\r?\n/);
-  if (printed.length > 1 && printed.at(-1) === "") printed.pop();
-  const [first = "", ...notes] = printed.map((line) => `${planId} ${origin} | ${line}`);
-  return { text: first, tone: "plain", notes };
 }
 
 function failed({ code, message, hint, cause }: Failure): Words {

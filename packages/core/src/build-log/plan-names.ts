@@ -5,6 +5,8 @@ import type { Json, JsonObject } from "../json.ts";
 export interface PlanNames {
   /** Which step and which of its images a fetch is for: `get pr: type pull-request`, `task unit: image`. */
   wantedBy(request: FetchRequest): string;
+  /** A step, or the image that a plan of the build fetches: `task unit`, `get pr: its image`. */
+  of(planId: string): string;
 }
 
 /** Reads the build's public plan (null where none is stored) and, for what it lacks, the plans of the fetches themselves. */
@@ -19,6 +21,10 @@ export function planNames(plan: JsonObject | null, requests: readonly FetchReque
       const [step, ...images] = lineage(named, request.planId);
       const image = request.kind === "task" ? "image" : `type ${request.name}`;
       return `${step}: ${[image, ...images].join(" for ")}`;
+    },
+    of(planId) {
+      const [step, ...images] = lineage(named, planId);
+      return images.length === 0 ? `${step}` : `${step}: ${images.join(" for ")}`;
     },
   };
 }

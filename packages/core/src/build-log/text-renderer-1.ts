@@ -3,13 +3,17 @@ import { parseTime } from "../facts/time.ts";
 import { type BuildState, replayBuild } from "../fetch-image/replay.ts";
 import { type FetchState, isFinished } from "../fetch-image/step.ts";
 import { isBuildFact } from "../projections/decode-fact.ts";
+import { planOfEvent } from "./event-words.ts";
 import { factWords, unfinishedWords, unknownWords, type Words } from "./fact-words.ts";
 import { paint, type RenderOptions } from "./paint.ts";
-import { planNames } from "./plan-names.ts";
+import { type PlanNames, planNames } from "./plan-names.ts";
 import { dateAndTime, span, timeOfDay } from "./times.ts";
 import { visible } from "./visible.ts";
 
-/** Version 1 of the build log as text: the build, then each fetch in the order requested, a line for each fact. */
+/**
+ * Version 1 of the build log as text: the build, then each fetch and each step of the scheduler's in the order in which
+ * they began, a line for each fact.
+ */
 export function renderLog1(
   facts: readonly (RecordedBuildFact | UnknownFact)[],
   { color = false }: RenderOptions,
@@ -17,17 +21,17 @@ export function renderLog1(
   const { build, openedAt, node, lines, sections } = read(facts);
   const names = planNames(
     build.plan,
-    [...sections.values()].map(({ request }) => request),
+    [...sections.values()].flatMap(({ fetch }) => (fetch === undefined ? [] : [fetch.request])),
   );
   const show = (line: Line) => showLine(line, openedAt, color);
   const title = (text: string) => paint(visible(text), "heading", color);
 
   const blocks = [
     [title(buildTitle(build)), visible(`opened ${dateAndTime(openedAt)} on ${node}`), ...lines.flatMap(show)],
-    ...[...sections.values()].map((section) => [
-      title(`${names.wantedBy(section.request)}, ${imageTitle(section.request)} (${section.request.fetchId})`),
-      ...section.lines.flatMap(show),
-      ...(isFinished(section.state) ? [] : show(unfinishedWords(section.state, openedAt))),
+    ...[...sections.values()].map(({ planId, lines: own, fetch }) => [
+      title(`${fetch === undefined ? names.of(planId) : fetchTitle(fetch.request, names)} (${planId})`),
+      ...own.flatMap(show),
+      ...(fetch === undefined || isFinished(fetch.state) ? [] : show(unfinishedWords(fetch.state, openedAt))),
     ]),
     ...(sections.size === 0 ? [[paint("no image was requested", "muted", color)]] : []),
   ];
@@ -37,14 +41,20 @@ export function renderLog1(
 /** Without `at` where it is not about one moment. */
 interface Line extends Words {
   readonly at?: number;
-  /** Milliseconds since the image was requested; of the build's own facts, since it was opened. */
+  /** Milliseconds since the image was requested, or the step began; of the build's own facts, since it was opened. */
   readonly since?: number;
 }
 
 interface Section {
-  readonly request: FetchRequest;
-  readonly requestedAt: number;
+  /** Of the get of an image, or of a step. */
+  readonly planId: string;
+  readonly beganAt: number;
   readonly lines: Line[];
+  readonly fetch?: Fetch;
+}
+
+interface Fetch {
+  readonly request: FetchRequest;
   state: FetchState;
   /** When the state was entered that a timer ends. */
   pausedAt: number;
@@ -61,22 +71,37 @@ function read(facts: readonly (RecordedBuildFact | UnknownFact)[]) {
       [openedAt, node] = [at, fact.metadata.node];
       return;
     }
-    if (after !== undefined && fact.type === "FetchRequested") sections.set(fact.data.fetchId, open(after, at));
-    const section = "fetchId" in fact.data ? sections.get(fact.data.fetchId) : undefined;
+    if (after !== undefined && fact.type === "FetchRequested") {
+      sections.set(`fetch ${fact.data.fetchId}`, open(after, at));
+    }
+    const section = sectionOf(fact, at);
     if (section === undefined) {
       const words = factWords(fact);
       lines.push({ ...words, at, since: at - openedAt, revision: fact.revision });
       if (fact.type !== "BuildAdopted") return;
-      for (const fetch of sections.values()) {
-        if (!isFinished(fetch.state)) fetch.lines.push({ ...words, at, since: at - fetch.requestedAt });
+      for (const { fetch, lines: own, beganAt } of sections.values()) {
+        if (fetch !== undefined && !isFinished(fetch.state)) own.push({ ...words, at, since: at - beganAt });
       }
       return;
     }
-    section.lines.push({ ...factWords(fact, after, at - section.pausedAt), at, since: at - section.requestedAt });
-    if (after === undefined) return;
-    section.state = after;
-    if (after.timer !== null) section.pausedAt = at;
+    const { fetch, beganAt } = section;
+    const paused = fetch === undefined ? undefined : at - fetch.pausedAt;
+    section.lines.push({ ...factWords(fact, after, paused), at, since: at - beganAt });
+    if (after === undefined || fetch === undefined) return;
+    fetch.state = after;
+    if (after.timer !== null) fetch.pausedAt = at;
   });
+
+  function sectionOf(fact: RecordedBuildFact, at: number): Section | undefined {
+    if ("fetchId" in fact.data) return sections.get(`fetch ${fact.data.fetchId}`);
+    const planId = fact.type === "BuildEventSaved" ? planOfEvent(fact.data) : undefined;
+    if (planId === undefined) return undefined;
+    const key = `step ${planId}`;
+    const section = sections.get(key) ?? { planId, beganAt: at, lines: [] };
+    sections.set(key, section);
+    return section;
+  }
+
   for (const fact of facts) {
     if (!isBuildFact(fact)) lines.push({ ...unknownWords(fact), revision: fact.revision });
   }
@@ -85,13 +110,18 @@ function read(facts: readonly (RecordedBuildFact | UnknownFact)[]) {
 }
 
 function open(state: FetchState, at: number): Section {
-  return { request: state.snapshot.context.request, requestedAt: at, lines: [], state, pausedAt: at };
+  const { request } = state.snapshot.context;
+  return { planId: request.fetchId, beganAt: at, lines: [], fetch: { request, state, pausedAt: at } };
 }
 
 function buildTitle({ opened }: BuildState): string {
   const { buildId, team, pipeline, job } = opened ?? { buildId: "" };
   const whose = [team, pipeline, job].filter((name) => name !== undefined).join("/");
   return `build ${buildId}${whose === "" ? "" : `: ${whose}`}`;
+}
+
+function fetchTitle(request: FetchRequest, names: PlanNames): string {
+  return `${names.wantedBy(request)}, ${imageTitle(request)}`;
 }
 
 function imageTitle({ repository, tag, type }: FetchRequest): string {

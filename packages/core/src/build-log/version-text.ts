@@ -1,6 +1,7 @@
 import type { Asker, CheckEvidence, FetchRequest } from "../facts/facts.ts";
 import type { Version } from "../plan/plan.ts";
 import { duration } from "../scope/scope-state.ts";
+import { byCodePoint } from "./concourse/go-json.ts";
 
 /** `v1.2@sha256:…`, `sha256:…` or `tag v1.2` for an image's version; `ref abc, short a` for another type's, keys sorted. */
 export function versionText(version: Version): string {
@@ -58,14 +59,4 @@ export function physicalReasons(request: FetchRequest): readonly string[] {
     ...(artifactWanted ? ["a later step uses the artifact"] : []),
     ...(unsupported === undefined ? [] : [`source field ${unsupported.field}: ${unsupported.reason}`]),
   ];
-}
-
-// Go sorts map keys by their bytes, which is the order of code points; JavaScript's own order is by UTF-16 units.
-function byCodePoint(a: string, b: string): number {
-  const [left, right] = [Array.from(a), Array.from(b)];
-  for (let at = 0; at < left.length && at < right.length; at++) {
-    const difference = (left[at]?.codePointAt(0) ?? 0) - (right[at]?.codePointAt(0) ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return left.length - right.length;
 }

@@ -18,6 +18,24 @@ export const buildFactSchemas = {
   BuildAdopted: z.object({ buildId: z.string(), from: z.string() }),
   /** The plan of the whole build, public form, as the scheduler gave it. */
   BuildPlanned: z.object({ buildId: z.string(), plan: jsonObject }),
+  /** An event of the scheduler's own, as Concourse's build logs have them: `status`, `initialize-task`, `log`… */
+  BuildEventSaved: z.object({
+    buildId: z.string(),
+    /** The scheduler's name for it, unique in the build; the parts of a long text have it in common. */
+    key: z.string(),
+    event: z.string(),
+    /** Without the time, which is the fact's. */
+    data: jsonObject,
+  }),
+  /** The build's log has ended: what its Concourse stream hashes to, whoever renders it, at any later time. */
+  BuildLogSealed: z.object({
+    buildId: z.string(),
+    renderer: z.string(),
+    /** How many events it has, the end aside. */
+    events: z.number(),
+    /** 64 lower-case hex digits, of the stream's bytes, the end with them. */
+    sha256: z.string(),
+  }),
 
   /** An image is wanted. Everything the machine decides on later stands here. */
   FetchRequested: z.object({

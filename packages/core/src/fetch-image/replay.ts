@@ -79,6 +79,8 @@ export function replayBuild(
         writer = fact.metadata.node;
         break;
       case "OutputWritten":
+      case "BuildEventSaved":
+      case "BuildLogSealed":
         break;
       case "BuildPlanned":
         plan = fact.data.plan;

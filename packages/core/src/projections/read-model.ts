@@ -73,6 +73,8 @@ function rowsOf(fact: RecordedBuildFact | RecordedScopeFact): Rows {
     case "ImageCheck":
     case "ImageGet":
     case "OutputWritten":
+    case "BuildEventSaved":
+    case "BuildLogSealed":
     case "RateLimitObserved":
       break;
   }
