@@ -5,6 +5,8 @@ import { defineConfig } from "vitest/config";
 interface Suite {
   readonly folder: string;
   readonly setupFiles?: string[];
+  /** Whether each file has a process of its own: where a test kills servers, loads drivers or counts modules. Default: true. */
+  readonly isolate?: boolean;
 }
 
 // Tests read the packages' sources, so that they need no build and can never run a stale one.
@@ -17,15 +19,17 @@ export default defineConfig({
   test: {
     pool: "forks",
     maxWorkers: availableParallelism(),
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // For what hangs, on a machine that is busy with other things too.
+    testTimeout: 90_000,
+    hookTimeout: 120_000,
     // One project for each suite: `npx vitest run --project unit`.
-    projects: Object.entries(suites).map(([name, { folder, setupFiles = [] }]) => ({
+    projects: Object.entries(suites).map(([name, { folder, setupFiles = [], isolate = true }]) => ({
       extends: true,
       test: {
         name,
         include: [folder === "packages" ? "packages/*/src/**/*.test.ts" : `${folder}/**/*.test.ts`],
         setupFiles,
+        isolate,
       },
     })),
   },

@@ -4,6 +4,7 @@ import { type EmbeddedRegistry, startEmbeddedRegistry } from "@fetch-image/regis
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { fetchImage } from "../support/cli.ts";
 import { filesBelow } from "../support/files-below.ts";
+import { makeEmbeddedStore } from "../support/embedded.ts";
 import { type Scratch, scratch } from "../support/scratch.ts";
 
 let registry: EmbeddedRegistry;
@@ -101,6 +102,7 @@ test("what was used within the age stays, and what a build's gets have made goes
       ],
     }),
   );
+  await makeEmbeddedStore(place.path("data"));
   const run = await fetchImage(["run", pipeline, "--data", place.path("data"), "--json"], { cwd: place.directory });
   expect(run.json()).toContainEqual(expect.objectContaining({ state: "fetched", step: "test" }));
   const gets = place.path("data", "artifacts", "gets");

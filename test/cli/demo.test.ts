@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { startNode } from "../support/cli.ts";
+import { makeEmbeddedStore } from "../support/embedded.ts";
 import { scratch } from "../support/scratch.ts";
 
 const demo = (args: readonly string[]) => startNode(["scripts/demo.mjs", "--no-serve", ...args]).ended;
@@ -26,6 +27,7 @@ test("the demo resolves every step's image, rebuilds the log in another process,
 
 test("the demo hands its options to run, and ends as run ends", async () => {
   using place = scratch("demo");
+  await makeEmbeddedStore(place.path("data"));
   const data = ["--data", place.path("data")];
   const { status, stdout, json } = await demo(["examples/pinned.yml", ...data, "--json"]);
   expect(status).toBe(0);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { example, fetchImage, type Images, startImages } from "../support/cli.ts";
+import { makeEmbeddedStore } from "../support/embedded.ts";
 import { type PeerProcess, startPeerProcess } from "../support/eventstoredb-peer/start-process.ts";
 import { type Scratch, scratch } from "../support/scratch.ts";
 
@@ -10,6 +11,7 @@ describe("with the facts in EventStoreDB", () => {
   beforeAll(async () => {
     [images, peer] = await Promise.all([startImages(), startPeerProcess()]);
     place = scratch("eventstoredb");
+    for (const data of [".fetch-image", "elsewhere"]) await makeEmbeddedStore(place.path(data));
   });
   afterAll(async () => {
     place[Symbol.dispose]();

@@ -3,6 +3,7 @@ import { decodeBuildFact } from "@fetch-image/core";
 import { openEmbedded } from "@fetch-image/store/pglite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { example, fetchImage, type Images, startImages } from "../support/cli.ts";
+import { makeEmbeddedStore } from "../support/embedded.ts";
 import { type Scratch, scratch } from "../support/scratch.ts";
 
 let images: Images;
@@ -11,6 +12,7 @@ let store: { readonly eventLog: EventLog; readonly readModel: ReadModel; close()
 beforeAll(async () => {
   images = await startImages();
   place = scratch("history");
+  await makeEmbeddedStore(place.path("data"));
   const data = ["--data", place.path("data")];
   const runs = [example("task-image"), example("custom-type")];
   for (const pipeline of runs) {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { openEmbedded } from "@fetch-image/store/pglite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { example, fetchImage, type Images, login, startFetchImage, startImages } from "../support/cli.ts";
+import { makeEmbeddedStore } from "../support/embedded.ts";
 import { type Scratch, scratch } from "../support/scratch.ts";
 
 let images: Images;
@@ -10,6 +11,7 @@ let place: Scratch;
 beforeAll(async () => {
   images = await startImages();
   place = scratch("interrupt");
+  await makeEmbeddedStore(place.path("data"));
 });
 afterAll(async () => {
   place[Symbol.dispose]();

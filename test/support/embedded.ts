@@ -7,10 +7,14 @@ import { openEmbeddedStore } from "@fetch-image/store/pglite";
 
 /** A data directory with an empty embedded store in it, the caller's own to fill and remove. */
 export async function embeddedDirectory(): Promise<string> {
-  const template = await templateDirectory();
   const directory = mkdtempSync(join(fastDirectory(), "fetch-image-embedded-"));
-  cpSync(join(template, "postgres"), join(directory, "postgres"), { recursive: true });
+  await makeEmbeddedStore(directory);
   return directory;
+}
+
+/** Puts an empty embedded store into a directory that will be a command's data directory: making one costs it seconds. */
+export async function makeEmbeddedStore(directory: string): Promise<void> {
+  cpSync(join(await templateDirectory(), "postgres"), join(directory, "postgres"), { recursive: true });
 }
 
 /** In memory where there is room: a store is a thousand files. */
