@@ -58,8 +58,8 @@ export async function openStores(settings: EffectiveSettings, options: OpenStore
 }
 
 async function openPostgres(settings: EffectiveSettings, { access, logger }: OpenStoresOptions): Promise<Stores> {
-  const { databaseUrl: url, data } = settings.values;
-  if (url !== undefined) return await openServer(url);
+  const { databaseUrl: url, databaseConnections: poolSize, data } = settings.values;
+  if (url !== undefined) return await openServer(url, poolSize);
   if (access === "read" && isEmpty(data)) return await openNothing(data);
   const { openEmbedded } = await import("@fetch-image/store/pglite");
   const store = await openEmbedded({ directory: data, access });
@@ -75,9 +75,9 @@ async function openPostgres(settings: EffectiveSettings, { access, logger }: Ope
   };
 }
 
-async function openServer(url: string): Promise<Stores> {
+async function openServer(url: string, poolSize: number): Promise<Stores> {
   const { openPostgresStore } = await import("@fetch-image/store/postgres");
-  const store = await openPostgresStore({ connectionString: url });
+  const store = await openPostgresStore({ connectionString: url, poolSize });
   const { eventLog, readModel } = store;
   return { eventLog, readModel, where: databaseUrl.show(url), ...shared, [Symbol.asyncDispose]: () => store.close() };
 }

@@ -4,7 +4,13 @@ import type { SettingKey } from "./settings.ts";
 export const logSettings: readonly SettingKey[] = ["logLevel", "logFormat"];
 
 /** Settings of every command that opens the store. */
-export const storeSettings: readonly SettingKey[] = ["data", "databaseUrl", "eventStore", ...logSettings];
+export const storeSettings: readonly SettingKey[] = [
+  "data",
+  "databaseUrl",
+  "databaseConnections",
+  "eventStore",
+  ...logSettings,
+];
 
 /** Settings of how images are fetched. */
 export const fetchSettings: readonly SettingKey[] = [

@@ -5,6 +5,7 @@ import type { SettingKind } from "./setting-kinds.ts";
 export interface Settings {
   readonly data: string;
   readonly databaseUrl: string | undefined;
+  readonly databaseConnections: number;
   readonly eventStore: string;
   readonly runtime: "kubernetes" | "artifact";
   readonly checkInterval: number;
@@ -70,6 +71,11 @@ export const settings: { readonly [Key in SettingKey]: Setting<Settings[Key]> } 
     default: undefined,
     alsoEnv: ["DATABASE_URL"],
     does: "a PostgreSQL server to store in, instead of the embedded one",
+  },
+  databaseConnections: {
+    kind: kinds.wholeNumber(1, 1000),
+    default: 8,
+    does: "connections to the PostgreSQL server at the same time, at most; one more listens for news",
   },
   eventStore: {
     kind: kinds.eventStore,

@@ -1,11 +1,21 @@
+import { FetchImageError } from "@fetch-image/core";
+
 /** Which database: a URL, or a pool that the host keeps and ends itself. */
 export type PostgresOptions = (
-  | { readonly connectionString: string; readonly pool?: never }
+  | (OwnPoolSettings & { readonly connectionString: string; readonly pool?: never })
   | { readonly pool: HostPool; readonly connectionString?: never }
 ) & {
-  /** How long a statement may take before its connection is given up, in milliseconds. Default: 30 000. */
+  /** How long a statement may take before its connection is given up, in milliseconds. Default: 30 000. On connections of
+   *  our own, the server ends it by itself a little earlier. */
   readonly timeoutMs?: number;
 };
+
+interface OwnPoolSettings {
+  /** Connections at the same time, at most; an event log that is followed has one more, to listen. Default: 8. */
+  readonly poolSize?: number;
+  /** How long a connection may take to be made, or to become free, in milliseconds. Default: 10 000. */
+  readonly connectTimeoutMs?: number;
+}
 
 /** The part of a `pg.Pool` that is used; by shape, so that nobody needs `pg`'s types to read ours. */
 export interface HostPool {
@@ -52,6 +62,29 @@ export function describe(options: HostPoolOptions): string {
   const host = [from.host, from.port].filter((part) => part !== undefined && part !== "").join(":");
   const place = [host, from.database].filter((part) => part !== undefined && part !== "").join("/");
   return place === "" ? "PostgreSQL" : `PostgreSQL at ${place}`;
+}
+
+/**
+ * Whether the URL is content with a standby, by libpq's `target_session_attrs=any`. Otherwise it must be the primary.
+ * Rejects with `FI_SETTING_INVALID` a URL of several hosts, and what asks for a standby.
+ */
+export function standsBy(connectionString: string): boolean {
+  const [, hosts = "", query = ""] = /^[a-z]+:\/\/(?:[^/]*@)?([^/?]*)[^?]*(?:\?(.*))?$/is.exec(connectionString) ?? [];
+  const settings = new URLSearchParams(query);
+  if (`${hosts}${settings.get("host") ?? ""}`.includes(",")) {
+    throw new FetchImageError("FI_SETTING_INVALID", {
+      message: "the database URL names several hosts; one is needed",
+      hint: "Name the one address that always leads to the primary: of a virtual IP, a DNS name or a pooler.",
+    });
+  }
+  const wanted = settings.get("target_session_attrs") ?? "primary";
+  if (wanted !== "any" && wanted !== "primary" && wanted !== "read-write") {
+    throw new FetchImageError("FI_SETTING_INVALID", {
+      message: "target_session_attrs of the database URL must be primary, read-write or any",
+      hint: "Facts are written to the primary. A process that only reads may read a standby, late: `any`.",
+    });
+  }
+  return wanted === "any";
 }
 
 function parsed(connectionString: string): HostPoolOptions {

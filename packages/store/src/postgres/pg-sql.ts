@@ -1,6 +1,7 @@
-import { Pool } from "pg";
+import type { Pool } from "pg";
 import { type Sql, SqlError, type SqlParameter, type SqlQueries, type SqlResult, type SqlRow } from "../sql/sql.ts";
 import { describe, type HostClient, type HostPool, type PostgresOptions } from "./options.ts";
+import { isStandby, makeOwnPool, withoutLimits } from "./own-pool.ts";
 import { PgListener } from "./pg-listener.ts";
 import { asSqlError } from "./pg-errors.ts";
 
@@ -15,16 +16,23 @@ class PgSql implements Sql {
   readonly #own: Pool | undefined;
   readonly #timeoutMs: number;
   readonly #listeners = new Set<PgListener>();
+  readonly #waited: string;
+  /** By connection, which round of them it is of: all of a round are given up when the server takes no more writes. */
+  readonly #rounds = new WeakMap<HostClient, number>();
+  #round = 0;
   #prepares = true;
 
   constructor(options: PostgresOptions) {
     this.#timeoutMs = options.timeoutMs ?? 30_000;
     if (options.pool === undefined) {
-      this.#own = ownPool(options.connectionString);
+      const { connectionString, poolSize: size = 8, connectTimeoutMs = 10_000 } = options;
+      this.#own = makeOwnPool({ connectionString, size, connectTimeoutMs, timeoutMs: this.#timeoutMs });
       this.#pool = this.#own;
+      this.#waited = `none of its ${size} connections became free within ${connectTimeoutMs} ms`;
     } else {
       this.#own = undefined;
       this.#pool = options.pool;
+      this.#waited = "none of its connections became free in time";
     }
     this.name = describe(this.#pool.options);
     // Without a listener, an idle connection that breaks would end the process. The pool drops it by itself.
@@ -54,20 +62,26 @@ class PgSql implements Sql {
     await this.#withClient((client) => run(client, this.#timeoutMs, text));
   }
 
-  async transaction<T>(work: (tx: SqlQueries) => Promise<T>): Promise<T> {
+  async transaction<T>(
+    work: (tx: SqlQueries) => Promise<T>,
+    { takesLong = false }: { readonly takesLong?: boolean } = {},
+  ): Promise<T> {
+    const timeoutMs = takesLong ? 0 : this.#timeoutMs;
     return this.#withClient(async (client) => {
       await run(client, this.#timeoutMs, "begin isolation level read committed");
       let result: T;
       try {
+        // For this transaction alone, so that a pooler may give the connection to others afterwards.
+        if (takesLong) await run(client, timeoutMs, "set local statement_timeout = 0; set local lock_timeout = 0");
         result = await work({
-          query: (text, parameters, options) => run(client, this.#timeoutMs, text, parameters, options?.name),
-          script: async (text) => void (await run(client, this.#timeoutMs, text)),
+          query: (text, parameters, options) => run(client, timeoutMs, text, parameters, options?.name),
+          script: async (text) => void (await run(client, timeoutMs, text)),
         });
       } catch (error) {
         await run(client, this.#timeoutMs, "rollback").catch(ignore);
         throw error;
       }
-      const { command } = await run(client, this.#timeoutMs, "commit");
+      const { command } = await run(client, timeoutMs, "commit");
       // So the server answers the commit of a transaction in which a statement had failed.
       if (command === "ROLLBACK") throw new SqlError("answered", "the transaction was rolled back", "25P02");
       return result;
@@ -92,12 +106,7 @@ class PgSql implements Sql {
   }
 
   async #withClient<T>(work: (client: HostClient) => Promise<T>): Promise<T> {
-    let client: HostClient;
-    try {
-      client = await this.#pool.connect();
-    } catch (error) {
-      throw asSqlError(error, "refused");
-    }
+    const client = await this.#connect();
     // A connection that breaks while it is held tells its statement, which is enough.
     client.on("error", ignore);
     let broken = false;
@@ -105,25 +114,40 @@ class PgSql implements Sql {
       return await work(client);
     } catch (error) {
       broken = error instanceof SqlError && error.kind !== "answered";
+      if (error instanceof SqlError && error.sqlState === readOnly) {
+        // After a failover, the address leads to another server; the connections that there are do not.
+        broken = true;
+        this.#round++;
+      }
       throw error;
     } finally {
       client.off("error", ignore);
       client.release(broken);
     }
   }
+
+  async #connect(): Promise<HostClient> {
+    for (;;) {
+      let client: HostClient;
+      try {
+        client = await this.#pool.connect();
+      } catch (error) {
+        const failure = asSqlError(error, "refused");
+        if (this.#own !== undefined && withoutLimits(this.#own, failure.message)) continue;
+        if (failure.message !== "timeout exceeded when trying to connect") throw failure;
+        throw new SqlError("refused", this.#waited);
+      }
+      const round = this.#rounds.get(client) ?? this.#round;
+      this.#rounds.set(client, round);
+      if (!isStandby(client) && round === this.#round) return client;
+      client.release(true);
+      if (isStandby(client)) throw new SqlError("refused", "the server is a standby, which takes no writes", readOnly);
+    }
+  }
 }
 
-function ownPool(connectionString: string): Pool {
-  return new Pool({
-    connectionString,
-    application_name: "fetch-image",
-    max: 8,
-    connectionTimeoutMillis: 10_000,
-    keepAlive: true,
-    // What is pending keeps the process alive; an idle connection does not.
-    allowExitOnIdle: true,
-  });
-}
+/** read_only_sql_transaction */
+const readOnly = "25006";
 
 // The server's text form of each type, read the same whatever the host application has set on `pg.types`.
 const types = { getTypeParser: (oid: number) => parsers[oid] ?? asText };

@@ -31,6 +31,11 @@ export function isAboutTheData(error: unknown): boolean {
   return error instanceof SqlError && error.kind === "answered" && /^(?:21|22|23|54)/.test(error.sqlState ?? "");
 }
 
+/** Whether the server gave the statement up for the sake of another one, and it may be done again at once. */
+export function isWorthRepeating(error: unknown): boolean {
+  return error instanceof SqlError && error.kind === "answered" && /^(?:40001|40P01)$/.test(error.sqlState ?? "");
+}
+
 // 08 connection, 25 transaction state, 40 rollback, 53 resources, 55 not in state, 57 operator, 58 I/O.
 function isPassing(error: SqlError): boolean {
   return /^(?:08|25|40|53|55|57|58)/.test(error.sqlState ?? "");
@@ -52,6 +57,8 @@ const hints: { readonly [sqlState: string]: string } = {
   "3D000": "Create the database, or correct its name in the database URL.",
   "42501":
     "Grant the user the right to create a schema in the database, or create it beforehand and make the user its owner.",
+  "25006":
+    "The server takes no writes: the database URL must lead to the primary, and the database must not be read-only.",
   "53300": "The server has too many connections: lower the number of clients or raise max_connections.",
 };
 

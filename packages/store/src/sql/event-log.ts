@@ -15,6 +15,7 @@ import { duplicateId, logClosed, wrongExpectedRevision } from "../facts/errors.t
 import { follow } from "../facts/follow.ts";
 import type { OrderedEventLog, PlacedFact } from "../facts/ordered-appends.ts";
 import { positionNumber } from "../facts/position.ts";
+import { again } from "./again.ts";
 import { appendInOrder, type OrderedRow } from "./append-in-order.ts";
 import { appendMany, appendOne, type OutcomeRow, type Statement, wrongIsolation } from "./append-statement.ts";
 import { int8Array, textArray } from "./arrays.ts";
@@ -184,14 +185,16 @@ export class SqlEventLog implements OrderedEventLog {
   // is another than PostgreSQL's.
   async #send<Row extends SqlRow>({ text, parameters, name }: Statement): Promise<SqlResult<Row>> {
     const send = (queries: SqlQueries): Promise<SqlResult<Row>> => queries.query(text, parameters, { name });
-    if (this.#begins) return this.#sql.transaction(send);
-    try {
-      return await send(this.#sql);
-    } catch (error) {
-      if (!(error instanceof SqlError) || error.sqlState !== wrongIsolation) throw error;
-      this.#begins = true;
-      return this.#sql.transaction(send);
-    }
+    return again(async () => {
+      if (this.#begins) return this.#sql.transaction(send);
+      try {
+        return await send(this.#sql);
+      } catch (error) {
+        if (!(error instanceof SqlError) || error.sqlState !== wrongIsolation) throw error;
+        this.#begins = true;
+        return this.#sql.transaction(send);
+      }
+    });
   }
 
   async #readStreams(reads: readonly StreamRead[]): Promise<readonly (readonly FactRow[])[]> {
@@ -254,7 +257,7 @@ export class SqlEventLog implements OrderedEventLog {
   async #query<Row extends SqlRow>(doing: string, text: string, parameters: readonly SqlParameter[] = []) {
     try {
       await migrateOnce(this.#sql, this.#schema.name);
-      return await this.#sql.query<Row>(text, parameters);
+      return await again(() => this.#sql.query<Row>(text, parameters));
     } catch (error) {
       throw storeError(error, this.#sql.name, doing);
     }

@@ -14,18 +14,21 @@ export async function migrate(sql: Sql, options: { readonly schema?: string } = 
   const known = await migrations();
   try {
     if (pending(sql, schema, known, await applied(sql, schema)).length === 0) return;
-    await sql.transaction(async (tx) => {
-      // Session-independent, and of one schema: clients of another are not held up.
-      await tx.query("select pg_advisory_xact_lock(73051502, hashtext($1))", [schema.name]);
-      for (const migration of pending(sql, schema, known, await applied(tx, schema))) {
-        if (migration.number === 1) await createSchema(tx, schema);
-        await tx.script(textFor(migration, schema));
-        await tx.query(`insert into ${schema.identifier}.migrations (number, name) values ($1, $2)`, [
-          migration.number,
-          migration.name,
-        ]);
-      }
-    });
+    await sql.transaction(
+      async (tx) => {
+        // Session-independent, and of one schema: clients of another are not held up.
+        await tx.query("select pg_advisory_xact_lock(73051502, hashtext($1))", [schema.name]);
+        for (const migration of pending(sql, schema, known, await applied(tx, schema))) {
+          if (migration.number === 1) await createSchema(tx, schema);
+          await tx.script(textFor(migration, schema));
+          await tx.query(`insert into ${schema.identifier}.migrations (number, name) values ($1, $2)`, [
+            migration.number,
+            migration.name,
+          ]);
+        }
+      },
+      { takesLong: true },
+    );
   } catch (error) {
     throw storeError(error, sql.name, `bring the schema ${schema.name} up to date`);
   }

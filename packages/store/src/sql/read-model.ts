@@ -8,6 +8,7 @@ import type {
   VersionRow,
 } from "@fetch-image/core";
 import { toText } from "../facts/text.ts";
+import { again } from "./again.ts";
 import { storeError } from "./errors.ts";
 import { migrateOnce } from "./migrate.ts";
 import { schemaName, type SchemaName } from "./schema-name.ts";
@@ -142,7 +143,7 @@ export class SqlReadModel implements ReadModel {
   async #query<Row extends SqlRow>(text: string, parameters: readonly SqlParameter[]): Promise<readonly Row[]> {
     try {
       await migrateOnce(this.#sql, this.#schema.name);
-      return (await this.#sql.query<Row>(text, parameters)).rows;
+      return (await again(() => this.#sql.query<Row>(text, parameters))).rows;
     } catch (error) {
       throw storeError(error, this.#sql.name, "use the read model");
     }

@@ -29,8 +29,8 @@ export interface Sql extends SqlQueries {
   /** Where the database is, in words for an error message; never holds a password. */
   readonly name: string;
   /** Runs `work` in one transaction at READ COMMITTED: committed when it resolves, rolled back when it rejects.
-   *  Inside `work` only `tx` may be used. */
-  transaction<T>(work: (tx: SqlQueries) => Promise<T>): Promise<T>;
+   *  Inside `work` only `tx` may be used. `takesLong`: no statement of it is ended for the time it takes. */
+  transaction<T>(work: (tx: SqlQueries) => Promise<T>, options?: { readonly takesLong?: boolean }): Promise<T>;
   /** Calls `heard` for every NOTIFY on the channel, and after every reconnection, since some may have been missed.
    *  The returned function ends it. */
   listen(channel: string, heard: () => void): Promise<() => Promise<void>>;
