@@ -1,10 +1,11 @@
 import type { FetchImageRequest, FetchTaskImageRequest } from "@fetch-image/engine";
 import type { StoreAddress } from "./stores.ts";
 
-/** What a worker is told: first where to work, then one run after the other, at last to end. */
+/** What a worker is told: first where to work, then runs, of which several may be under way, at last to end. */
 export type Command =
-  | { readonly do: "open"; readonly store: StoreAddress; readonly registryHost: string }
+  | { readonly do: "open"; readonly store: StoreAddress; readonly registryHost: string; readonly claimMs?: number }
   | { readonly do: "run"; readonly run: RunOrder; readonly kill: KillOrder | null }
+  | { readonly do: "count" }
   | { readonly do: "end" };
 
 /** One build, and the images it wants. */
@@ -40,6 +41,8 @@ export type Report =
   | { readonly say: "step"; readonly kind: "check" | "get"; readonly buildId: string; readonly effectKey: string }
   | { readonly say: "image"; readonly buildId: string; readonly fetchId: string; readonly image: string }
   | { readonly say: "done"; readonly buildId: string }
+  /** How often it has read streams of scopes. */
+  | { readonly say: "counted"; readonly scopeReads: number }
   | { readonly say: "failed"; readonly what: string };
 
 /** A fact as its writer knows it. */

@@ -1,6 +1,7 @@
 // A process that fetches what its parent orders, until it is killed. What it says goes through file descriptor 4, each
 // word written before it goes on: what was said was so, even if that was its last word.
 import { writeSync } from "node:fs";
+import { type EventLog, scopeStreamPrefix } from "@fetch-image/core";
 import { createFetchImageEngine, type FetchImageEngine } from "@fetch-image/engine";
 import { createImageRegistry, type OciRegistry } from "@fetch-image/registry";
 import { KillPoint, watchedLog, watchedReadModel, watchedRegistry, watchedSteps } from "./kill-point.ts";
@@ -15,6 +16,7 @@ interface Workplace {
 
 const killPoint = new KillPoint();
 let workplace: Workplace | undefined;
+let scopeReads = 0;
 
 process.on("message", (command: Command) => {
   carryOut(command).catch((error: unknown) => {
@@ -38,6 +40,9 @@ async function carryOut(command: Command): Promise<void> {
       killPoint.expect(null);
       report({ say: "done", buildId: command.run.buildId });
       return;
+    case "count":
+      report({ say: "counted", scopeReads });
+      return;
     case "end":
       await workplace?.engine.close();
       await workplace?.registry.close();
@@ -46,20 +51,32 @@ async function carryOut(command: Command): Promise<void> {
   }
 }
 
-async function open({ store: address, registryHost }: Extract<Command, { do: "open" }>): Promise<Workplace> {
+async function open({
+  store: address,
+  registryHost,
+  claimMs = 500,
+}: Extract<Command, { do: "open" }>): Promise<Workplace> {
   const store = await openStore(address);
   const registry = createImageRegistry({ endpoints: { [registryHost]: `http://${registryHost}` } });
   const engine = createFetchImageEngine({
-    eventLog: watchedLog(store.eventLog, killPoint, report),
+    eventLog: countedReads(watchedLog(store.eventLog, killPoint, report)),
     readModel: watchedReadModel(store.readModel, killPoint),
     registry: watchedRegistry(registry, killPoint),
     stepRunner: watchedSteps(killPoint, report),
     nativeImageFetch: true,
     soleNode: store.soleNode,
     // A claim of a dead process is waited for, so it had better be short.
-    settings: { claimMs: 500 },
+    settings: { claimMs },
   });
   return { store, registry, engine };
+}
+
+function countedReads(log: EventLog): EventLog {
+  const read: EventLog["read"] = (stream, options) => {
+    if (stream.startsWith(scopeStreamPrefix)) scopeReads++;
+    return log.read(stream, options);
+  };
+  return { ...log, read };
 }
 
 async function run(engine: FetchImageEngine, { buildId, fetches }: RunOrder): Promise<void> {

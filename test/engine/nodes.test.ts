@@ -57,6 +57,62 @@ describe("several nodes on one event log", () => {
     expect((await fetch).imageURL).toContain(digest);
   });
 
+  test("ask at once for a fetch whose node died asking, where its build is taken up, though others wait there", async () => {
+    const { engine: a, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
+    const digest = registry.push(`${repository}:v1.2`, "one");
+    const b = createFetchImageEngine({ eventLog, registry, clock, nativeImageFetch: true, node: "b" });
+    // It knows the scope as it was before the claim, and so waits for what it tried to claim itself.
+    await (await b.openBuild({ id: "0" })).fetchImage(plans);
+    await clock.advance(120_000);
+    registry.hold();
+    const lost = (await a.openBuild({ id: "1" })).fetchImage(plans);
+    lost.catch(() => {});
+    await clock.settle();
+    const waiting = ["2", "3"].map(async (id) => (await b.openBuild({ id })).fetchImage(plans));
+    await clock.settle();
+    await a.close();
+    registry.release();
+    const adopted = (await b.openBuild({ id: "1" })).fetchImage(plans);
+    await clock.advance(1000);
+    const images = await Promise.all([adopted, ...waiting]);
+    expect(images.map(({ imageURL }) => imageURL?.includes(digest))).toEqual([true, true, true]);
+    expect(registry.questions).toHaveLength(3);
+  });
+
+  test("say who asked in the end, where several waited until the claim of the dead ran out", async () => {
+    const { engine: a, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
+    registry.push(`${repository}:v1.2`, "one");
+    registry.hold();
+    const lost = (await a.openBuild({ id: "1" })).fetchImage(plans);
+    lost.catch(() => {});
+    await clock.settle();
+    const nodes = ["b", "c"].map((node) =>
+      createFetchImageEngine({ eventLog, registry, clock, nativeImageFetch: true, node }),
+    );
+    const fetches = nodes.flatMap((node, n) =>
+      [`${n}-1`, `${n}-2`].map(async (id) => (await node.openBuild({ id })).fetchImage(plans)),
+    );
+    await clock.settle();
+    await a.close();
+    registry.release();
+    for (let second = 0; second < 35; second++) await clock.advance(1000);
+    await Promise.all(fetches);
+    expect(registry.questions).toHaveLength(2);
+    const answers = await Promise.all(
+      ["0-1", "0-2", "1-1", "1-2"].map(async (id) => {
+        const facts = await factsOf(eventLog, id);
+        const resolved = facts.find(({ type }) => type === "ImageVersionResolved");
+        if (resolved?.type !== "ImageVersionResolved") throw new Error(`${id} has no version`);
+        return { id, via: resolved.data.via, asker: resolved.data.evidence?.asker?.buildId };
+      }),
+    );
+    const asked = answers.filter(({ via }) => via === "HEAD");
+    expect(asked).toHaveLength(1);
+    const others = answers.filter(({ via }) => via !== "HEAD");
+    expect(others.map(({ asker }) => asker)).toEqual(others.map(() => asked[0]?.id));
+    expect(others.filter(({ via }) => via !== "joined" && via !== "fresh")).toEqual([]);
+  });
+
   test("however many wait for another node's answer, their node reads the scope once per look", async () => {
     const { engine: a, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
     const reading = vi.spyOn(eventLog, "read");

@@ -152,7 +152,9 @@ export function answerSince(state: ScopeState, since: number): CheckAnswer | und
 }
 
 export function joined(answer: CheckAnswer, asker: Asker): CheckAnswer {
-  return answer.ok ? { ...answer, evidence: { ...answer.evidence, via: "joined", asker } } : answer;
+  if (!answer.ok) return answer;
+  // The answer of another node says itself who asked.
+  return { ...answer, evidence: { asker, ...answer.evidence, via: "joined" } };
 }
 
 /** The answer that the scope's history gives. */

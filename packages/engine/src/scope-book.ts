@@ -44,6 +44,8 @@ export type CheckStart =
 
 interface Inflight {
   readonly asker: Asker;
+  /** Whether it waits for another node's answer. */
+  follows: boolean;
   readonly begun: Deferred<CheckStart>;
   readonly answer: Deferred<CheckAnswer>;
   readonly interested: Set<Asker>;
@@ -103,7 +105,9 @@ export class ScopeBook {
       const { inflight } = entry;
       if (inflight !== undefined && !inflight.controller.signal.aborted) {
         inflight.interested.add(me);
-        return joined(await inflight.answer.promise, inflight.asker);
+        const answer = await inflight.answer.promise;
+        // Who waited until the claim of another ran out may have asked in the end.
+        return isSame(inflight.asker, me) ? answer : joined(answer, inflight.asker);
       }
       const answer = answerSince(entry.log.state, since - this.#options.claimMs);
       if (answer !== undefined) return answer;
@@ -146,7 +150,9 @@ export class ScopeBook {
 
   #start(entry: Entry, question: ScopeQuestion): CheckStart | Promise<CheckStart> {
     const running = entry.inflight;
-    if (running !== undefined && !running.controller.signal.aborted) {
+    // Where the one whose claim is waited for comes back, on this node now, nobody else will answer that claim.
+    const isBack = running?.follows === true && isSame(entry.log.state.claim?.asker, question.asker);
+    if (running !== undefined && !isBack && !running.controller.signal.aborted) {
       running.interested.add(question.asker);
       return { kind: "joined", asker: running.asker };
     }
@@ -158,6 +164,7 @@ export class ScopeBook {
 
     const inflight: Inflight = {
       asker: question.asker,
+      follows: false,
       begun: deferred(),
       answer: deferred(),
       interested: new Set([question.asker]),
@@ -202,7 +209,9 @@ export class ScopeBook {
       }
       if (decision.kind === "join") {
         inflight.begun.resolve({ kind: "joined", asker: decision.asker });
+        inflight.follows = true;
         const answer = await this.#follow(entry, inflight.controller.signal);
+        inflight.follows = false;
         if (answer === undefined) continue;
         inflight.answer.resolve(answer);
         return this.#settled(entry, inflight);
@@ -304,6 +313,10 @@ export class ScopeBook {
     if (signal.aborted) throw new FetchImageError("FI_ABORTED");
     return undefined;
   }
+}
+
+function isSame(one: Asker | undefined, other: Asker): boolean {
+  return one?.buildId === other.buildId && one.fetchId === other.fetchId;
 }
 
 function tell(answered: (outcome: Outcome) => void): (outcome: Outcome) => Outcome {
