@@ -242,7 +242,7 @@ const rows: { readonly [Name in keyof Required<RegistryImageSource>]: Row } = {
 };
 
 const hash = {
-  sha1: () => new Uint8Array(20),
+  sha1Hex: () => "0".repeat(40),
   sha256Hex: (text: string) => createHash("sha256").update(text).digest("hex"),
 };
 const scope = (source: RegistryImageSource): string => scopeOf("registry-image", source, hash).id;

@@ -25,7 +25,7 @@ import {
 import { type InputFor, inputOf, startOfTests } from "./fetch-facts.ts";
 
 export const testHash: Hash = {
-  sha1: (prefix, text) => createHash("sha1").update(prefix).update(text).digest(),
+  sha1Hex: (prefix, text) => createHash("sha1").update(prefix).update(text).digest("hex"),
   sha256Hex: (text) => createHash("sha256").update(text).digest("hex"),
 };
 

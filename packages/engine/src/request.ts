@@ -64,44 +64,17 @@ export function readRequest(
 ): ReadRequest {
   const { getPlan, checkPlan } = request;
   const { name, type, version } = getPlan.get;
-  const common = {
-    fetchId: getPlan.id,
-    planId: stepOf(getPlan.id),
-    kind: request.announce === true ? ("task" as const) : ("type" as const),
-    name,
-    type,
-  };
-  const plans = {
-    ...(checkPlan === undefined ? {} : { checkPlan: publicPlan(checkPlan) }),
-    getPlan: publicPlan(getPlan),
-    ...(version === undefined ? {} : { version }),
-    privileged: request.privileged,
-    native: traits.native,
-    artifactWanted: request.artifact === true,
-  };
-  const waits = {
-    policy: traits.policy,
-    retry: {
-      attempts: settings.attempts,
-      baseMs: settings.backoffBaseMs,
-      capMs: settings.backoffCapMs,
-      patienceMs: settings.retryAfterPatienceMs,
-      jitter: Number.parseInt(hash.sha256Hex(getPlan.id).slice(0, 8), 16) / 0xffff_ffff,
-    },
-    joinMs: settings.claimMs,
-  };
   const pinned = version !== undefined && checkPlan === undefined;
-  const intervals = {
-    interval: intervalOf(checkPlan, settings),
-    skipInterval: checkPlan?.check.skip_interval === true,
-  };
+  const interval = intervalOf(checkPlan, settings);
+  const skipInterval = checkPlan?.check.skip_interval === true;
+  const secrets = secretsOf(getPlan.get.source);
+  if (request.secrets !== undefined) secrets.push(...request.secrets);
 
   if (type !== "registry-image") {
     if (!traits.hasStepRunner) throw stepRunnerMissing(name, type);
     if (!pinned && checkPlan === undefined) throw noVersion(name, type);
-    const fact: FetchRequest = { ...common, source: {}, credentials: true, ...plans, checker: "step", ...waits };
-    const secrets = [...secretsOf(getPlan.get.source), ...(request.secrets ?? [])];
-    return { fact, source: undefined, repository: undefined, credential: null, ...intervals, secrets };
+    const fact = factOf(request, { source: {}, credentials: true, checker: "step" }, { traits, settings, hash });
+    return { fact, source: undefined, repository: undefined, credential: null, interval, skipInterval, secrets };
   }
 
   const parsed = parseRegistryImageSource(getPlan.get.source);
@@ -117,24 +90,71 @@ export function readRequest(
     throw unsupported === undefined ? stepRunnerMissing(name, type) : sourceUnsupported(name, unsupported);
   }
   const scope = scopeOf(type, source, hash, traits.registry?.identity?.(source));
-  const fact: FetchRequest = {
-    ...common,
-    source: scope.source,
-    credentials: !publicSourceSuffices(source),
-    ...(checker === "registry" && !pinned ? { scope: scope.id, ...intervals } : {}),
-    ...(repository === undefined ? {} : { repository }),
-    ...(source.tag === undefined ? {} : { tag: source.tag }),
-    ...plans,
-    ...(unsupported === undefined ? {} : { unsupported }),
-    checker,
-    ...waits,
-  };
+  const asked = checker === "registry" && !pinned ? { scope: scope.id, interval, skipInterval } : undefined;
+  const credentials = !publicSourceSuffices(source);
+  const fact = factOf(
+    request,
+    { source: scope.source, credentials, asked, repository, tag: source.tag, unsupported, checker },
+    { traits, settings, hash },
+  );
   const physical = !traits.native || request.artifact === true || unsupported !== undefined;
   if (physical && !traits.hasStepRunner && !traits.hasArtifacts) {
     throw new FetchImageError("FI_ARTIFACT_STORE_MISSING", { details: { fetch: getPlan.id } });
   }
-  const secrets = [...secretsOf(getPlan.get.source), ...(request.secrets ?? [])];
-  return { fact, source, repository: scope.repository, credential: scope.credential, ...intervals, secrets };
+  const { credential } = scope;
+  return { fact, source, repository: scope.repository, credential, interval, skipInterval, secrets };
+}
+
+/** What a request's fact says beside the request itself. */
+interface Findings extends Pick<FetchRequest, "source" | "credentials" | "checker"> {
+  readonly asked?: Required<Pick<FetchRequest, "scope" | "interval" | "skipInterval">> | undefined;
+  readonly repository?: string | undefined;
+  readonly tag?: string | undefined;
+  readonly unsupported?: FetchRequest["unsupported"] | undefined;
+}
+
+// Field by field, in the order in which they are stored: conditional spreads into an object of this size cost more than
+// everything else that is done to read a request.
+function factOf(
+  { getPlan, checkPlan, ...request }: FetchImageRequest,
+  { source, credentials, asked, repository, tag, unsupported, checker }: Findings,
+  { traits, settings, hash }: { traits: EngineTraits; settings: EngineSettings; hash: Hash },
+): FetchRequest {
+  const { id, get } = getPlan;
+  const fact: { -readonly [Name in keyof FetchRequest]?: FetchRequest[Name] } = {
+    fetchId: id,
+    planId: stepOf(id),
+    kind: request.announce === true ? "task" : "type",
+    name: get.name,
+    type: get.type,
+    source,
+    credentials,
+  };
+  if (asked !== undefined) {
+    fact.scope = asked.scope;
+    fact.interval = asked.interval;
+    fact.skipInterval = asked.skipInterval;
+  }
+  if (repository !== undefined) fact.repository = repository;
+  if (tag !== undefined) fact.tag = tag;
+  if (checkPlan !== undefined) fact.checkPlan = publicPlan(checkPlan);
+  fact.getPlan = publicPlan(getPlan);
+  if (get.version !== undefined) fact.version = get.version;
+  fact.privileged = request.privileged;
+  fact.native = traits.native;
+  fact.artifactWanted = request.artifact === true;
+  if (unsupported !== undefined) fact.unsupported = unsupported;
+  fact.checker = checker;
+  fact.policy = traits.policy;
+  fact.retry = {
+    attempts: settings.attempts,
+    baseMs: settings.backoffBaseMs,
+    capMs: settings.backoffCapMs,
+    patienceMs: settings.retryAfterPatienceMs,
+    jitter: Number.parseInt(hash.sha256Hex(id).slice(0, 8), 16) / 0xffff_ffff,
+  };
+  fact.joinMs = settings.claimMs;
+  return fact as FetchRequest;
 }
 
 /** Throws the error of a source that nobody can check. */

@@ -82,6 +82,6 @@ function keyOf(source: RegistryImageSource): string {
 }
 
 const hash: Hash = {
-  sha1: (prefix, text) => createHash("sha1").update(prefix).update(text).digest(),
+  sha1Hex: (prefix, text) => createHash("sha1").update(prefix).update(text).digest("hex"),
   sha256Hex: (text) => createHash("sha256").update(text).digest("hex"),
 };

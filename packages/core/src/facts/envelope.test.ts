@@ -4,12 +4,12 @@ import { buildFactToStore, type FactContext, scopeFactToStore } from "./envelope
 
 /** No hash at all, but another one for another text. */
 const hash: Hash = {
-  sha1(_prefix, text) {
+  sha1Hex(_prefix, text) {
     const bytes = new Uint8Array(20);
     for (let index = 0; index < text.length; index++) {
       bytes[index % 20] = ((bytes[index % 20] ?? 0) * 31 + text.charCodeAt(index)) % 256;
     }
-    return bytes;
+    return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   },
   sha256Hex: () => "",
 };

@@ -19,27 +19,27 @@ export interface FactContext {
 
 /** A fact of a build, ready to be stored. */
 export function buildFactToStore(fact: BuildFact, context: FactContext, hash: Hash): NewFact {
-  return toStore(fact, { schema: schemaVersion, machine: machineVersion }, context, hash);
+  return toStore(fact, machineVersion, context, hash);
 }
 
 /** A fact of a scope, ready to be stored. */
 export function scopeFactToStore(fact: ScopeFact, context: FactContext, hash: Hash): NewFact {
-  return toStore(fact, { schema: schemaVersion }, context, hash);
+  return toStore(fact, undefined, context, hash);
 }
 
 function toStore(
   fact: BuildFact | ScopeFact,
-  versions: { readonly schema: number; readonly machine?: string },
+  machine: string | undefined,
   { stream, key, buildId, causationId, node, at }: FactContext,
   hash: Hash,
 ): NewFact {
-  const metadata: FactMetadata = {
-    ...versions,
-    $correlationId: buildId,
-    ...(causationId === undefined ? {} : { $causationId: causationId }),
-    node,
-    time: formatTime(at),
-  };
+  // Field by field: made for every fact, and spreads cost more than all else here.
+  const metadata: { -readonly [Name in keyof FactMetadata]?: FactMetadata[Name] } = { schema: schemaVersion };
+  if (machine !== undefined) metadata.machine = machine;
+  metadata.$correlationId = buildId;
+  if (causationId !== undefined) metadata.$causationId = causationId;
+  metadata.node = node;
+  metadata.time = formatTime(at);
   return {
     id: nameUuid(`${stream}\n${key}`, hash),
     type: fact.type,

@@ -24,11 +24,19 @@ export type ParsedReference =
  * it shows the text clipped and with everything cut that may be a secret.
  */
 export function parseReference(text: string): ParsedReference {
+  const known = parsed.get(text);
+  if (known !== undefined) return known;
   const read = readReference(text);
-  return "problem" in read
-    ? { ok: false, error: invalidReference(text, read) }
-    : { ok: true, reference: new Reference(text, read) };
+  if ("problem" in read) return { ok: false, error: invalidReference(text, read) };
+  const result = { ok: true, reference: Object.freeze(new Reference(text, read)) } as const;
+  if (parsed.size === mostParsed) parsed.clear();
+  parsed.set(text, result);
+  return result;
 }
+
+// A build asks for the same repository in a dozen places, and a scheduler for the same few all day.
+const parsed = new Map<string, ParsedReference>();
+const mostParsed = 500;
 
 /** The reference with exactly the parts given: `domain/path`, `domain/path:tag`, `domain/path:tag@digest`… */
 export function formatReference({ domain, path, tag, digest }: ReferenceParts): string {

@@ -8,8 +8,11 @@ import { isSet, sourceFieldNames, sourceFields } from "./source-fields.ts";
  * as a count, its fields always in the same order. Fields that say nothing (`""`, `false`, `[]`) are left out.
  */
 export function publicSource(source: RegistryImageSource): JsonObject {
-  const shown = sourceFieldNames.filter((name) => isSet(source[name]) && sourceFields[name].public !== "nothing");
-  return Object.fromEntries(shown.map((name) => [name, publicValue(name, source)]));
+  const shown: { [name: string]: Json } = {};
+  for (const name of sourceFieldNames) {
+    if (isSet(source[name]) && sourceFields[name].public !== "nothing") shown[name] = publicValue(name, source);
+  }
+  return shown;
 }
 
 function publicValue(name: keyof RegistryImageSource, source: RegistryImageSource): Json {

@@ -77,11 +77,17 @@ function isSource(_value: Json, issues: readonly ShapeIssue[]): _value is Json &
 function withoutNothing(source: Json): Json {
   if (!isObject(source)) return source;
   const { tag } = source;
+  if (typeof tag !== "number" && Object.values(source).every(isPlain)) return { ...source };
   const fields = Object.entries(withoutNothingHere(source)).map(([name, field]) => [
     name,
     isObject(field) ? withoutNothingHere(field) : field,
   ]);
   return { ...Object.fromEntries(fields), ...(typeof tag === "number" ? { tag: String(tag) } : {}) };
+}
+
+/** Whether Go's decoder keeps the value as it is. */
+function isPlain(value: Json): boolean {
+  return value !== "" && (typeof value !== "object" || Array.isArray(value));
 }
 
 function withoutNothingHere(fields: JsonObject): JsonObject {

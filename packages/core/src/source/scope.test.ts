@@ -7,7 +7,7 @@ import { type Scope, scopeOf } from "./scope.ts";
 /** Not SHA-256, which core does not bring; spreads as well, and remembers what it was given. */
 const hashed: string[] = [];
 const hash: Hash = {
-  sha1: () => {
+  sha1Hex: () => {
     throw new Error("scopes need no SHA-1");
   },
   sha256Hex: (text) => {

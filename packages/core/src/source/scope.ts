@@ -32,18 +32,19 @@ export function scopeOf(type: string, source: RegistryImageSource, hash: Hash, c
   const repository = canonicalRepository(source);
   const tag = isSet(source.tag) ? source.tag : undefined;
   const identity = credentialIdentity(source, configured);
+  const shown = publicSource(source);
   const question: JsonObject = {
     type,
     repository,
     ...(tag === undefined ? {} : { tag }),
-    source: decidingFields(source, tag !== undefined),
+    source: decidingFields(source, shown, tag !== undefined),
     credential: identity ?? null,
   };
   return {
     id: hash.sha256Hex(canonicalJson(question)).slice(0, 32),
     repository,
     ...(tag === undefined ? {} : { tag }),
-    source: publicSource(source),
+    source: shown,
     credential: identity === undefined ? null : `cred-${hash.sha256Hex(canonicalJson(identity)).slice(0, 12)}`,
   };
 }
@@ -58,17 +59,17 @@ function canonicalRepository(source: RegistryImageSource): string {
 }
 
 /** Beside repository, tag and credential, which stand for themselves. */
-function decidingFields(source: RegistryImageSource, hasTag: boolean): JsonObject {
-  const shown = publicSource(source);
-  const fields = sourceFieldNames.flatMap((name): [string, Json][] => {
+function decidingFields(source: RegistryImageSource, shown: JsonObject, hasTag: boolean): JsonObject {
+  const fields: { [name: string]: Json } = {};
+  for (const name of sourceFieldNames) {
     const { scope } = sourceFields[name];
     const value = shown[name];
-    if (value === undefined || name === "repository" || name === "tag") return [];
-    if (scope === "never" || scope === "as credential identity" || (scope === "without a tag" && hasTag)) return [];
-    if (name === "ca_certs") return [[name, certificateSet(source.ca_certs ?? [])]];
-    return name === "registry_mirror" && !isOnDockerHub(source.repository) ? [] : [[name, value]];
-  });
-  return Object.fromEntries(fields);
+    if (value === undefined || name === "repository" || name === "tag") continue;
+    if (scope === "never" || scope === "as credential identity" || (scope === "without a tag" && hasTag)) continue;
+    if (name === "registry_mirror" && !isOnDockerHub(source.repository)) continue;
+    fields[name] = name === "ca_certs" ? certificateSet(source.ca_certs ?? []) : value;
+  }
+  return fields;
 }
 
 /** What is trusted, in whatever order and spacing it is written. */

@@ -13,20 +13,19 @@ export type Wanted = "a string" | "true or false" | "a list" | "an object";
 
 interface Field {
   readonly wanted: Wanted;
-  readonly required?: true;
-  /** Of a list's items; of an object's fields, all there may be. */
+  /** Of a list's items; of an object's fields, all there may be, and those that must be there. */
   readonly items?: Field;
   readonly fields?: { readonly [name: string]: Field };
+  readonly needs?: readonly string[];
 }
 
 const text: Field = { wanted: "a string" };
 const texts: Field = { wanted: "a list", items: text };
 const yesOrNo: Field = { wanted: "true or false" };
-const requiredText: Field = { ...text, required: true };
 
 // By hand, and not by a library: what must start fast reads a source, too.
 const sourceFieldShapes: { readonly [Name in keyof Required<RegistryImageSource>]: Field } = {
-  repository: requiredText,
+  repository: text,
   tag: text,
   tag_regex: text,
   created_at_sort: yesOrNo,
@@ -38,7 +37,7 @@ const sourceFieldShapes: { readonly [Name in keyof Required<RegistryImageSource>
   password: text,
   insecure: yesOrNo,
   ca_certs: texts,
-  registry_mirror: { wanted: "an object", fields: { host: requiredText, username: text, password: text } },
+  registry_mirror: { wanted: "an object", fields: { host: text, username: text, password: text }, needs: ["host"] },
   platform: { wanted: "an object", fields: { architecture: text, os: text } },
   aws_access_key_id: text,
   aws_secret_access_key: text,
@@ -72,26 +71,46 @@ const sourceFieldShapes: { readonly [Name in keyof Required<RegistryImageSource>
   debug: yesOrNo,
 };
 
-const source: Field = { wanted: "an object", fields: sourceFieldShapes };
+const source: Field = { wanted: "an object", fields: sourceFieldShapes, needs: ["repository"] };
 
 /** Everything in which the value is no source; where there is nothing, it is one. Known fields first, in their order. */
 export function shapeIssues(value: Json): readonly ShapeIssue[] {
   return issuesAt([], value, source);
 }
 
-function issuesAt(path: ShapeIssue["path"], value: Json, { wanted, items, fields }: Field): readonly ShapeIssue[] {
+function issuesAt(
+  path: ShapeIssue["path"],
+  value: Json,
+  { wanted, items, fields, needs = [] }: Field,
+): readonly ShapeIssue[] {
   if (!isWhat[wanted](value)) return [{ path, is: wanted }];
   if (items !== undefined)
     return Object.values(value ?? {}).flatMap((item, at) => issuesAt([...path, at], item, items));
   if (fields === undefined) return [];
-  const given = new Map(Object.entries(value ?? {}));
+  const entries = Object.entries(value ?? {});
+  if (isShaped(entries, fields, needs)) return [];
+  const given = new Map(entries);
   const known = Object.entries(fields).flatMap(([name, field]): readonly ShapeIssue[] => {
     const inner = given.get(name);
     if (inner !== undefined) return issuesAt([...path, name], inner, field);
-    return field.required === true ? [{ path: [...path, name], is: "missing" }] : [];
+    return needs.includes(name) ? [{ path: [...path, name], is: "missing" }] : [];
   });
   const unknown = [...given.keys()].filter((name) => !Object.hasOwn(fields, name));
   return [...known, ...unknown.map((name): ShapeIssue => ({ path: [...path, name], is: "unknown" }))];
+}
+
+/** Whether there is no issue, as there is none as a rule: looks at the fields that are there, not at all there could be. */
+function isShaped(
+  entries: readonly (readonly [string, Json])[],
+  fields: NonNullable<Field["fields"]>,
+  needs: readonly string[],
+): boolean {
+  for (const [name, given] of entries) {
+    const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
+    if (field === undefined || field.items !== undefined || field.fields !== undefined) return false;
+    if (!isWhat[field.wanted](given)) return false;
+  }
+  return needs.every((needed) => entries.some(([name]) => name === needed));
 }
 
 const isWhat: { readonly [Kind in Wanted]: (value: Json) => boolean } = {
