@@ -42,7 +42,7 @@ export class OpenBuild implements Build {
   readonly #runs = new Map<string, FetchRun>();
   readonly #onEnd: () => void;
   readonly #context: BuildContext;
-  #closed: FetchImageError | undefined;
+  #closed = false;
   #time: number;
   /** When the first of this process's facts was made: what stands before it is not younger. */
   #firstTime: number | undefined;
@@ -57,8 +57,12 @@ export class OpenBuild implements Build {
     this.#stream = buildStream(options.id);
     this.#past = past;
     this.#time = past.time;
+    const { eventLog, ticker, clock, logger, node, hash, telemetry, policy, stepRunner, artifacts, scopes } = engine;
     this.#writer = new BuildWriter({
-      ...engine,
+      eventLog,
+      ticker,
+      clock,
+      logger,
       stream: this.#stream,
       storePatienceMs: engine.settings.storePatienceMs,
       revision: past.revision,
@@ -69,8 +73,17 @@ export class OpenBuild implements Build {
         onEnd();
       },
     });
+    // Named one by one: to spread them costs more than all else that a build is made of.
     this.#context = {
-      ...engine,
+      node,
+      clock,
+      hash,
+      logger,
+      telemetry,
+      policy,
+      stepRunner,
+      artifacts,
+      scopes,
       buildId: options.id,
       team: options.team ?? past.opened?.team,
       pipeline: options.pipeline ?? past.opened?.pipeline,
@@ -138,7 +151,7 @@ export class OpenBuild implements Build {
 
   /** What there is of the fetch without beginning it; throws where it cannot begin. */
   #known(request: FetchImageRequest): Promise<ImageSpec> | undefined {
-    if (this.#closed !== undefined) throw this.#closed;
+    if (this.#closed) throw this.#closedHere();
     const fetchId = request.getPlan.id;
     const running = this.#runs.get(fetchId);
     if (running !== undefined) return running.waitFor(request.signal);
@@ -181,14 +194,20 @@ export class OpenBuild implements Build {
   }
 
   async close(): Promise<void> {
-    this.#closed ??= new FetchImageError("FI_ENGINE_CLOSED", { message: `build ${this.id} was closed here` });
-    this.#letGo(this.#closed);
+    this.#closed = true;
+    // An error has its stack, which costs more than the rest of a build's end: it is made where there is somebody to tell.
+    const isIdle = this.#engine.flights.waiting === 0 && [...this.#runs.values()].every((run) => run.isDone);
+    if (!isIdle) this.#letGo(this.#closedHere());
     await this.#writer.drained();
     this.#onEnd();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #closedHere(): FetchImageError {
+    return new FetchImageError("FI_ENGINE_CLOSED", { message: `build ${this.id} was closed here` });
   }
 
   /** Stops working on the build without a fact. */

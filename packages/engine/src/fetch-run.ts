@@ -16,6 +16,7 @@ import {
   step,
 } from "@fetch-image/core";
 import { deferred } from "./deferred.ts";
+import { Owed } from "./effects/owed.ts";
 import { runEffect } from "./effects/run-effect.ts";
 import { toError } from "./failure.ts";
 import type { BuildContext } from "./build-context.ts";
@@ -31,9 +32,10 @@ export class FetchRun {
   readonly #settled = deferred<ImageSpec>();
   #state: FetchState | undefined;
   #lastInput: string | undefined;
-  #effect: AbortController | undefined;
+  #owed: Owed | undefined;
   #cancelTimer: (() => void) | undefined;
   #stopped = false;
+  #done = false;
   /** Who waits and could do without. */
   #callers = 0;
   #unwanted = false;
@@ -57,9 +59,12 @@ export class FetchRun {
    * As {@link settled}, for one of its callers, which its `signal` takes away with `FI_ABORTED`. The fetch ends aborted when
    * the last of them has gone; one that nobody ever called for goes on.
    */
-  async waitFor(signal: CancelSignal | undefined): Promise<ImageSpec> {
+  waitFor(signal: CancelSignal | undefined): Promise<ImageSpec> {
     this.#callers++;
-    if (signal === undefined) return await this.settled;
+    return signal === undefined ? this.settled : this.#waitUnless(signal);
+  }
+
+  async #waitUnless(signal: CancelSignal): Promise<ImageSpec> {
     const gone = deferred<never>();
     const leave = () => {
       this.#unwanted = --this.#callers === 0;
@@ -78,6 +83,11 @@ export class FetchRun {
   /** Records it, once the fetch has begun. */
   abortIfUnwanted(): void {
     if (this.#unwanted) this.abort("the caller's signal aborted");
+  }
+
+  /** Whether {@link settled} is. */
+  get isDone(): boolean {
+    return this.#done;
   }
 
   get state(): FetchState | undefined {
@@ -127,6 +137,7 @@ export class FetchRun {
   stop(error: FetchImageError): void {
     this.#stopped = true;
     this.#letGo();
+    this.#done = true;
     this.#settled.reject(error);
   }
 
@@ -179,9 +190,9 @@ export class FetchRun {
   }
 
   #run(effect: FetchEffect, since: number, durable: Promise<void>): void {
-    const controller = new AbortController();
-    this.#effect = controller;
-    runEffect(this, { effect, since, durable, signal: controller.signal });
+    const owed = new Owed(since, durable);
+    this.#owed = owed;
+    runEffect(this, effect, owed);
   }
 
   #arm(): void {
@@ -202,8 +213,8 @@ export class FetchRun {
   }
 
   #letGo(): void {
-    this.#effect?.abort(owedNoMore);
-    this.#effect = undefined;
+    this.#owed?.end();
+    this.#owed = undefined;
     if (this.#stopped) {
       this.#cancelTimer?.();
       this.#cancelTimer = undefined;
@@ -218,6 +229,7 @@ export class FetchRun {
       return;
     }
     this.build.telemetry.fetchEnded(stateName(state), state.resolved?.via);
+    this.#done = true;
     const outcome = outcomeOf(state);
     if (outcome.ok) this.#settled.resolve(outcome.imageSpec);
     else this.#settled.reject(outcome.error);
@@ -251,9 +263,6 @@ export function outcomeOf(
       };
   }
 }
-
-// One reason for all: a signal aborted without one makes a DOMException, with its stack, each time.
-const owedNoMore = "owed no more";
 
 function keyOf(fetchId: string, ordinal: number): string {
   return `${fetchId}\n${ordinal}`;

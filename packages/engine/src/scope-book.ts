@@ -122,7 +122,7 @@ export class ScopeBook {
     if (inflight === undefined || !inflight.interested.delete(me)) return;
     // A fetch that turns from asking to joining leaves and comes back in one turn.
     queueMicrotask(() => {
-      if (inflight.interested.size === 0) inflight.controller.abort();
+      if (inflight.interested.size === 0) inflight.controller.abort(nobodyWaits);
     });
   }
 
@@ -338,6 +338,9 @@ function giveUp(
     throw error;
   };
 }
+
+// A reason for all: a signal aborted without one makes a DOMException, with its stack, each time.
+const nobodyWaits = "nobody waits for the answer";
 
 /** At some 2 kB each. */
 const maxScopes = 5000;

@@ -3,10 +3,12 @@ import {
   decodeScopeFact,
   type EventLog,
   evolveScope,
+  type FactMetadata,
   FetchImageError,
   type Hash,
   type Logger,
   type NewFact,
+  type RecordedScopeFact,
   type ScopeFact,
   scopeFactToStore,
   type ScopeState,
@@ -83,7 +85,7 @@ export class ScopeLog {
     });
     try {
       const { position } = await this.#insist(() => eventLog.append(this.#stream, revision ?? "no-stream", toStore));
-      this.#fold(toStore, next, position);
+      for (const [index, fact] of facts.entries()) this.#fold(fact, toStore[index], next + BigInt(index), position);
       return true;
     } catch (error) {
       if (!FetchImageError.is(error) || error.code !== "FI_WRONG_EXPECTED_REVISION") throw error;
@@ -94,14 +96,13 @@ export class ScopeLog {
     }
   }
 
-  #fold(facts: readonly NewFact[], first: bigint, position: string): void {
-    facts.forEach((fact, index) => {
-      const revision = first + BigInt(index);
-      // Somebody else's reading may have been faster than our own answer.
-      if (this.#state.revision !== undefined && revision <= this.#state.revision) return;
-      const decoded = decodeScopeFact({ ...fact, stream: this.#stream, revision, position });
-      if (decoded.known) this.#state = evolveScope(this.#state, decoded.fact);
-    });
+  /** The fact as it was made here: what was just written out need not be read and checked. */
+  #fold(fact: ScopeFact, stored: NewFact | undefined, revision: bigint, position: string): void {
+    // Somebody else's reading may have been faster than our own answer.
+    if (stored === undefined || (this.#state.revision !== undefined && revision <= this.#state.revision)) return;
+    const metadata = stored.metadata as unknown as FactMetadata;
+    const recorded: RecordedScopeFact = { ...fact, id: stored.id, metadata, stream: this.#stream, revision, position };
+    this.#state = evolveScope(this.#state, recorded);
   }
 
   /** The same bytes again where the store did not say what it did. */

@@ -1,11 +1,15 @@
 import type { BuildFactData, PolicyQuestion } from "@fetch-image/core";
 import { toFailure } from "../failure.ts";
 import type { FetchRun } from "../fetch-run.ts";
+import type { Owed } from "./owed.ts";
 import type { EffectOf } from "./run-effect.ts";
 
 /** Asking changes nothing, so it does not wait for the facts that owe it. */
-export async function askPolicy(run: FetchRun, { effect, since, signal }: EffectOf<"ask-policy">): Promise<void> {
-  const { phase } = effect;
+export async function askPolicy(
+  run: FetchRun,
+  { phase }: EffectOf<"ask-policy">,
+  { since, signal }: Owed,
+): Promise<void> {
   const { fetchId } = run.asker;
   try {
     const { policy } = run.build;

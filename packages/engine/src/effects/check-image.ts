@@ -3,16 +3,16 @@ import { retryAfterOf, toFailure } from "../failure.ts";
 import type { FetchRun } from "../fetch-run.ts";
 import type { CheckAnswer } from "../scope-answers.ts";
 import type { CheckStart } from "../scope-book.ts";
-import type { EffectOf } from "./run-effect.ts";
+import type { Owed } from "./owed.ts";
 import { stepContext } from "./step-context.ts";
 
 /** Asks for the version: natively where we can, else by the host's own check step. */
-export function checkImage(run: FetchRun, effectRun: EffectOf<"check-image">): void {
+export function checkImage(run: FetchRun, owed: Owed): void {
   if (run.request.fact.checker === "step") {
-    void checkByStep(run, effectRun);
+    void checkByStep(run, owed);
     return;
   }
-  const { since, signal } = effectRun;
+  const { since } = owed;
   const question = questionOf(run);
   const { scopes } = run.build;
   if (scopes === undefined || question === undefined) {
@@ -20,7 +20,7 @@ export function checkImage(run: FetchRun, effectRun: EffectOf<"check-image">): v
     answerCheck(run, since, failed(run, error));
     return;
   }
-  signal.addEventListener("abort", () => {
+  owed.whenEnded(() => {
     scopes.leave(question.scope, run.asker);
   });
   const start = scopes.start(question);
@@ -64,7 +64,7 @@ export function answerCheck(run: FetchRun, since: number, answer: CheckAnswer): 
   }
 }
 
-async function checkByStep(run: FetchRun, { since, durable, signal }: EffectOf<"check-image">): Promise<void> {
+async function checkByStep(run: FetchRun, { since, durable, signal }: Owed): Promise<void> {
   const { clock, stepRunner } = run.build;
   try {
     await durable;

@@ -1,12 +1,16 @@
 import { FetchImageError, type GetPlan } from "@fetch-image/core";
 import { retryAfterOf, toFailure } from "../failure.ts";
 import type { FetchRun } from "../fetch-run.ts";
+import type { Owed } from "./owed.ts";
 import type { EffectOf } from "./run-effect.ts";
 import { stepContext } from "./step-context.ts";
 
 /** Fetches the bytes: by the host's own get step, else, for a registry-image, in this process. */
-export async function fetchArtifact(run: FetchRun, effectRun: EffectOf<"fetch-artifact">): Promise<void> {
-  const { effect, since, durable, signal } = effectRun;
+export async function fetchArtifact(
+  run: FetchRun,
+  effect: EffectOf<"fetch-artifact">,
+  { since, durable, signal }: Owed,
+): Promise<void> {
   const { fetchId } = run.asker;
   try {
     await durable;

@@ -1,14 +1,15 @@
 import { parseTime } from "@fetch-image/core";
 import type { FetchRun } from "../fetch-run.ts";
 import { answerCheck } from "./check-image.ts";
-import type { EffectOf } from "./run-effect.ts";
+import type { Owed } from "./owed.ts";
 
 /** Waits for another fetch's answer. The machine's patience timer ends the waiting where that fetch died. */
-export async function joinCheck(run: FetchRun, { since, signal }: EffectOf<"join-check">): Promise<void> {
+export async function joinCheck(run: FetchRun, owed: Owed): Promise<void> {
+  const { since, signal } = owed;
   const { scopes } = run.build;
   const { scope } = run.request.fact;
   if (scopes === undefined || scope === undefined) return;
-  signal.addEventListener("abort", () => {
+  owed.whenEnded(() => {
     scopes.leave(scope, run.asker);
   });
   try {

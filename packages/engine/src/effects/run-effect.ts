@@ -4,33 +4,23 @@ import { askPolicy } from "./ask-policy.ts";
 import { checkImage } from "./check-image.ts";
 import { fetchArtifact } from "./fetch-artifact.ts";
 import { joinCheck } from "./join-check.ts";
-
-export interface EffectRun<E extends FetchEffect = FetchEffect> {
-  readonly effect: E;
-  /** The fact since which it is owed: its answer names it. */
-  readonly since: number;
-  /** Resolves once the facts that owe the effect are stored. What changes anything waits for it: append first, act after. */
-  readonly durable: Promise<void>;
-  /** Aborts when the effect is owed no more. */
-  readonly signal: AbortSignal;
-}
+import type { Owed } from "./owed.ts";
 
 /** Begins what a fetch owes. Its answer, a fact, comes by `run.answer`. */
-export function runEffect(run: FetchRun, effectRun: EffectRun): void {
-  const { effect } = effectRun;
+export function runEffect(run: FetchRun, effect: FetchEffect, owed: Owed): void {
   switch (effect.kind) {
     case "ask-policy":
-      void askPolicy(run, { ...effectRun, effect });
+      void askPolicy(run, effect, owed);
       return;
     case "check-image":
-      checkImage(run, { ...effectRun, effect });
+      checkImage(run, owed);
       return;
     case "join-check":
-      void joinCheck(run, { ...effectRun, effect });
+      void joinCheck(run, owed);
       return;
     case "fetch-artifact":
-      void fetchArtifact(run, { ...effectRun, effect });
+      void fetchArtifact(run, effect, owed);
   }
 }
 
-export type EffectOf<K extends FetchEffect["kind"]> = EffectRun<Extract<FetchEffect, { kind: K }>>;
+export type EffectOf<K extends FetchEffect["kind"]> = Extract<FetchEffect, { kind: K }>;
