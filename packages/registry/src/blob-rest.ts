@@ -1,9 +1,10 @@
-import { FetchImageError } from "@fetch-image/core/registry-image";
+import { type CancelSignal, FetchImageError } from "@fetch-image/core/registry-image";
 import type { Pull } from "./fetch-image.ts";
 import type { Descriptor } from "./manifest.ts";
 import { contentLengthOf, type Headers, single } from "./transport/headers.ts";
 import { protocolError } from "./transport/refusal.ts";
 import type { Answer } from "./transport/transport.ts";
+import { reasonOf } from "./transport/deadline.ts";
 
 /** What is known of where a blob comes from, kept from one answer to the next. */
 export interface BlobSource {
@@ -21,7 +22,7 @@ export interface BlobSource {
 
 interface Rest {
   readonly at: number;
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   readonly source: BlobSource;
 }
 
@@ -86,7 +87,7 @@ async function askForRest(pull: Pull, blob: Descriptor, rest: Rest): Promise<Ans
 }
 
 async function ask(pull: Pull, blob: Descriptor, { at, signal, source }: Rest): Promise<Answer> {
-  signal.throwIfAborted();
+  if (signal.aborted) throw reasonOf(signal);
   const { conversation, target, patience } = pull;
   const ifRange = source.etag === undefined ? {} : { "if-range": source.etag };
   const answer = await conversation.ask(target, {

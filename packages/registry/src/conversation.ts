@@ -1,4 +1,4 @@
-import { FetchImageError } from "@fetch-image/core/registry-image";
+import { type CancelSignal, FetchImageError } from "@fetch-image/core/registry-image";
 import { type Asker, createLogins, readingOf401 } from "./auth/login.ts";
 import type { Target } from "./locate.ts";
 import type { RegistrySettings } from "./settings.ts";
@@ -18,7 +18,7 @@ interface RegistryQuestion {
   /** Further ones: `range`, say. They go wherever a redirect leads, so nothing secret. */
   readonly headers?: { readonly [name: string]: string };
   readonly purpose: Purpose;
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
 }
 
 /** What everything that asks a registry needs. */
@@ -147,7 +147,7 @@ function originsFor({ path }: RegistryQuestion, { origins }: Target): readonly U
 }
 
 /** Another origin than the registry's is asked as anybody would ask it. */
-function askerAt(url: URL, origin: URL, target: Target, signal: AbortSignal): Asker {
+function askerAt(url: URL, origin: URL, target: Target, signal: CancelSignal): Asker {
   const own = url.origin === origin.origin;
   return {
     origin: own ? origin : new URL(url.origin),

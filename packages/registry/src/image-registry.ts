@@ -15,7 +15,7 @@ import { checkTarget } from "./check.ts";
 import { createConversation, type RegistryParts } from "./conversation.ts";
 import { rememberDates } from "./created.ts";
 import type { Pull } from "./fetch-image.ts";
-import { locate, type Target, type Targets } from "./locate.ts";
+import { createOrigins, locate, type Target, type Targets } from "./locate.ts";
 import { createPatience } from "./patience.ts";
 import type { FetchArtifactOptions, FetchedArtifact } from "./pull-to-layout.ts";
 import { digestExists, resolveTag } from "./resolve.ts";
@@ -63,6 +63,7 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
   const conversation = createConversation(settings, transport);
   const logins = createSourceLogins({ transport, settings });
   const trustOf = createTrust();
+  const originsOf = createOrigins(settings);
   const parts: RegistryParts = { conversation, settings };
   const dates = rememberDates();
   const book = createTagBook();
@@ -121,7 +122,7 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
 
   async function targetsOf(source: RegistryImageSource, signal: CancelSignal): Promise<Targets> {
     if (signal.aborted) throw aborted(signal.reason);
-    return await locate(source, { settings, trustOf, logins, signal });
+    return await locate(source, { originsOf, trustOf, logins, signal });
   }
 
   async function pull<T>(

@@ -1,5 +1,5 @@
 import type { CancelSignal } from "@fetch-image/core/registry-image";
-import { aborted, deadline } from "./transport/deadline.ts";
+import { aborted, deadline, reasonOf } from "./transport/deadline.ts";
 
 /**
  * Does the work for each item, in their order and `width` of them at a time. The first failure is the one that is seen:
@@ -8,8 +8,14 @@ import { aborted, deadline } from "./transport/deadline.ts";
 export async function inParallel<T>(
   items: readonly T[],
   { width, signal: cancel }: { readonly width: number; readonly signal: CancelSignal },
-  work: (item: T, signal: AbortSignal) => Promise<void>,
+  work: (item: T, signal: CancelSignal) => Promise<void>,
 ): Promise<void> {
+  const [first] = items;
+  if (first !== undefined && items.length === 1) {
+    // Nothing else is under way that its failure would have to end.
+    if (cancel.aborted) throw aborted(cancel.reason);
+    return await work(first, cancel);
+  }
   using limit = deadline(cancel);
   const { signal } = limit;
   const left = items.values();
@@ -18,7 +24,7 @@ export async function inParallel<T>(
     try {
       for (const item of left) {
         if (failure) return;
-        signal.throwIfAborted();
+        if (signal.aborted) throw reasonOf(signal);
         await work(item, signal);
       }
     } catch (error) {

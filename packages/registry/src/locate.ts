@@ -35,11 +35,13 @@ export interface Target {
 /** In the order to ask them; a second one is asked what the first cannot answer. */
 export type Targets = readonly [Target, Target?];
 
+type OriginsOf = (domain: string, insecure: boolean) => readonly URL[];
+
 type TrustOf = (caCerts: readonly string[] | undefined) => TrustedRoots | undefined;
 
 /** What it takes to find a source's registries. */
 export interface Locating {
-  readonly settings: RegistrySettings;
+  readonly originsOf: OriginsOf;
   readonly trustOf: TrustOf;
   readonly logins: SourceLogins;
   readonly signal: CancelSignal;
@@ -120,7 +122,7 @@ function loggedIn(place: Place, held: HeldLogin): Target {
   };
 }
 
-function placeOf(repository: string, source: RegistryImageSource, { settings, trustOf }: Locating): Place {
+function placeOf(repository: string, source: RegistryImageSource, { originsOf, trustOf }: Locating): Place {
   const parsed = parseReference(repository);
   if (!parsed.ok) throw parsed.error;
   const { domain, path, tag, digest } = parsed.reference;
@@ -135,10 +137,24 @@ function placeOf(repository: string, source: RegistryImageSource, { settings, tr
     name: `${domain}/${path}`,
     path,
     domain,
-    origins: originsOf(domain, source.insecure === true, settings),
+    origins: originsOf(domain, source.insecure === true),
     trust: trustOf(source.ca_certs),
   };
 }
+
+/** Where a domain's registry is asked, the best first. Remembered: to read a URL costs as much as to ask for a digest. */
+export function createOrigins(settings: RegistrySettings): OriginsOf {
+  const known = { secure: new Map<string, readonly URL[]>(), insecure: new Map<string, readonly URL[]>() };
+  return (domain, insecure) => {
+    const origins = known[insecure ? "insecure" : "secure"];
+    const found = origins.get(domain) ?? originsOf(domain, insecure, settings);
+    if (origins.size === mostDomains) origins.clear();
+    origins.set(domain, found);
+    return found;
+  };
+}
+
+const mostDomains = 1000;
 
 function originsOf(domain: string, insecure: boolean, { endpoints }: RegistrySettings): readonly URL[] {
   const host = apiHost(domain);

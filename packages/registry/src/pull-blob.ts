@@ -1,4 +1,4 @@
-import { FetchImageError } from "@fetch-image/core/registry-image";
+import { type CancelSignal, FetchImageError } from "@fetch-image/core/registry-image";
 import { type BlobSource, restOfBlob, subjectOf } from "./blob-rest.ts";
 import type { Pull } from "./fetch-image.ts";
 import type { Descriptor } from "./manifest.ts";
@@ -6,7 +6,7 @@ import type { BlobTally } from "./pull-progress.ts";
 import type { Slots } from "./slots.ts";
 
 interface Download {
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   /** One for each body that is under way. */
   readonly slots: Slots;
   readonly tally: BlobTally;

@@ -1,9 +1,10 @@
-import { unlessAborted } from "./transport/deadline.ts";
+import type { CancelSignal } from "@fetch-image/core/registry-image";
+import { reasonOf, unlessAborted } from "./transport/deadline.ts";
 
 /** So many at a time. */
 export interface Slots {
   /** Waits for a free one, first come first served; the function gives it back. Rejects as soon as the signal aborts. */
-  take(signal: AbortSignal): Promise<() => void>;
+  take(signal: CancelSignal): Promise<() => void>;
 }
 
 export function createSlots(count: number): Slots {
@@ -16,7 +17,7 @@ export function createSlots(count: number): Slots {
   };
   return {
     async take(signal) {
-      signal.throwIfAborted();
+      if (signal.aborted) throw reasonOf(signal);
       if (free > 0) {
         free--;
         return giveBack;

@@ -44,6 +44,6 @@ function toStore(
     id: nameUuid(`${stream}\n${key}`, hash),
     type: fact.type,
     data: fact.data as unknown as JsonObject,
-    metadata: metadata as unknown as JsonObject,
+    metadata,
   };
 }

@@ -1,4 +1,4 @@
-import type { FetchImageError } from "@fetch-image/core/registry-image";
+import type { CancelSignal, FetchImageError } from "@fetch-image/core/registry-image";
 import type { RegistrySettings } from "../settings.ts";
 import type { TrustedRoots } from "../transport/certificates.ts";
 import { unlessAborted } from "../transport/deadline.ts";
@@ -21,7 +21,7 @@ export interface Asker {
   readonly scopes: readonly string[];
   readonly trust: TrustedRoots | undefined;
   readonly secrets: Secrets;
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
 }
 
 export interface Logins {

@@ -1,4 +1,4 @@
-import { FetchImageError, type FetchImageErrorCode } from "@fetch-image/core/registry-image";
+import { type CancelSignal, FetchImageError, type FetchImageErrorCode } from "@fetch-image/core/registry-image";
 import { reasonOf } from "./deadline.ts";
 import { proxyRefusal } from "./proxy-agent.ts";
 import { safeCause, type Secrets } from "./redact.ts";
@@ -9,7 +9,7 @@ import { safeCause, type Secrets } from "./redact.ts";
  */
 export function transportFailure(
   error: unknown,
-  context: { readonly host: string; readonly signal: AbortSignal; readonly secrets: Secrets },
+  context: { readonly host: string; readonly signal: CancelSignal; readonly secrets: Secrets },
 ): FetchImageError {
   if (FetchImageError.is(error)) return error;
   if (context.signal.aborted) return reasonOf(context.signal);

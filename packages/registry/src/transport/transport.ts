@@ -1,3 +1,4 @@
+import { type CancelSignal, silentLogger } from "@fetch-image/core/registry-image";
 import type { Dispatcher } from "undici";
 import type { RegistrySettings } from "../settings.ts";
 import type { TrustedRoots } from "./certificates.ts";
@@ -7,7 +8,7 @@ import { isStaleSocket, transportFailure } from "./failure.ts";
 import { contentLengthOf, type Headers } from "./headers.ts";
 import type { Secrets } from "./redact.ts";
 import { tooLarge } from "./refusal.ts";
-import { request } from "./undici.ts";
+import { head, type Head, request } from "./undici.ts";
 
 /** Registries are read with the first two; who gives out logins may want the third. */
 export type Method = "HEAD" | "GET" | "POST";
@@ -19,7 +20,7 @@ interface Question<M extends Method> {
   readonly body?: string | Uint8Array;
   readonly trust: TrustedRoots | undefined;
   readonly purpose: Purpose;
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   readonly secrets: Secrets;
 }
 
@@ -53,13 +54,7 @@ export function createTransport(settings: RegistrySettings): Transport {
       if (closed) throw aborted(new Error("the registry client is closed"));
       const started = performance.now();
       const answer = await exchange(question);
-      settings.logger.debug("registry answered", {
-        method: question.method,
-        host: question.secrets.redact(question.url.host),
-        path: question.secrets.redact(question.url.pathname),
-        status: answer.statusCode,
-        ms: Math.round(performance.now() - started),
-      });
+      told(question, answer.statusCode, started);
       return readable(question, answer);
     },
     async close() {
@@ -68,7 +63,19 @@ export function createTransport(settings: RegistrySettings): Transport {
     },
   };
 
-  async function exchange(question: Question<Method>): Promise<Dispatcher.ResponseData> {
+  function told({ method, secrets, url }: Question<Method>, status: number, started: number): void {
+    // Nobody listens, as a rule, and to cut secrets out of what nobody reads costs as much as the request.
+    if (settings.logger === silentLogger) return;
+    settings.logger.debug("registry answered", {
+      method,
+      host: secrets.redact(url.host),
+      path: secrets.redact(url.pathname),
+      status,
+      ms: Math.round(performance.now() - started),
+    });
+  }
+
+  async function exchange(question: Question<Method>): Promise<Received> {
     try {
       return await dispatch(question);
     } catch (error) {
@@ -82,16 +89,12 @@ export function createTransport(settings: RegistrySettings): Transport {
     }
   }
 
-  async function dispatch(question: Question<Method>): Promise<Dispatcher.ResponseData> {
-    const { method, url, headers, body, trust, purpose, signal } = question;
-    const answer = request(dispatchers.for(url, { trust, purpose }), url, {
-      method,
-      headers: { "user-agent": settings.userAgent, ...headers },
-      ...(body === undefined ? {} : { body }),
-      signal,
-      // Without this undici closes the connection after every HEAD.
-      reset: false,
-    });
+  async function dispatch(question: Question<Method>): Promise<Received> {
+    const { method, url, body, trust, purpose, signal } = question;
+    const dispatcher = dispatchers.for(url, { trust, purpose });
+    const headers = { "user-agent": settings.userAgent, ...question.headers };
+    if (method === "HEAD") return await head(dispatcher, url, { headers, signal });
+    const answer = request(dispatcher, url, { method, headers, ...(body === undefined ? {} : { body }), signal });
     try {
       // The client looks at the signal only once a connection stands, and waits for a free one as long as it takes.
       return await unlessAborted(answer, signal);
@@ -102,10 +105,10 @@ export function createTransport(settings: RegistrySettings): Transport {
   }
 }
 
-function readable<M extends Method>(
-  question: Question<M>,
-  { statusCode, headers, body }: Dispatcher.ResponseData,
-): Answer<M> {
+/** An answer as it came; the one to a HEAD has no body. */
+type Received = Head & { readonly body?: Dispatcher.ResponseData["body"] };
+
+function readable<M extends Method>(question: Question<M>, { statusCode, headers, body }: Received): Answer<M> {
   const { method, url, signal } = question;
   const answer: Answer<M> = {
     method,
@@ -113,6 +116,7 @@ function readable<M extends Method>(
     status: statusCode,
     headers,
     async *chunks() {
+      if (body === undefined) return;
       try {
         const bytes: AsyncIterable<Uint8Array> = body;
         for await (const chunk of bytes) yield chunk;
@@ -149,7 +153,8 @@ function readable<M extends Method>(
       return Buffer.concat(chunks).toString("utf8", 0, Math.min(length, maxBytes));
     },
     async discard() {
-      await body.dump({ limit: 16 * 1024, signal }).catch(() => {});
+      // undici looks at nothing else of a signal.
+      await body?.dump({ limit: 16 * 1024, signal: signal as AbortSignal }).catch(() => {});
     },
   };
   return answer;

@@ -1,4 +1,4 @@
-import { FetchImageError, type RegistryImageSource } from "@fetch-image/core/registry-image";
+import { type CancelSignal, FetchImageError, type RegistryImageSource } from "@fetch-image/core/registry-image";
 import { parseJsonBody } from "../../json-body.ts";
 import type { RegistrySettings } from "../../settings.ts";
 import type { TrustedRoots } from "../../transport/certificates.ts";
@@ -36,7 +36,7 @@ interface Asking {
   readonly settings: RegistrySettings;
   readonly http: CloudHttp;
   readonly secrets: Secrets;
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { FetchImageError } from "@fetch-image/core/registry-image";
+import { type CancelSignal, FetchImageError } from "@fetch-image/core/registry-image";
 import { type JsonBody, parseJsonBody } from "../../json-body.ts";
 import type { RegistrySettings } from "../../settings.ts";
 import { single } from "../../transport/headers.ts";
@@ -44,7 +44,7 @@ export interface CloudHttp {
  */
 export function createCloudHttp(
   { transport, settings }: { readonly transport: Transport; readonly settings: RegistrySettings },
-  { secrets, signal }: { readonly secrets: Secrets; readonly signal: AbortSignal },
+  { secrets, signal }: { readonly secrets: Secrets; readonly signal: CancelSignal },
 ): CloudHttp {
   let last: CloudHttp["last"];
   let lastFailure: FetchImageError | undefined;
