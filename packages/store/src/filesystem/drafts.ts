@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { hasEnded, type ProcessIdentity, thisProcess } from "./process-identity.ts";
+import { hasEnded, type ProcessTag, tagOf, thisProcess } from "../process/identity.ts";
 
 /** Of what a process is still writing. Its name says which process. */
 export const draftSuffix = ".part";
@@ -9,8 +9,8 @@ export const draftSuffix = ".part";
 export const leftSuffix = ".left";
 
 /** A name of its own for what is being made under `name`: another process may be making the same. */
-export async function draftName(name: string): Promise<string> {
-  const { machine, pid, started } = await thisProcess();
+export function draftName(name: string): string {
+  const { machine, pid, started } = tagOf(thisProcess());
   return `${name}.${machine}-${pid}-${started}.${randomUUID().slice(0, 8)}${draftSuffix}`;
 }
 
@@ -20,14 +20,12 @@ export function leftName(draft: string): string {
 }
 
 /** What a draft's file name stands for: `name` as it was given, and whether somebody may be writing it. */
-export async function readDraftName(
-  fileName: string,
-): Promise<{ readonly name: string; readonly busy: boolean } | undefined> {
+export function readDraftName(fileName: string): { readonly name: string; readonly busy: boolean } | undefined {
   const match = /^(.+)\.([0-9a-f]{12})-(\d{1,10})-(\d{1,15})\.[0-9a-f]{8}(\.part|\.left)$/.exec(fileName);
   if (!match) return undefined;
   const [, name = "", machine = "", pid, started, suffix] = match;
-  const writer: ProcessIdentity = { machine, pid: Number(pid), started: Number(started) };
-  return { name, busy: suffix === draftSuffix && !(await hasEnded(writer)) };
+  const writer: ProcessTag = { machine, pid: Number(pid), started: Number(started) };
+  return { name, busy: suffix === draftSuffix && !hasEnded(writer) };
 }
 
 /** Longer than anybody writes to one and the same draft. */
@@ -42,12 +40,12 @@ export async function sweepDrafts(folders: readonly string[]): Promise<void> {
       const found = await stat(path).catch(() => undefined);
       if (found === undefined || Date.now() - found.mtimeMs < abandonedMs) continue;
       // A process of ours that is silent for so long is still ours.
-      if ((await readDraftName(name))?.busy === true && (await isOurs(name))) continue;
+      if (readDraftName(name)?.busy === true && isOurs(name)) continue;
       await rm(path, { recursive: true, force: true });
     }
   }
 }
 
-async function isOurs(fileName: string): Promise<boolean> {
-  return fileName.includes(`.${(await thisProcess()).machine}-`);
+function isOurs(fileName: string): boolean {
+  return fileName.includes(`.${tagOf(thisProcess()).machine}-`);
 }

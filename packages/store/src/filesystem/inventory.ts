@@ -73,7 +73,7 @@ async function drafts(folder: string): Promise<readonly Entry[]> {
     const stats = await statsOf(path);
     if (!stats) continue;
     const files = stats.isDirectory() ? await filesBelow(path) : [fileOf(stats)];
-    const draft = await readDraftName(fileName);
+    const draft = readDraftName(fileName);
     // One whose name says nothing of who writes it is anybody's for a day.
     const busy = draft?.busy ?? Date.now() - stats.mtimeMs < abandonedMs;
     found.push({ kind: "partial", path, digest: digestIn(fileName), usedAt: stats.mtimeMs, busy, files });

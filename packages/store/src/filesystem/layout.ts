@@ -19,7 +19,7 @@ type Manifest = Parameters<ArtifactStore["layout"]>[0];
 export async function makeLayout(root: string, manifest: Manifest): Promise<string> {
   const target = join(root, layoutsFolder, nameOf(manifest));
   if (await use(target)) return target;
-  const draft = await draftName(target);
+  const draft = draftName(target);
   try {
     for (const blob of new Set([manifest.digest, ...manifest.blobs])) {
       const from = blobPath(root, blob);

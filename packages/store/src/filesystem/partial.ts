@@ -22,7 +22,7 @@ export interface Partial {
 export async function newPartial(root: string, digest: Digest): Promise<Partial> {
   const folder = join(root, partialsFolder);
   await mkdir(folder, { recursive: true });
-  const path = join(folder, await draftName(fileNameOf(digest)));
+  const path = join(folder, draftName(fileNameOf(digest)));
   return { path, file: await open(path, "wx+", 0o644), hash: createHash(algorithmOf(digest)), length: 0 };
 }
 
@@ -32,7 +32,7 @@ export async function newPartial(root: string, digest: Digest): Promise<Partial>
  */
 export async function claimPartial(root: string, digest: Digest, size: number | undefined): Promise<Partial> {
   for (const { path } of await leftOver(root, digest)) {
-    const own = join(root, partialsFolder, await draftName(fileNameOf(digest)));
+    const own = join(root, partialsFolder, draftName(fileNameOf(digest)));
     let file: FileHandle | undefined;
     try {
       // Of several who want it, one succeeds.
@@ -62,7 +62,7 @@ async function leftOver(root: string, digest: Digest): Promise<readonly { path: 
   const found: { path: string; size: number }[] = [];
   for (const fileName of await readdir(folder).catch(() => [])) {
     if (!fileName.startsWith(wanted)) continue;
-    const draft = await readDraftName(fileName);
+    const draft = readDraftName(fileName);
     if (draft?.name !== wanted || draft.busy) continue;
     const path = join(folder, fileName);
     const { size = 0 } = (await stat(path).catch(() => undefined)) ?? {};

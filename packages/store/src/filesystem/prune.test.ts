@@ -188,8 +188,8 @@ describe("what is being written", () => {
   test("is never removed, however old; what nobody writes any more goes like a blob", async () => {
     const partials = join(directory, "partials");
     mkdirSync(partials, { recursive: true });
-    const busy = await draftName(join(partials, `sha256-${"1".repeat(64)}`));
-    const left = `${(await draftName(join(partials, `sha256-${"2".repeat(64)}`))).slice(0, -5)}.left`;
+    const busy = draftName(join(partials, `sha256-${"1".repeat(64)}`));
+    const left = `${draftName(join(partials, `sha256-${"2".repeat(64)}`)).slice(0, -5)}.left`;
     for (const path of [busy, left]) {
       writeFileSync(path, "12345");
       age(path, 9 * day);

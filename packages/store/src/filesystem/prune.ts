@@ -71,7 +71,7 @@ async function prune(root: string, { keep, folders = [], graceMs = hour, dryRun 
 /** Whether it is gone. It is put aside first: then nobody can begin to use it between our last look and its end. */
 async function remove(root: string, { kind, path, usedAt }: Entry): Promise<boolean> {
   const folder = kind === "layout" ? dirname(path) : join(root, partialsFolder);
-  const aside = await draftName(join(folder, `doomed-${basename(path)}`));
+  const aside = draftName(join(folder, `doomed-${basename(path)}`));
   await mkdir(folder, { recursive: true });
   try {
     await rename(path, aside);

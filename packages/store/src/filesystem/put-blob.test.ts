@@ -111,7 +111,7 @@ describe("what an earlier put has left", () => {
 
   test("is not touched while its writer may live", async () => {
     mkdirSync(join(directory, "partials"), { recursive: true });
-    const busy = await draftName(join(directory, "partials", digest.replace(":", "-")));
+    const busy = draftName(join(directory, "partials", digest.replace(":", "-")));
     writeFileSync(busy, bytes.subarray(0, 1_000_000));
     const asked: number[] = [];
     await newStore().put(digest, source(size, { asked }), { size, signal });

@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { FetchImageError } from "@fetch-image/core";
 import { codeOf } from "./directory-errors.ts";
-import { livenessOf, type ProcessIdentity, thisProcess } from "./process-identity.ts";
+import { livenessOf, type ProcessIdentity, thisProcess } from "../process/identity.ts";
 import { withSocketPath } from "../readers/socket-path.ts";
 
 export type Access = "write" | "read";
