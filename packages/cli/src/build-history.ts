@@ -3,9 +3,14 @@ import {
   buildStream,
   decodeBuildFact,
   FetchImageError,
+  isBuildFact,
   type Json,
+  type Logger,
+  newerPart,
   projectFacts,
   type RecordedBuildFact,
+  type Replayed,
+  replayBuild,
   showText,
   type UnknownFact,
 } from "@fetch-image/core";
@@ -17,6 +22,29 @@ export async function buildFacts(stores: Stores, build: string): Promise<readonl
   const recorded = await stores.eventLog.read(buildStream(build));
   if (recorded.length === 0) throw await buildUnknown(stores, build);
   return recorded.map((fact) => decodeBuildFact(fact).fact);
+}
+
+/**
+ * What each fact did, by its revision. Facts of a newer version are passed over with a warning, and where others cannot be
+ * followed without them, so are those. Throws `FI_HISTORY_CONTRADICTORY` where that is not the reason.
+ */
+export function replayAsFar(
+  facts: readonly (RecordedBuildFact | UnknownFact)[],
+  logger: Logger,
+): ReadonlyMap<bigint, Replayed> {
+  const replayed = new Map<bigint, Replayed>();
+  const newer = facts.find((fact) => newerPart(fact) !== undefined);
+  if (newer !== undefined) {
+    const { stream, revision, type } = newer;
+    const fields = { stream, revision: String(revision), type };
+    logger.warn("facts of a newer version are passed over, and states that follow from them are not shown", fields);
+  }
+  try {
+    replayBuild(facts.filter(isBuildFact), (one) => replayed.set(one.fact.revision, one));
+  } catch (error) {
+    if (newer === undefined || !FetchImageError.is(error) || error.code !== "FI_HISTORY_CONTRADICTORY") throw error;
+  }
+  return replayed;
 }
 
 /**

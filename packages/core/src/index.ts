@@ -143,6 +143,7 @@ export {
 } from "./facts/facts.ts";
 export { decodeBuildFact, decodeScopeFact } from "./facts/decode.ts";
 export { buildFactToStore, type FactContext, scopeFactToStore } from "./facts/envelope.ts";
+export { newerPart } from "./facts/newer.ts";
 export { formatTime, parseTime } from "./facts/time.ts";
 export { nameUuid } from "./facts/uuid.ts";
 export { type FetchContext, fetchImageMachine, type FetchInputType } from "./fetch-image/machine.ts";

@@ -53,6 +53,11 @@ export class BuildWriter {
     return this.#dead;
   }
 
+  /** Facts that are not yet on their way to the store. */
+  get waiting(): number {
+    return this.#queue.reduce((sum, { facts }) => sum + facts.length, 0);
+  }
+
   /** Resolves once the facts are durable. Facts of one call are neighbours in the stream, calls keep their order. */
   submit(facts: readonly NewFact[]): Promise<void> {
     if (this.#dead !== undefined) return Promise.reject(this.#dead);
@@ -77,8 +82,7 @@ export class BuildWriter {
       this.#options.ticker.soon(resolve);
     });
     while (this.#queue.length > 0) {
-      const batch = this.#queue;
-      this.#queue = [];
+      const batch = this.#take();
       try {
         await this.#append(batch.flatMap(({ facts }) => facts));
       } catch (error) {
@@ -92,6 +96,23 @@ export class BuildWriter {
       for (const { resolve } of batch) resolve();
     }
     this.#flushing = undefined;
+  }
+
+  /** What goes in the next append. Event stores take a megabyte or so at once. */
+  #take(): Waiting[] {
+    let facts = 0;
+    let chars = 0;
+    let count = 0;
+    for (const waiting of this.#queue) {
+      facts += waiting.facts.length;
+      for (const fact of waiting.facts) chars += outputLength(fact);
+      if (count > 0 && (facts > mostFacts || chars > mostChars)) break;
+      count++;
+    }
+    if (count < this.#queue.length) return this.#queue.splice(0, count);
+    const all = this.#queue;
+    this.#queue = [];
+    return all;
   }
 
   async #append(submitted: readonly NewFact[]): Promise<void> {
@@ -129,4 +150,13 @@ export class BuildWriter {
   }
 }
 
+/** In one append, of one call or several. */
+const mostFacts = 256;
+/** Of steps' output in one append, some three bytes each at most. */
+const mostChars = 128 * 1024;
+
 const passingCodes: ReadonlySet<string> = new Set(["FI_STORE_UNAVAILABLE", "FI_APPEND_OUTCOME_UNKNOWN"]);
+
+function outputLength({ type, data }: NewFact): number {
+  return type === "OutputWritten" && typeof data["text"] === "string" ? data["text"].length : 0;
+}

@@ -111,7 +111,7 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
       return await opened;
     },
     async project() {
-      return (await projector?.catchUp()) ?? { facts: 0, position: undefined };
+      return (await projector?.catchUp()) ?? { facts: 0, skipped: 0, position: undefined };
     },
     close: (closing) => shutdown.close(closing?.deadlineMs ?? 0),
     async [Symbol.asyncDispose]() {

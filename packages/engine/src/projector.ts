@@ -1,5 +1,4 @@
 import {
-  buildStreamPrefix,
   type Clock,
   decodeFact,
   type EventLog,
@@ -9,9 +8,10 @@ import {
   projectFacts,
   type ReadModel,
   type RecordedBuildFact,
+  type RecordedFact,
   type RecordedScopeFact,
-  scopeStreamPrefix,
 } from "@fetch-image/core";
+import { projectedStreams, type ProjectionLag, projectionLag } from "./projection-lag.ts";
 
 export interface ProjectorOptions {
   readonly eventLog: EventLog;
@@ -23,7 +23,11 @@ export interface ProjectorOptions {
 export interface ProjectionProgress {
   /** Facts projected by this call. */
   readonly facts: number;
+  /** Facts of a newer version, passed over by this call. They stand in the log: after the upgrade, `rebuild` takes them. */
+  readonly skipped: number;
   readonly position: Position | undefined;
+  /** When the last of them was made: ISO 8601, UTC. */
+  readonly time?: string;
 }
 
 /** Projects facts into the read model, each once: several projectors may run on one read model. */
@@ -34,10 +38,12 @@ export interface Projector {
   rebuild(onPage?: (progress: ProjectionProgress) => void): Promise<ProjectionProgress>;
   /** Follows the log until `signal` aborts; failures are logged and tried again. */
   follow(signal: AbortSignal): Promise<void>;
+  /** How far the read model is behind the log: see {@link projectionLag}. */
+  lag(options?: { readonly countUpTo?: number }): Promise<ProjectionLag>;
 }
 
+/** What is in memory at a time. */
 const pageSize = 1000;
-const filter = { streamPrefixes: [buildStreamPrefix, scopeStreamPrefix] } as const;
 
 export function createProjector(options: ProjectorOptions): Projector {
   const { eventLog, readModel, clock, logger } = options;
@@ -50,18 +56,39 @@ export function createProjector(options: ProjectorOptions): Projector {
     return result;
   };
 
+  // Whoever asks while one waits for its turn is served by that one: however many ask, one works and one waits.
+  let next: Promise<ProjectionProgress> | undefined;
+  const shared = (): Promise<ProjectionProgress> => {
+    next ??= inTurn(() => {
+      next = undefined;
+      return toHead();
+    });
+    return next;
+  };
+
+  const warned = new Set<string>();
+  const warnOnce = ({ stream, type }: RecordedFact): void => {
+    if (warned.has(type) || warned.size >= 100) return;
+    warned.add(type);
+    logger.warn("facts of a newer version are not projected: rebuild after the upgrade", { stream, type });
+  };
+
   async function toHead(onPage?: (progress: ProjectionProgress) => void): Promise<ProjectionProgress> {
     let facts = 0;
+    let skipped = 0;
     let from = await readModel.checkpoint();
     for (;;) {
-      const page = await eventLog.readAll({ ...(from === undefined ? {} : { after: from }), filter, limit: pageSize });
-      if (page.next === undefined || page.next === from) return { facts, position: from };
+      const page = await eventLog.readAll({
+        ...(from === undefined ? {} : { after: from }),
+        filter: projectedStreams,
+        limit: pageSize,
+      });
+      if (page.next === undefined || page.next === from) return { facts, skipped, position: from };
       const known: (RecordedBuildFact | RecordedScopeFact)[] = [];
       for (const recorded of page.facts) {
         const decoded = decodeFact(recorded);
         if (decoded.known) known.push(decoded.fact);
-        else
-          logger.warn("a fact of a newer version is not projected", { stream: recorded.stream, type: recorded.type });
+        else warnOnce(recorded);
       }
       const outcome = await readModel.apply(projectFacts(known), { from, to: page.next });
       if (outcome === "moved-by-another") {
@@ -69,26 +96,34 @@ export function createProjector(options: ProjectorOptions): Projector {
         continue;
       }
       facts += known.length;
+      skipped += page.facts.length - known.length;
       from = page.next;
-      onPage?.({ facts, position: from });
-      if (page.end) return { facts, position: from };
+      const time = known.at(-1)?.metadata.time;
+      const progress = { facts, skipped, position: from, ...(time === undefined ? {} : { time }) };
+      onPage?.(progress);
+      if (page.end) return progress;
     }
   }
 
   return {
-    catchUp: (onPage) => inTurn(() => toHead(onPage)),
+    catchUp: (onPage) => (onPage === undefined ? shared() : inTurn(() => toHead(onPage))),
     rebuild: (onPage) =>
       inTurn(async () => {
         await readModel.reset();
         return await toHead(onPage);
       }),
+    lag: (lagOptions) => projectionLag({ eventLog, readModel, clock }, lagOptions),
     async follow(signal) {
       while (!signal.aborted) {
         try {
           const after = await readModel.checkpoint();
           // A message is only the wake-up: what came while a page was projected makes the next one.
-          const messages = eventLog.subscribe({ ...(after === undefined ? {} : { after }), filter, signal });
-          await onEachBurst(messages, () => inTurn(() => toHead()));
+          const messages = eventLog.subscribe({
+            ...(after === undefined ? {} : { after }),
+            filter: projectedStreams,
+            signal,
+          });
+          await onEachBurst(messages, shared);
         } catch (error) {
           const code = FetchImageError.is(error) ? error.code : "FI_INTERNAL";
           logger.warn("projecting stopped and is tried again", { code });

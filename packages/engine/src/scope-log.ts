@@ -7,7 +7,9 @@ import {
   FetchImageError,
   type Hash,
   type Logger,
+  newerPart,
   type NewFact,
+  type RecordedFact,
   type RecordedScopeFact,
   type ScopeFact,
   scopeFactToStore,
@@ -26,11 +28,19 @@ export interface ScopeLogOptions {
   readonly node: string;
 }
 
-/** One scope's stream and its fold in memory. It has many writers: a conflict means that the fold is behind. */
+/**
+ * One scope's stream and its fold in memory. It has many writers: a conflict means that the fold is behind.
+ *
+ * A stream with a fact of a newer version is neither written nor believed: the fact may say that what stands before it
+ * counts no more. What this process asks itself is then remembered in memory alone, so that its fetches still share one
+ * question and one interval. Asking a registry changes nothing, and builds go on while nodes are upgraded one by one.
+ */
 export class ScopeLog {
   readonly #options: ScopeLogOptions;
   readonly #stream: string;
   #state: ScopeState = unknownScope;
+  /** The stream holds a fact of a newer version. */
+  #aside = false;
   #look: Promise<void> | undefined;
 
   constructor(scope: string, options: ScopeLogOptions) {
@@ -56,25 +66,39 @@ export class ScopeLog {
 
   /** Folds what has come since. */
   async readOn(): Promise<void> {
-    const { eventLog, logger } = this.#options;
+    if (this.#aside) return;
+    const { eventLog } = this.#options;
     const from = this.#state.revision === undefined ? 0n : this.#state.revision + 1n;
-    for (const recorded of await eventLog.read(this.#stream, { from })) {
+    const facts = await eventLog.read(this.#stream, { from });
+    // Another reading may have stood aside meanwhile.
+    if (this.#aside) return;
+    for (const recorded of facts) {
       if (this.#state.revision !== undefined && recorded.revision <= this.#state.revision) continue;
-      const decoded = decodeScopeFact(recorded);
-      if (decoded.known) {
-        this.#state = evolveScope(this.#state, decoded.fact);
-      } else {
-        logger.warn("a scope's fact is of a newer version and is skipped", { type: recorded.type });
-        this.#state = { ...this.#state, revision: recorded.revision };
+      const newer = newerPart(recorded);
+      if (newer !== undefined) {
+        this.#standAside(recorded, newer);
+        return;
       }
+      const decoded = decodeScopeFact(recorded);
+      if (decoded.known) this.#state = evolveScope(this.#state, decoded.fact);
     }
+  }
+
+  #standAside({ stream, revision, type }: RecordedFact, newer: string): void {
+    const what = { stream, revision: String(revision), type, newer };
+    this.#options.logger.warn(
+      "a scope has a fact of a newer version: its registry is asked, and nothing recorded",
+      what,
+    );
+    this.#aside = true;
+    this.#state = unknownScope;
   }
 
   /** Appends behind the fold; false, with the fold read on, where another writer was first. */
   async append(facts: readonly ScopeFact[], buildId: string, at: number): Promise<boolean> {
     const { eventLog, hash, node, ticker } = this.#options;
     const { revision } = this.#state;
-    const next = revision === undefined ? 0n : revision + 1n;
+    const next = this.#next();
     const toStore = facts.map((fact, index) => {
       // The content is part of the id: what this node could not store here before must not pass for what it stores now.
       const key = `${node}\n${next}\n${index}\n${at}\n${hash.sha256Hex(JSON.stringify(fact))}`;
@@ -83,6 +107,10 @@ export class ScopeLog {
     await new Promise<void>((resolve) => {
       ticker.soon(resolve);
     });
+    if (this.#aside) {
+      for (const [index, fact] of facts.entries()) this.#fold(fact, toStore[index], this.#next(), "");
+      return true;
+    }
     try {
       const { position } = await this.#insist(() => eventLog.append(this.#stream, revision ?? "no-stream", toStore));
       for (const [index, fact] of facts.entries()) this.#fold(fact, toStore[index], next + BigInt(index), position);
@@ -90,10 +118,15 @@ export class ScopeLog {
     } catch (error) {
       if (!FetchImageError.is(error) || error.code !== "FI_WRONG_EXPECTED_REVISION") throw error;
       await this.readOn();
+      if (this.#aside) return false;
       // A conflict that leaves nothing to read on would be met for ever.
       if (this.#state.revision === revision) throw error;
       return false;
     }
+  }
+
+  #next(): bigint {
+    return (this.#state.revision ?? -1n) + 1n;
   }
 
   /** The fact as it was made here: what was just written out need not be read and checked. */

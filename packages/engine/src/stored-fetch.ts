@@ -6,7 +6,9 @@ import {
   FetchImageError,
   type FetchState,
   isFinished,
+  newerPart,
   type RecordedBuildFact,
+  type RecordedFact,
   replayBuild,
   stateName,
 } from "@fetch-image/core";
@@ -28,14 +30,15 @@ export interface FetchSummary {
   readonly pinned?: boolean;
 }
 
-/** Folds a build for writing. Rejects with `FI_STORE_TOO_NEW` where its stream holds what this version does not know. */
+/** Folds a build for writing. Rejects with `FI_STORE_TOO_NEW` where a fact of its stream is of a newer version. */
 export async function readBuild(eventLog: EventLog, buildId: string): Promise<BuildState> {
   const stream = buildStream(buildId);
   const facts: RecordedBuildFact[] = [];
   for (const recorded of await eventLog.read(stream)) {
+    const newer = newerPart(recorded);
+    if (newer !== undefined) throw tooNew(recorded, newer);
     const decoded = decodeBuildFact(recorded);
     if (decoded.known) facts.push(decoded.fact);
-    else throw tooNew(stream, recorded.type);
   }
   return replayBuild(facts);
 }
@@ -98,9 +101,9 @@ export function leftBehind({ snapshot }: FetchState, past: BuildState): readonly
     });
 }
 
-function tooNew(stream: string, type: string): FetchImageError {
+function tooNew({ stream, revision, type }: RecordedFact, newer: string): FetchImageError {
   return new FetchImageError("FI_STORE_TOO_NEW", {
-    message: `${stream} holds a ${type}, which this version does not know: it may be read, not written`,
-    details: { stream, type },
+    message: `${type} at ${stream}@${revision} has ${newer}: this version may read the build, not write it`,
+    details: { stream, revision: String(revision), type },
   });
 }

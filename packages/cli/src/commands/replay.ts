@@ -1,15 +1,13 @@
 import {
   type FetchState,
   formatTime,
-  isBuildFact,
   type RecordedBuildFact,
   renderFact,
   type Replayed,
-  replayBuild,
   stateName,
   type UnknownFact,
 } from "@fetch-image/core";
-import { buildFacts } from "../build-history.ts";
+import { buildFacts, replayAsFar } from "../build-history.ts";
 import type { Command } from "../command.ts";
 import { openStores } from "../compose.ts";
 import { exitStatus } from "../exit-status.ts";
@@ -26,8 +24,7 @@ nothing again. With --json a line for each fact.`,
   async run({ positionals: [build = ""], settings, json, terminal, logger }) {
     await using stores = await openStores(settings, { access: "read", logger });
     const facts = await buildFacts(stores, build);
-    const replayed = new Map<bigint, Replayed>();
-    replayBuild(facts.filter(isBuildFact), (one) => replayed.set(one.fact.revision, one));
+    const replayed = replayAsFar(facts, logger);
     for (const fact of facts) {
       const one = replayed.get(fact.revision);
       const line = json

@@ -1,5 +1,6 @@
 import { FetchImageError } from "../errors/fetch-image-error.ts";
 import type { RecordedBuildFact, UnknownFact } from "../facts/facts.ts";
+import { newerPart } from "../facts/newer.ts";
 import { isBuildFact } from "../projections/decode-fact.ts";
 import type { RenderOptions } from "./paint.ts";
 import { renderLog1 } from "./text-renderer-1.ts";
@@ -34,9 +35,9 @@ export function renderBuildLog(facts: Iterable<RecordedBuildFact | UnknownFact>,
   try {
     return render(stored, options);
   } catch (error) {
-    const unknown = stored.find((fact) => !isBuildFact(fact));
-    if (unknown === undefined || !FetchImageError.is(error) || error.code !== "FI_HISTORY_CONTRADICTORY") throw error;
-    const which = `${unknown.type} at ${unknown.stream}@${unknown.revision}`;
+    const newer = stored.find((fact) => newerPart(fact) !== undefined);
+    if (newer === undefined || !FetchImageError.is(error) || error.code !== "FI_HISTORY_CONTRADICTORY") throw error;
+    const which = `${newer.type} at ${newer.stream}@${newer.revision}`;
     throw tooNew(`${which} is of a newer version, and the facts after it cannot be followed without it`, error);
   }
 }

@@ -26,6 +26,14 @@ export function appendError(error: unknown, store: string, streams: string): Fet
   return storeError(error, store, `append to ${streams}`);
 }
 
+/** Where as many appends of one process wait as may. Nothing was stored: whoever appends tries again. */
+export function tooManyWait(store: string, waiting: number): FetchImageError {
+  return new FetchImageError("FI_STORE_UNAVAILABLE", {
+    message: `${store}: ${waiting} appends wait to be stored, and no more may`,
+    hint: "Check why the database is slow; lower maxFetches of the engine's settings if it cannot be faster.",
+  });
+}
+
 /** Whether the statement's own values were the reason, so that others in the same batch may well succeed. */
 export function isAboutTheData(error: unknown): boolean {
   return error instanceof SqlError && error.kind === "answered" && /^(?:21|22|23|54)/.test(error.sqlState ?? "");

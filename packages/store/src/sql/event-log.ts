@@ -19,7 +19,7 @@ import { again } from "./again.ts";
 import { appendInOrder, type OrderedRow } from "./append-in-order.ts";
 import { appendMany, appendOne, type OutcomeRow, type Statement, wrongIsolation } from "./append-statement.ts";
 import { int8Array, textArray } from "./arrays.ts";
-import { appendError, isAboutTheData, storeError } from "./errors.ts";
+import { appendError, isAboutTheData, storeError, tooManyWait } from "./errors.ts";
 import { asFact, factColumns, type FactRow, type PageRow } from "./fact-rows.ts";
 import { filterSql } from "./filter-sql.ts";
 import { GroupCommit } from "./group-commit.ts";
@@ -74,6 +74,7 @@ export class SqlEventLog implements OrderedEventLog {
       sizeOf: ({ size }) => size,
       flush: (requests) => this.#flush(requests),
       isOneItemsFault: isAboutTheData,
+      bound: { items: 50_000, size: 256 * 1024 * 1024, full: (waiting) => tooManyWait(options.sql.name, waiting) },
     });
   }
 

@@ -9,6 +9,7 @@ function doubling(fail: (batch: readonly number[]) => Error | undefined = () => 
     maxSize: 100,
     sizeOf: (item) => item,
     isOneItemsFault: (error) => error instanceof RangeError,
+    bound: { items: 6, size: 1000, full: (waiting) => new Error(`${waiting} wait`) },
     flush: async (items) => {
       batches.push([...items]);
       await new Promise((resolve) => setTimeout(resolve, 5));
@@ -59,6 +60,22 @@ describe("group commit", () => {
     expect(each.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
     expect(one.batches).toEqual([[1, 2, 3], [1], [2], [3]]);
     expect(await one.commits.add(4)).toBe(8);
+  });
+
+  test("turns away what comes while too many, or too much, waits, and takes more once there is room", async () => {
+    const few = doubling();
+    const first = few.commits.add(1);
+    await new Promise((resolve) => setImmediate(resolve));
+    const rest = [2, 3, 4, 5, 6, 7].map((item) => few.commits.add(item));
+    await expect(few.commits.add(8)).rejects.toThrow("6 wait");
+    expect(await Promise.all([first, ...rest])).toEqual([2, 4, 6, 8, 10, 12, 14]);
+    expect(await few.commits.add(8)).toBe(16);
+
+    const large = doubling();
+    const alone = large.commits.add(5000);
+    await expect(large.commits.add(1)).rejects.toThrow("1 wait");
+    expect(await alone).toBe(10_000);
+    expect(await large.commits.add(1)).toBe(2);
   });
 
   test("is idle once everything was answered", async () => {

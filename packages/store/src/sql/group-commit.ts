@@ -7,6 +7,8 @@ export interface GroupCommitOptions<Item, Outcome> {
   readonly flush: (items: readonly Item[]) => Promise<readonly Outcome[]>;
   /** Whether a rejected batch failed for the sake of one item's content: then each is tried by itself. */
   readonly isOneItemsFault: (error: unknown) => boolean;
+  /** The most that waits, by number and by size together; what comes then is turned away with what this gives. */
+  readonly bound: { readonly items: number; readonly size: number; readonly full: (waiting: number) => Error };
 }
 
 /**
@@ -16,6 +18,7 @@ export interface GroupCommitOptions<Item, Outcome> {
 export class GroupCommit<Item, Outcome> {
   readonly #options: GroupCommitOptions<Item, Outcome>;
   #waiting: Entry<Item, Outcome>[] = [];
+  #waitingSize = 0;
   #running: Promise<void> | undefined;
 
   constructor(options: GroupCommitOptions<Item, Outcome>) {
@@ -23,6 +26,11 @@ export class GroupCommit<Item, Outcome> {
   }
 
   add(item: Item): Promise<Outcome> {
+    const { bound, sizeOf } = this.#options;
+    const size = sizeOf(item);
+    const tooMany = this.#waiting.length >= bound.items || this.#waitingSize + size > bound.size;
+    if (tooMany && this.#waiting.length > 0) return Promise.reject(bound.full(this.#waiting.length));
+    this.#waitingSize += size;
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject });
       this.#running ??= this.#run();
@@ -47,10 +55,12 @@ export class GroupCommit<Item, Outcome> {
     let size = 0;
     let count = 0;
     for (const { item } of this.#waiting) {
-      size += sizeOf(item);
-      if (count === maxItems || (count > 0 && size > maxSize)) break;
+      const itsSize = sizeOf(item);
+      if (count === maxItems || (count > 0 && size + itsSize > maxSize)) break;
+      size += itsSize;
       count++;
     }
+    this.#waitingSize -= size;
     return this.#waiting.splice(0, count);
   }
 
