@@ -10,6 +10,7 @@ const drivers: Record<string, readonly string[]> = {
   "@fetch-image/core/registry-image": [],
   "@fetch-image/engine": [],
   "@fetch-image/engine/redact": [],
+  "@fetch-image/inspector": [],
   "@fetch-image/kubernetes": [],
   "@fetch-image/registry": ["undici"],
   "@fetch-image/registry/client": ["undici"],
