@@ -1,8 +1,10 @@
 // graphile-worker: a job for each step, chained, with the steps' records in tables like those of hand-written SQL.
+import { setTimeout as sleep } from "node:timers/promises";
 import { Logger, makeWorkerUtils, run as runWorker } from "graphile-worker";
 import { Pool } from "pg";
 import { createRegistryClient, record, referenceOf, scopeOf } from "../support/contest/workflow.mjs";
 import { prepare as makeTables } from "../support/contest/contestants/sql-steps.mjs";
+import { firstRow } from "./scopes.mjs";
 
 export { recorded } from "../support/contest/contestants/sql-steps.mjs";
 
@@ -29,6 +31,11 @@ export async function prepare(place) {
   await utils.release();
 }
 
+/** A job that is stored will run. */
+export async function begun({ databaseUrl }) {
+  return (await firstRow(databaseUrl, "select count(*)::int as jobs from graphile_worker.jobs")).jobs;
+}
+
 export async function open({ registry, databaseUrl }) {
   const pool = new Pool({ connectionString: databaseUrl, max: concurrency + 8 });
   pool.on("error", () => undefined);
@@ -52,6 +59,7 @@ export async function open({ registry, databaseUrl }) {
       waiting.get(workflow)?.(reference);
     },
   };
+  await unlockJobs(pool);
   const runner = await runWorker({
     pgPool: pool,
     concurrency,
@@ -70,9 +78,24 @@ export async function open({ registry, databaseUrl }) {
         runner.addJob("check", { workflow }).catch(reject);
       });
     },
+    /** What was unlocked goes on by itself. */
+    async resume(workflows) {
+      const sql = "select count(*)::int as done from events where step = 3 and workflow = any ($1)";
+      for (;;) {
+        const { rows } = await pool.query(sql, [workflows]);
+        if (rows[0].done >= workflows.length) return;
+        await sleep(20);
+      }
+    },
     async close() {
       await runner.stop();
       await Promise.all([pool.end(), client.close()]);
     },
   };
+}
+
+// A dead process's jobs stay locked for four hours; here, whoever had one is dead.
+async function unlockJobs(pool) {
+  await pool.query(`select graphile_worker.force_unlock_workers(array_agg(distinct locked_by))
+    from graphile_worker.jobs where locked_by is not null`);
 }

@@ -34,9 +34,20 @@ const work = {
   },
   /** Begins workflows, and does not wait for them. */
   async begin({ workflows }) {
-    for (const workflow of workflows) contestant.run(workflow).catch(() => {});
+    let hasFailed = false;
+    for (const workflow of workflows) {
+      contestant.run(workflow).catch((error) => {
+        if (!hasFailed) process.stderr.write(`${workflow} failed: ${error?.stack ?? error}\n`);
+        hasFailed = true;
+      });
+    }
   },
-  resume: ({ workflows }) => contestant.resume(workflows),
+  /** Goes on with them; tells the CPU that this process has used since it started. */
+  async resume({ workflows }) {
+    await contestant.resume(workflows);
+    const { user, system } = process.cpuUsage();
+    return { cpuSeconds: (user + system) / 1e6 };
+  },
   close: () => contestant.close(),
 };
 

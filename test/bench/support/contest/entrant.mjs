@@ -104,17 +104,24 @@ export class Entrant {
     return { ...result, serverCpuSeconds };
   }
 
-  /** What the store holds. */
-  recorded() {
-    return this.#module.recorded(this.#ground.place);
+  /** What the store holds; where workflows begin elsewhere than it counts them, how many have begun there. */
+  async begun() {
+    const { place } = this.#ground;
+    const recorded = await this.#module.recorded(place);
+    return { ...recorded, begun: (await this.#module.begun?.(place)) ?? recorded.begun };
+  }
+
+  /** Has the server write what it owes. */
+  async settle() {
+    await this.#ground.settle();
   }
 
   /** Counts what is stored: every workflow once, and whole. */
   async verify(workflows = this.#workflows) {
-    const { begun, ended, scopes, facts, factsEach } = await this.recorded();
+    const { begun, ended, scopes, facts, factsEach, all = {} } = await this.#module.recorded(this.#ground.place);
     const wanted = factsEach === undefined ? facts : factsEach * workflows;
     if ([begun, ended, scopes].some((count) => count !== workflows) || facts !== wanted) {
-      const stored = `${begun} begun, ${ended} ended, ${scopes} scopes and ${facts} facts`;
+      const stored = `${begun} begun, ${ended} ended, ${scopes} scopes and ${facts} facts ${JSON.stringify(all)}`;
       throw new Error(`${this.name} did ${workflows} workflows, and its store has ${stored}`);
     }
     return facts;

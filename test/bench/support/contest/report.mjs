@@ -70,7 +70,7 @@ function table(rows) {
 }
 
 /** The median, and the spread around it: (largest − smallest) / median. */
-function summary(samples) {
+export function summary(samples) {
   const sorted = samples.toSorted((a, b) => a - b);
   const middle = (sorted.length - 1) / 2;
   const value = (sorted[Math.floor(middle)] + sorted[Math.ceil(middle)]) / 2;
