@@ -2,7 +2,7 @@ import { readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type EmbeddedRegistry, startEmbeddedRegistry } from "@fetch-image/registry/embedded";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { fetchImage } from "../support/cli.ts";
+import { fetchImageInHost as fetchImage } from "../support/command-host.ts";
 import { filesBelow } from "../support/files-below.ts";
 import { makeEmbeddedStore } from "../support/embedded.ts";
 import { type Scratch, scratch } from "../support/scratch.ts";

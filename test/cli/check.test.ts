@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type EmbeddedRegistry, startEmbeddedRegistry } from "@fetch-image/registry/embedded";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type CommandOptions, fetchImage, login, repository, startNode } from "../support/cli.ts";
+import { fetchImageInHost } from "../support/command-host.ts";
 import { loadedModules } from "../support/loaded-modules.ts";
 import { scratch } from "../support/scratch.ts";
 
@@ -15,9 +16,9 @@ beforeAll(async () => {
 });
 afterAll(() => registry.close());
 
-function check(payload: object | string, args: readonly string[] = [], options: CommandOptions = {}) {
+function check(payload: object | string, args: readonly string[] = [], options: Pick<CommandOptions, "cwd"> = {}) {
   const input = typeof payload === "string" ? payload : JSON.stringify(payload);
-  return fetchImage(["check", ...args], { ...options, input });
+  return fetchImageInHost(["check", ...args], { ...options, input });
 }
 
 test("a tag's version goes to standard output, what was asked and found to standard error", async () => {
@@ -147,7 +148,7 @@ test("no store is opened, and neither the engine nor a store is loaded, credenti
   const source = { repository: `${registry.host}/acme/private`, tag: "1", ...login };
   writeFileSync(place.path("fetch-image.config.yaml"), "data: never-made\n");
   const { loaded, ended } = await loadedModules((options) =>
-    check({ source }, [], { ...options, cwd: place.directory }),
+    fetchImage(["check"], { ...options, cwd: place.directory, input: JSON.stringify({ source }) }),
   );
   expect(ended.json()).toEqual([[{ tag: "1", digest }]]);
   expect(loaded.some((url) => url.includes("/packages/registry/"))).toBe(true);

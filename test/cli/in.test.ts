@@ -2,7 +2,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFil
 import { join } from "node:path";
 import { type EmbeddedRegistry, startEmbeddedRegistry } from "@fetch-image/registry/embedded";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type CommandOptions, fetchImage, login, repository, startFetchImage, startNode } from "../support/cli.ts";
+import { type CommandOptions, login, repository, startFetchImage, startNode } from "../support/cli.ts";
+import { fetchImageInHost as fetchImage } from "../support/command-host.ts";
 import { filesBelow } from "../support/files-below.ts";
 import { loadedModules } from "../support/loaded-modules.ts";
 import { type Scratch, scratch } from "../support/scratch.ts";

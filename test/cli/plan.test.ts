@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { example, fetchImage } from "../support/cli.ts";
+import { example } from "../support/cli.ts";
+import { fetchImageInHost as fetchImage } from "../support/command-host.ts";
 import { scratch } from "../support/scratch.ts";
 
 interface Planned {

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { example, fetchImage, type Images, startImages } from "../support/cli.ts";
+import { example, type Images, startImages } from "../support/cli.ts";
+import { fetchImageInHost as fetchImage } from "../support/command-host.ts";
 import { type Scratch, scratch } from "../support/scratch.ts";
 
 interface Row {

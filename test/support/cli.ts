@@ -90,7 +90,7 @@ export function startNode(
 }
 
 /** Whoever reads them says what they are. */
-const documents = (text: string) =>
+export const documents = (text: string) =>
   text
     .split("\n")
     .filter((line) => line !== "")

@@ -1,0 +1,43 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { type CommandOptions, documents, type Ended, repository } from "./cli.ts";
+
+let host: Promise<ChildProcess> | undefined;
+let commands = 0;
+
+/**
+ * Runs the built command to its end, in a process that runs many: no environment of its own, no signal. What is about
+ * the process itself is tested with one of its own, `fetchImage` of cli.ts.
+ */
+export async function fetchImageInHost(
+  args: readonly string[],
+  { cwd = repository, input }: Pick<CommandOptions, "cwd" | "input"> = {},
+): Promise<Ended> {
+  const child = await (host ??= startHost());
+  const id = ++commands;
+  return await new Promise((resolve, reject) => {
+    const ended = (): void => reject(new Error("the process that runs the commands has ended"));
+    const answered = (answer: { id: number; status: number; stdout: string; stderr: string }): void => {
+      if (answer.id !== id) return;
+      child.off("message", answered).off("exit", ended);
+      const { status, stdout, stderr } = answer;
+      resolve({ status, stdout, stderr, json: () => documents(stdout) });
+    };
+    child.on("message", answered).on("exit", ended);
+    child.send({ id, args, cwd, input });
+  });
+}
+
+/** Ends with this process. */
+async function startHost(): Promise<ChildProcess> {
+  const { PATH = "", HOME = "" } = process.env;
+  const script = fileURLToPath(new URL("command-host.mjs", import.meta.url));
+  const child = fork(script, { env: { PATH, HOME }, execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  child.setMaxListeners(0);
+  await once(child, "message");
+  child.unref();
+  child.channel?.unref();
+  process.once("exit", () => void child.kill("SIGKILL"));
+  return child;
+}
