@@ -189,6 +189,11 @@ export class OpenBuild implements Build {
     return [...states].map(([fetchId, state]) => summarize(fetchId, state));
   }
 
+  /** Facts that are not yet on their way to the store. */
+  get factsWaiting(): number {
+    return this.#writer.waiting;
+  }
+
   drained(): Promise<void> {
     return this.#writer.drained();
   }

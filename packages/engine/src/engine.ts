@@ -4,6 +4,7 @@ import type { Build, OpenBuildOptions } from "./build-api.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { createEngineTelemetry } from "./engine-telemetry.ts";
 import { type FetchLeft, Flights } from "./flights.ts";
+import { type Health, healthOf, type HealthOptions } from "./health.ts";
 import { defaultSettings, type EngineOptions } from "./options.ts";
 import { createProjector, type ProjectionProgress } from "./projector.ts";
 import { ScopeBook } from "./scope-book.ts";
@@ -32,6 +33,8 @@ export interface FetchImageEngine extends AsyncDisposable {
   openBuild(options: OpenBuildOptions): Promise<Build>;
   /** Projects every fact so far into the read model; without one, does nothing. */
   project(): Promise<ProjectionProgress>;
+  /** How the engine and its stores are; asks the stores, within a deadline. Never rejects. */
+  health(options?: HealthOptions): Promise<Health>;
   /**
    * Takes nothing new from now on (`FI_ENGINE_CLOSED`), lets the fetches in flight end until the deadline, and stops the
    * rest without recording anything: another process resumes them. Waits for appends under way. A second call with an
@@ -85,6 +88,7 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
   const following = new AbortController();
   const followed = projector?.follow(following.signal);
   const builds = new Map<string, Promise<OpenBuild>>();
+  const open = new Map<string, OpenBuild>();
 
   async function letGo(): Promise<readonly FetchLeft[]> {
     const opened = await Promise.allSettled(builds.values());
@@ -100,18 +104,28 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
     async openBuild(opening) {
       context.assertTaking();
       // Two openings of one build in one process are one build: a second writer would fence the first.
-      const open = builds.get(opening.id);
-      if (open !== undefined) return await open;
+      const known = builds.get(opening.id);
+      if (known !== undefined) return await known;
       const forget = () => {
-        if (builds.get(opening.id) === opened) builds.delete(opening.id);
+        if (builds.get(opening.id) !== opened) return;
+        builds.delete(opening.id);
+        open.delete(opening.id);
       };
       const opened = openBuild(context, opening, forget);
       builds.set(opening.id, opened);
       opened.catch(forget);
-      return await opened;
+      const build = await opened;
+      if (builds.get(opening.id) === opened) open.set(opening.id, build);
+      return build;
     },
     async project() {
       return (await projector?.catchUp()) ?? { facts: 0, skipped: 0, position: undefined };
+    },
+    async health(healthOptions) {
+      const state: Health["state"] = shutdown.done ? "closed" : shutdown.begun ? "closing" : "open";
+      const factsWaiting = [...open.values()].reduce((sum, build) => sum + build.factsWaiting, 0);
+      const view = { eventLog, readModel, clock, flights, settings, state, builds: { open: open.size, factsWaiting } };
+      return await healthOf(view, healthOptions);
     },
     close: (closing) => shutdown.close(closing?.deadlineMs ?? 0),
     async [Symbol.asyncDispose]() {

@@ -1,7 +1,10 @@
 export type { Build, FetchTaskImageRequest, OpenBuildOptions } from "./build-api.ts";
-export { createFetchImageEngine, type FetchImageEngine } from "./engine.ts";
+export { type Closed, type CloseOptions, createFetchImageEngine, type FetchImageEngine } from "./engine.ts";
 export { toError, toFailure } from "./failure.ts";
+export type { FetchLeft } from "./flights.ts";
+export type { Health, HealthOptions, Unanswered } from "./health.ts";
 export { defaultSettings, type EngineOptions, type EngineSettings } from "./options.ts";
+export type { ProjectionLag } from "./projection-lag.ts";
 export { createProjector, type ProjectionProgress, type Projector, type ProjectorOptions } from "./projector.ts";
 export { redactor } from "./redact.ts";
 export type { FetchImageRequest } from "./request.ts";

@@ -1,3 +1,4 @@
+import { duration, parseTime } from "@fetch-image/core";
 import type { ProjectionProgress } from "@fetch-image/engine";
 import type { Command } from "../command.ts";
 import { openProjector, openStores } from "../compose.ts";
@@ -16,13 +17,15 @@ comes out is what was there, unless the read model was damaged or is from an old
     const started = performance.now();
     await using stores = await openStores(settings, { access: "read", logger });
     const projector = await openProjector(stores, logger);
-    const { facts } = await projector.rebuild((progress: ProjectionProgress) => {
-      terminal.progress(`rebuilding: ${progress.facts} facts so far`);
+    const { facts, skipped } = await projector.rebuild(({ facts: done, time }: ProjectionProgress) => {
+      const behind = time === undefined ? "" : `, those of ${duration(Math.max(0, Date.now() - parseTime(time)))} ago`;
+      terminal.progress(`rebuilding: ${done} facts so far${behind}`);
     });
     terminal.progress("");
     const ms = Math.round(performance.now() - started);
-    if (json) terminal.out(`${JSON.stringify({ facts, ms })}\n`);
+    if (json) terminal.out(`${JSON.stringify({ facts, ...(skipped > 0 ? { skipped } : {}), ms })}\n`);
     else terminal.out(`rebuilt the read model from ${facts} facts in ${ms} ms\n`);
+    if (skipped > 0 && !json) terminal.out(`passed over ${skipped} facts of a newer version\n`);
     return exitStatus.done;
   },
 };

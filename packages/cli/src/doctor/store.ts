@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
+import { duration } from "@fetch-image/core";
 import type { CommandContext } from "../command.ts";
-import { openStores } from "../compose.ts";
+import { openProjector, openStores } from "../compose.ts";
 import { type Finding, problem } from "./finding.ts";
 
 /** Opens the store as a reader does, and looks at what is in it. A data directory that is not there is not made. */
@@ -14,17 +15,16 @@ export async function storeFindings({
   }
   try {
     await using stores = await openStores(settings, { access: "read", logger });
-    const { eventLog, readModel, where } = stores;
-    const checkpoint = await readModel.checkpoint();
-    const behind = await eventLog.readAll({ ...(checkpoint === undefined ? {} : { after: checkpoint }), limit: 1000 });
+    const { readModel, where } = stores;
+    const { facts, more, oldestAgeMs = 0 } = await (await openProjector(stores, logger)).lag({ countUpTo: 100_000 });
     const builds = await readModel.builds({ limit: 1 });
     const newest = builds[0] === undefined ? "no builds yet" : `newest build ${builds[0].buildId}`;
     const holder = await stores.holder();
     const held = holder === undefined ? "" : `, written by process ${holder.pid} now`;
     const found: Finding = { is: "ok", what: "store", says: `${where}, ${newest}${held}` };
-    if (behind.facts.length === 0) return [found];
-    const number = behind.end ? String(behind.facts.length) : `more than ${behind.facts.length}`;
-    const says = `the read model is ${number} facts behind`;
+    if (facts === 0) return [found];
+    const number = more ? `more than ${facts}` : String(facts);
+    const says = `the read model is ${number} facts behind, the oldest of them ${duration(oldestAgeMs)} old`;
     return [
       found,
       { is: "warning", what: "store", says, fix: "The next run catches up; `fetch-image rebuild` does so now." },
