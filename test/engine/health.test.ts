@@ -8,12 +8,15 @@ import { scene, typePlans } from "../support/engine.ts";
 const repository = "registry.example.com/acme/git-resource";
 const plan = (step: string) => ({ ...typePlans(step, { repository, tag: "v1.2" }), privileged: false });
 
-/** A log in memory that a test can take away. */
-function fragile(): { readonly eventLog: EventLog; is: "there" | "gone" | "silent" } {
+/** A log in memory that a test can take away: it refuses, or says nothing before it is there again. */
+function fragile(): { readonly eventLog: EventLog; be: (state: "there" | "gone" | "silent") => void } {
   const log = createMemoryEventLog();
+  let state = "there";
+  let onChange: () => void = () => {};
+  let changed = Promise.resolve();
   const answer = async <T>(ask: () => Promise<T>): Promise<T> => {
-    if (store.is === "silent") return await new Promise<never>(() => {});
-    if (store.is === "gone") throw new FetchImageError("FI_STORE_UNAVAILABLE", { message: "no database at db.test" });
+    while (state === "silent") await changed;
+    if (state === "gone") throw new FetchImageError("FI_STORE_UNAVAILABLE", { message: "no database at db.test" });
     return await ask();
   };
   const eventLog: EventLog = {
@@ -23,8 +26,12 @@ function fragile(): { readonly eventLog: EventLog; is: "there" | "gone" | "silen
     subscribe: (options) => log.subscribe(options),
     close: () => log.close(),
   };
-  const store = { eventLog, is: "there" as "there" | "gone" | "silent" };
-  return store;
+  const be = (next: string) => {
+    state = next;
+    onChange();
+    changed = new Promise((resolve) => (onChange = resolve));
+  };
+  return { eventLog, be };
 }
 
 describe("an engine's health", () => {
@@ -65,7 +72,7 @@ describe("an engine's health", () => {
     registry.push(`${repository}:v1.2`, "one");
     const build = await engine.openBuild({ id: "1" });
     await build.fetchImage(plan("r"));
-    store.is = "gone";
+    store.be("gone");
     const fetch = build.fetchImage(plan("s"));
     await clock.settle();
     const more = ["t", "u"].map((step) => build.fetchImage(plan(step)));
@@ -77,13 +84,13 @@ describe("an engine's health", () => {
       store: { answers: false, code: "FI_STORE_UNAVAILABLE" },
       builds: { open: 1, factsWaiting: 8 },
     });
-    store.is = "silent";
+    store.be("silent");
     const asked = engine.health({ deadlineMs: 500 });
     await clock.advance(500);
     expect((await asked).reasons).toEqual([
       "the event store does not answer: the event store gave no answer within 500 ms",
     ]);
-    store.is = "there";
+    store.be("there");
     await clock.advance(5000);
     await Promise.all([fetch, ...more]);
     expect(await engine.health()).toMatchObject({ ready: true, reasons: [] });
