@@ -84,7 +84,10 @@ test("a put ends as soon as its signal aborts, though the source is silent, and 
   let left = false;
   const silent: AsyncIterable<Uint8Array> = {
     [Symbol.asyncIterator]: () => ({
-      next: () => new Promise(() => undefined),
+      next: () => {
+        setTimeout(() => controller.abort(), 10);
+        return new Promise(() => undefined);
+      },
       return: async () => {
         left = true;
         return { done: true, value: undefined };
@@ -92,7 +95,6 @@ test("a put ends as soon as its signal aborts, though the source is silent, and 
     }),
   };
   const putting = store.put(digestOf(Buffer.from("x")), silent, { signal: controller.signal });
-  setTimeout(() => controller.abort(), 10);
   await expect(putting).rejects.toMatchObject({ code: "FI_ABORTED" });
   expect(left).toBe(true);
   expect(filesBelow(directory)).toEqual([]);

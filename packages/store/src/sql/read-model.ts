@@ -24,7 +24,7 @@ export interface SqlReadModelOptions {
 }
 
 /** The one projection there is. */
-const checkpointName = "read-model";
+export const readModelCheckpoint = "read-model";
 
 /** The read model's tables in PostgreSQL, on any driver. The schema is made or brought up to date before the first use. */
 export class SqlReadModel implements ReadModel {
@@ -41,7 +41,7 @@ export class SqlReadModel implements ReadModel {
   async checkpoint(): Promise<Position | undefined> {
     const [row] = await this.#query<{ readonly position: string }>(
       `select c.position from ${this.#schema.identifier}.checkpoints c where c.name = $1`,
-      [checkpointName],
+      [readModelCheckpoint],
     );
     return row?.position;
   }
@@ -55,7 +55,7 @@ export class SqlReadModel implements ReadModel {
     const [row] = await this.#query<{ readonly applied: boolean }>(
       `select ${this.#schema.identifier}.apply_changes($1, $2, $3, $4, $5, $6, $7) as applied`,
       [
-        checkpointName,
+        readModelCheckpoint,
         move.from ?? null,
         move.to,
         builds.toJson(changes.builds),
@@ -68,7 +68,7 @@ export class SqlReadModel implements ReadModel {
   }
 
   async reset(): Promise<void> {
-    await this.#query(`select ${this.#schema.identifier}.reset_read_model($1)`, [checkpointName]);
+    await this.#query(`select ${this.#schema.identifier}.reset_read_model($1)`, [readModelCheckpoint]);
   }
 
   async build(buildId: string): Promise<BuildRow | undefined> {
