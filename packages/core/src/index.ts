@@ -159,7 +159,7 @@ export {
   step,
   type Step,
 } from "./fetch-image/step.ts";
-export { type BuildState, noBuild, type Replayed, replayBuild } from "./fetch-image/replay.ts";
+export { type BuildState, noBuild, type Replayed, replayBuild, type SavedEvents } from "./fetch-image/replay.ts";
 export {
   explainImage,
   explainVersion,

@@ -1,4 +1,5 @@
 import type { ImageResource, ImageSpec, JsonObject, ResourceType } from "@fetch-image/core";
+import type { BuildEvent } from "./build-events.ts";
 import type { FetchImageRequest } from "./request.ts";
 import type { FetchSummary } from "./stored-fetch.ts";
 
@@ -10,6 +11,8 @@ export interface OpenBuildOptions {
   readonly job?: string;
   /** The build's plan in its public form: names, types and versions only. */
   readonly plan?: JsonObject;
+  /** Values that must never be stored, whatever step prints them; those of fetches' requests are added to them. */
+  readonly secrets?: readonly string[];
 }
 
 /** A task's image, as its step hands it over. */
@@ -36,6 +39,15 @@ export interface Build extends AsyncDisposable {
   fetchImage(request: FetchImageRequest): Promise<ImageSpec>;
   /** The task delegate: plans check and get of an `image_resource`, announces them in the build log, and fetches. */
   fetchTaskImage(request: FetchTaskImageRequest): Promise<ImageSpec>;
+  /**
+   * Puts an event of the scheduler's own into the build's log: `status`, `initialize-task`, `log`… Resolves once it is
+   * durable. One whose key is stored already is not stored again, so that whoever does not know what became of an append
+   * repeats it. The time is the writer's. Secrets are cut out, over the borders of a step's texts too: what may be the
+   * beginning of one is held until more of its origin has come, the step or the build has ended, or the build is closed.
+   * With the last status the log's hash is kept, and nothing more is taken.
+   * Rejects with `FI_EVENT_INVALID` where Concourse's clients would not read it, or the build has ended.
+   */
+  append(event: BuildEvent): Promise<void>;
   /** The fetches so far, in the order they were requested. */
   fetches(): readonly FetchSummary[];
   /** Resolves when every fact so far is durable. */

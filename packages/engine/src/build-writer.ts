@@ -158,5 +158,8 @@ const mostChars = 128 * 1024;
 const passingCodes: ReadonlySet<string> = new Set(["FI_STORE_UNAVAILABLE", "FI_APPEND_OUTCOME_UNKNOWN"]);
 
 function outputLength({ type, data }: NewFact): number {
-  return type === "OutputWritten" && typeof data["text"] === "string" ? data["text"].length : 0;
+  if (type === "OutputWritten") return typeof data["text"] === "string" ? data["text"].length : 0;
+  if (type !== "BuildEventSaved" || data["event"] !== "log") return 0;
+  const { payload } = data["data"] as { readonly payload?: unknown };
+  return typeof payload === "string" ? payload.length : 0;
 }

@@ -10,11 +10,14 @@ import {
 } from "@fetch-image/core";
 import type { Build, FetchTaskImageRequest, OpenBuildOptions } from "./build-api.ts";
 import type { BuildContext } from "./build-context.ts";
+import { type BuildEvent, BuildEvents } from "./build-events.ts";
 import { explainConflict, preface, type PrefaceContext } from "./build-preface.ts";
 import { BuildWriter } from "./build-writer.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { FetchRun, outcomeOf } from "./fetch-run.ts";
 import { redactor } from "./redact.ts";
+import { logSeal } from "./seal-log.ts";
+import { SecretScanner } from "./secret-scanner.ts";
 import { type FetchImageRequest, readRequest, type ReadRequest } from "./request.ts";
 import { type FetchSummary, leftBehind, readBuild, resumable, summarize } from "./stored-fetch.ts";
 
@@ -48,6 +51,9 @@ export class OpenBuild implements Build {
   #firstTime: number | undefined;
   #secrets = new Set<string>();
   #redact: (text: string) => string = (text) => text;
+  /** Made when the scheduler has something to say. */
+  #events: BuildEvents | undefined;
+  #scanner: SecretScanner | undefined;
 
   constructor(engine: EngineContext, options: OpenBuildOptions, past: BuildState, onEnd: () => void) {
     this.id = options.id;
@@ -73,6 +79,7 @@ export class OpenBuild implements Build {
         onEnd();
       },
     });
+    if (options.secrets !== undefined) this.#learnSecrets(options.secrets);
     // Named one by one: to spread them costs more than all else that a build is made of.
     this.#context = {
       node,
@@ -183,6 +190,12 @@ export class OpenBuild implements Build {
     });
   }
 
+  async append(event: BuildEvent): Promise<void> {
+    if (this.#closed) throw this.#closedHere();
+    this.#events ??= this.#makeEvents();
+    await this.#events.append(event);
+  }
+
   fetches(): readonly FetchSummary[] {
     const states = new Map(this.#past.fetches);
     for (const [fetchId, run] of this.#runs) if (run.state !== undefined) states.set(fetchId, run.state);
@@ -203,6 +216,8 @@ export class OpenBuild implements Build {
     // An error has its stack, which costs more than the rest of a build's end: it is made where there is somebody to tell.
     const isIdle = this.#engine.flights.waiting === 0 && [...this.#runs.values()].every((run) => run.isDone);
     if (!isIdle) this.#letGo(this.#closedHere());
+    // Where nothing more can be written, whoever appended has been told.
+    await this.#events?.end().catch(() => {});
     await this.#writer.drained();
     this.#onEnd();
   }
@@ -279,7 +294,26 @@ export class OpenBuild implements Build {
   #learnSecrets(secrets: readonly string[]): void {
     const before = this.#secrets.size;
     for (const secret of secrets) this.#secrets.add(secret);
-    if (this.#secrets.size > before) this.#redact = redactor([...this.#secrets]);
+    if (this.#secrets.size === before) return;
+    this.#redact = redactor([...this.#secrets]);
+    this.#scanner = undefined;
+  }
+
+  #makeEvents(): BuildEvents {
+    const { node, hash, eventLog } = this.#engine;
+    return new BuildEvents({
+      buildId: this.id,
+      stream: this.#stream,
+      node,
+      hash,
+      opening: this.#opening,
+      past: this.#past.events,
+      stampTime: () => this.#stampTime(),
+      submit: (facts) => this.#writer.submit(facts),
+      redact: (text) => this.#redact(text),
+      scanner: () => (this.#scanner ??= new SecretScanner([...this.#secrets])),
+      seal: () => logSeal(eventLog, this.id),
+    });
   }
 
   #stampTime(): number {

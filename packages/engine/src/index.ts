@@ -1,3 +1,4 @@
+export type { BuildEvent } from "./build-events.ts";
 export type { Build, FetchTaskImageRequest, OpenBuildOptions } from "./build-api.ts";
 export { type Closed, type CloseOptions, createFetchImageEngine, type FetchImageEngine } from "./engine.ts";
 export { toError, toFailure } from "./failure.ts";
@@ -8,5 +9,6 @@ export type { ProjectionLag } from "./projection-lag.ts";
 export { createProjector, type ProjectionProgress, type Projector, type ProjectorOptions } from "./projector.ts";
 export { redactor } from "./redact.ts";
 export type { FetchImageRequest } from "./request.ts";
+export { type Scanned, SecretScanner } from "./secret-scanner.ts";
 export { newIncarnation, nodeHash, systemClock } from "./system.ts";
 export type { FetchSummary } from "./stored-fetch.ts";

@@ -189,6 +189,21 @@ export const catalogue = {
     says: "another node has adopted the build",
     fix: "Stop driving this build here; the other node continues it.",
   },
+  FI_EVENT_INVALID: {
+    retryable: false,
+    says: "an event cannot be put into the build's log",
+    fix: "Correct what is named: an event that Concourse's clients do not know makes them stop reading.",
+  },
+  FI_LOG_UNSEALED: {
+    retryable: false,
+    says: "nothing was kept that the build's log could be compared with",
+    fix: "Compare a build that has ended: its hash is kept with the last `status` that the scheduler appends.",
+  },
+  FI_LOG_DIFFERS: {
+    retryable: false,
+    says: "the build's log is not what it was when the build ended",
+    fix: "Keep the store as it is and look at both logs: facts were changed, or the renderer is defective.",
+  },
   FI_BUILD_UNKNOWN: { retryable: false, says: "there is no such build", fix: "List the builds, or check --data." },
   FI_PLAN_UNKNOWN: {
     retryable: false,

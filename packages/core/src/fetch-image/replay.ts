@@ -17,9 +17,22 @@ export interface BuildState {
   readonly time: number;
   /** Of the last fact; undefined for a stream that does not exist. */
   readonly revision: bigint | undefined;
+  /** The scheduler's own events. */
+  readonly events: SavedEvents;
   /** What the last facts caused and must follow them: empty wherever an append ends, since appends are taken whole. */
   readonly awaited: readonly FetchOutput[];
 }
+
+export interface SavedEvents {
+  /** Which event each of the scheduler's keys stands for. */
+  readonly keys: ReadonlyMap<string, string>;
+  /** How the build ended, by its last status. */
+  readonly ended: string | null;
+  /** Whether the log's hash is kept. */
+  readonly sealed: boolean;
+}
+
+const noEvents: SavedEvents = { keys: new Map(), ended: null, sealed: false };
 
 export const noBuild: BuildState = {
   opened: null,
@@ -29,6 +42,7 @@ export const noBuild: BuildState = {
   causes: new Map(),
   time: 0,
   revision: undefined,
+  events: noEvents,
   awaited: [],
 };
 
@@ -57,6 +71,8 @@ export function replayBuild(
   const fetches = new Map(from.fetches);
   const causes = new Map(from.causes);
   let { opened, plan, writer, time, revision } = from;
+  let { ended, sealed } = from.events;
+  const saved: [key: string, event: string][] = [];
   const awaited = [...from.awaited];
 
   for (const fact of facts) {
@@ -79,8 +95,16 @@ export function replayBuild(
         writer = fact.metadata.node;
         break;
       case "OutputWritten":
-      case "BuildEventSaved":
+        break;
+      case "BuildEventSaved": {
+        const { key, event, data } = fact.data;
+        saved.push([key, event]);
+        const { status } = data;
+        if (event === "status" && typeof status === "string" && status !== "started") ended ??= status;
+        break;
+      }
       case "BuildLogSealed":
+        sealed = true;
         break;
       case "BuildPlanned":
         plan = fact.data.plan;
@@ -125,7 +149,8 @@ export function replayBuild(
     }
     onFact?.({ fact, after, says });
   }
-  return { opened, plan, writer, fetches, causes, time, revision, awaited };
+  const keys = saved.length === 0 ? from.events.keys : new Map([...from.events.keys, ...saved]);
+  return { opened, plan, writer, fetches, causes, time, revision, events: { keys, ended, sealed }, awaited };
 }
 
 const outputs: ReadonlySet<string> = new Set<FetchOutput["type"]>([
