@@ -1,4 +1,5 @@
 import {
+  type CancelSignal,
   type Clock,
   FetchImageError,
   type JsonObject,
@@ -92,7 +93,7 @@ export class RegistryBudgets {
   }
 
   /** Resolves when an answer has come; rejects with `FI_ABORTED`. */
-  async nextAnswer(question: ScopeQuestion, signal: AbortSignal): Promise<void> {
+  async nextAnswer(question: ScopeQuestion, signal: CancelSignal): Promise<void> {
     const aborted = deferred<void>();
     const onAbort = () => {
       aborted.resolve();

@@ -1,5 +1,6 @@
 import {
   type Asker,
+  type CancelSignal,
   type CheckDecision,
   decideCheck,
   FetchImageError,
@@ -9,6 +10,7 @@ import {
   type ScopeFact,
   type Version,
 } from "@fetch-image/core";
+import { Cancellation } from "./cancellation.ts";
 import { type Deferred, deferred } from "./deferred.ts";
 import { toFailure } from "./failure.ts";
 import {
@@ -49,7 +51,7 @@ interface Inflight {
   readonly begun: Deferred<CheckStart>;
   readonly answer: Deferred<CheckAnswer>;
   readonly interested: Set<Asker>;
-  readonly controller: AbortController;
+  readonly cancellation: Cancellation;
 }
 
 interface Entry {
@@ -99,11 +101,11 @@ export class ScopeBook {
   }
 
   /** The answer to what another fetch, here or on another node, is asking; undefined once `signal` aborts. */
-  async join(scope: string, me: Asker, since: number, signal: AbortSignal): Promise<CheckAnswer | undefined> {
+  async join(scope: string, me: Asker, since: number, signal: CancelSignal): Promise<CheckAnswer | undefined> {
     const entry = this.#entries.get(scope) ?? (await this.load(scope));
     while (!signal.aborted) {
       const { inflight } = entry;
-      if (inflight !== undefined && !inflight.controller.signal.aborted) {
+      if (inflight !== undefined && !inflight.cancellation.aborted) {
         inflight.interested.add(me);
         const answer = await inflight.answer.promise;
         // Who waited until the claim of another ran out may have asked in the end.
@@ -122,14 +124,14 @@ export class ScopeBook {
     if (inflight === undefined || !inflight.interested.delete(me)) return;
     // A fetch that turns from asking to joining leaves and comes back in one turn.
     queueMicrotask(() => {
-      if (inflight.interested.size === 0) inflight.controller.abort(nobodyWaits);
+      if (inflight.interested.size === 0) inflight.cancellation.abort("nobody waits for the answer");
     });
   }
 
   /** Gives up every question without recording anything: another process takes the claims over when they run out. */
   close(): void {
     this.#closed = true;
-    for (const { inflight } of this.#entries.values()) inflight?.controller.abort();
+    for (const { inflight } of this.#entries.values()) inflight?.cancellation.abort("the engine was closed");
   }
 
   async #read(scope: string): Promise<Entry> {
@@ -152,7 +154,7 @@ export class ScopeBook {
     const running = entry.inflight;
     // Where the one whose claim is waited for comes back, on this node now, nobody else will answer that claim.
     const isBack = running?.follows === true && isSame(entry.log.state.claim?.asker, question.asker);
-    if (running !== undefined && !isBack && !running.controller.signal.aborted) {
+    if (running !== undefined && !isBack && !running.cancellation.aborted) {
       running.interested.add(question.asker);
       return { kind: "joined", asker: running.asker };
     }
@@ -168,7 +170,7 @@ export class ScopeBook {
       begun: deferred(),
       answer: deferred(),
       interested: new Set([question.asker]),
-      controller: new AbortController(),
+      cancellation: new Cancellation(),
     };
     entry.inflight = inflight;
     void this.#ask(entry, inflight, question).catch((error: unknown) => {
@@ -210,7 +212,7 @@ export class ScopeBook {
       if (decision.kind === "join") {
         inflight.begun.resolve({ kind: "joined", asker: decision.asker });
         inflight.follows = true;
-        const answer = await this.#follow(entry, inflight.controller.signal);
+        const answer = await this.#follow(entry, inflight.cancellation);
         inflight.follows = false;
         if (answer === undefined) continue;
         inflight.answer.resolve(answer);
@@ -224,7 +226,7 @@ export class ScopeBook {
         return this.#settled(entry, inflight);
       }
       if (this.#budgets.isTaken(question)) {
-        await this.#budgets.nextAnswer(question, inflight.controller.signal);
+        await this.#budgets.nextAnswer(question, inflight.cancellation);
         continue;
       }
       const before = entry.log.state.current?.version;
@@ -253,7 +255,7 @@ export class ScopeBook {
   /** Only the newest is wanted: from the scope's last version on, and with what other scopes learned within the interval. */
   #check(
     { source, interval, skipInterval }: ScopeQuestion,
-    { controller }: Inflight,
+    { cancellation }: Inflight,
     previous: Version | undefined,
   ): Promise<RegistryCheck> {
     const recallMs = interval === "never" ? Number.POSITIVE_INFINITY : interval;
@@ -261,7 +263,7 @@ export class ScopeBook {
       want: "newest",
       ...(previous === undefined ? {} : { previous: { tag: previous["tag"], digest: previous["digest"] } }),
       ...(skipInterval ? {} : { recallMs }),
-      signal: controller.signal,
+      signal: cancellation,
     });
   }
 
@@ -300,7 +302,7 @@ export class ScopeBook {
   }
 
   /** What another node answers while its claim holds; undefined when the claim ran out. */
-  async #follow(entry: Entry, signal: AbortSignal): Promise<CheckAnswer | undefined> {
+  async #follow(entry: Entry, signal: CancelSignal): Promise<CheckAnswer | undefined> {
     const { clock } = this.#options;
     const since = clock.now();
     const until = entry.log.state.claim?.until ?? since;
@@ -330,17 +332,14 @@ function tell(answered: (outcome: Outcome) => void): (outcome: Outcome) => Outco
 function giveUp(
   early: unknown,
   answered: (outcome: undefined) => void,
-  { controller }: Inflight,
+  { cancellation }: Inflight,
 ): (error: unknown) => never {
   return (error) => {
     if (early === undefined) answered(undefined);
-    controller.abort();
+    cancellation.abort("the claim could not be stored");
     throw error;
   };
 }
-
-// A reason for all: a signal aborted without one makes a DOMException, with its stack, each time.
-const nobodyWaits = "nobody waits for the answer";
 
 /** At some 2 kB each. */
 const maxScopes = 5000;

@@ -7,6 +7,7 @@ import {
   type FetchState,
   isFinished,
   newerPart,
+  noBuild,
   type RecordedBuildFact,
   type RecordedFact,
   replayBuild,
@@ -40,7 +41,7 @@ export async function readBuild(eventLog: EventLog, buildId: string): Promise<Bu
     const decoded = decodeBuildFact(recorded);
     if (decoded.known) facts.push(decoded.fact);
   }
-  return replayBuild(facts);
+  return facts.length === 0 ? noBuild : replayBuild(facts);
 }
 
 /** What a stored request needs to go on by itself: a registry-image without credentials, checked at the registry. */

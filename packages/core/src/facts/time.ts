@@ -7,6 +7,14 @@ export function parseTime(iso: string): number {
 
 /** ISO 8601, UTC, milliseconds: what `Date.prototype.toISOString` gives for the years 0 to 9999. */
 export function formatTime(ms: number): string {
+  // Facts come in bursts, and those of one moment have one time.
+  if (ms !== last.ms) last = { ms, text: formatted(ms) };
+  return last.text;
+}
+
+let last = { ms: Number.NaN, text: "" };
+
+function formatted(ms: number): string {
   const days = Math.floor(ms / 86_400_000);
   const rest = Math.floor(ms - days * 86_400_000);
   const [year, month, day] = civilFromDays(days);

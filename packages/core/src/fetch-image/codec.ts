@@ -1,6 +1,6 @@
 import { type ActorScope, createActor, type SnapshotFrom } from "xstate";
 import type { FactOf, FetchRequest } from "../facts/facts.ts";
-import { fetchImageMachine, type FetchEvent, type FetchInputType } from "./machine.ts";
+import { fetchImageMachine, type FetchEvent, type FetchInputType, isPinned } from "./machine.ts";
 
 /**
  * The only file that knows XState's own names and calling forms. Nothing it names is ever stored.
@@ -26,6 +26,16 @@ export interface MachineStep {
 }
 
 export function initialStep(request: FetchRequest): MachineStep {
+  if (request.policy || isPinned(request)) return firstStep(request);
+  // Every other machine begins alike: nothing before the check looks at more of the request.
+  usual ??= firstStep(request);
+  const { snapshot, actions } = usual;
+  return { snapshot: { ...snapshot, context: { ...snapshot.context, request } }, actions };
+}
+
+let usual: MachineStep | undefined;
+
+function firstStep(request: FetchRequest): MachineStep {
   collected = [];
   const snapshot = fetchImageMachine.getInitialSnapshot(scope, request);
   return { snapshot, actions: collected.flatMap(toMachineAction) };

@@ -288,7 +288,8 @@ export const fetchImageMachine = s.createMachine({
   },
 });
 
-function isPinned(request: FetchRequest): boolean {
+/** Whether the version is known without a check. */
+export function isPinned(request: FetchRequest): boolean {
   return request.version !== undefined && request.checkPlan === undefined;
 }
 

@@ -37,10 +37,17 @@ export function appendOne(schema: SchemaName, { stream, expected, facts }: Appen
 
 /** Several appends in one transaction, each with an outcome of its own; rows come in any order, with `append_no` from 1. */
 export function appendMany(schema: SchemaName, requests: readonly AppendRequest[]): Statement {
-  const facts = requests.flatMap(({ stream, expected, facts }) => {
-    const first = revisionNumber(expected) + 1n;
-    return facts.map((fact, index) => ({ ...fact, stream, revision: first + BigInt(index) }));
-  });
+  const streams: string[] = [];
+  const revisions: bigint[] = [];
+  const facts: AppendRequest["facts"][number][] = [];
+  for (const { stream, expected, facts: appended } of requests) {
+    let revision = revisionNumber(expected);
+    for (const fact of appended) {
+      streams.push(stream);
+      revisions.push(++revision);
+      facts.push(fact);
+    }
+  }
   return {
     name: `${schema.name}.append_many`,
     text: `select * from ${schema.identifier}.append_many($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
@@ -48,8 +55,8 @@ export function appendMany(schema: SchemaName, requests: readonly AppendRequest[
       textArray(requests.map(({ stream }) => stream)),
       int8Array(requests.map(({ expected }) => revisionNumber(expected))),
       int4Array(requests.map(({ facts }) => facts.length)),
-      textArray(facts.map(({ stream }) => stream)),
-      int8Array(facts.map(({ revision }) => revision)),
+      textArray(streams),
+      int8Array(revisions),
       uuidArray(facts.map(({ id }) => id)),
       textArray(facts.map(({ type }) => type)),
       jsonArray(facts.map(({ data }) => data)),

@@ -19,8 +19,7 @@ export function uuidArray(values: readonly string[]): Buffer {
   const buffer = Buffer.allocUnsafe(headerBytes + values.length * 20);
   let at = writeHeader(buffer, oid.uuid, values.length);
   for (const value of values) {
-    at = buffer.writeInt32BE(16, at);
-    at += buffer.write(value.replaceAll("-", ""), at, "hex");
+    at = writeUuid(buffer, buffer.writeInt32BE(16, at), value);
   }
   return buffer.subarray(0, at);
 }
@@ -28,9 +27,12 @@ export function uuidArray(values: readonly string[]): Buffer {
 export function int8Array(values: readonly bigint[]): Buffer {
   const buffer = Buffer.allocUnsafe(headerBytes + values.length * 12);
   let at = writeHeader(buffer, oid.int8, values.length);
+  // Buffer's own way of writing a bigint makes several others.
+  const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
   for (const value of values) {
     at = buffer.writeInt32BE(8, at);
-    at = buffer.writeBigInt64BE(value, at);
+    view.setBigInt64(at, value);
+    at += 8;
   }
   return buffer.subarray(0, at);
 }
@@ -56,6 +58,23 @@ function stringArray(elementType: number, values: readonly string[]): Buffer {
     at += 4 + written;
   }
   return buffer.subarray(0, at);
+}
+
+function writeUuid(buffer: Buffer, from: number, uuid: string): number {
+  let at = from;
+  for (let index = 0; index < uuid.length; index += 2) {
+    if (uuid.charCodeAt(index) === hyphen) index++;
+    buffer[at++] = (digit(uuid, index) << 4) | digit(uuid, index + 1);
+  }
+  return at;
+}
+
+const hyphen = 45;
+
+/** 0 to 15, by a lower-case hex digit. */
+function digit(text: string, index: number): number {
+  const code = text.charCodeAt(index);
+  return code < 58 ? code - 48 : code - 87;
 }
 
 function writeHeader(buffer: Buffer, elementType: number, length: number): number {
