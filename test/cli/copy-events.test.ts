@@ -21,7 +21,7 @@ describe("copy-events", () => {
     place = scratch("copy-events");
     data = await embeddedDirectory();
     if (postgresMissing() === undefined) postgres = await startPostgres();
-  }, 60_000);
+  }, 120_000);
   afterAll(async () => {
     place[Symbol.dispose]();
     rmSync(data, { recursive: true, force: true });
@@ -55,13 +55,13 @@ describe("copy-events", () => {
     expect(again).toMatchObject({ status: 0, stderr: expect.stringContaining("fetch-image rebuild") });
     expect(again.stdout).toContain("copied 0 facts");
     expect(again.stdout).toContain(summary.digest);
-  }, 60_000);
+  }, 120_000);
 
   test("killed at any point, it goes on where it was, and copies everything once", async ({ skip }) => {
     const server = postgres ?? skip(postgresMissing());
     const source = await server.createDatabase();
     const log = createPostgresEventLog({ connectionString: source });
-    const streams = Array.from({ length: 150 }, (_, number) => `build-k${number}`);
+    const streams = Array.from({ length: 100 }, (_, number) => `build-k${number}`);
     await Promise.all(
       streams.map(async (stream) => {
         for (let revision = -1n; revision < 7n; revision++) {
@@ -84,15 +84,15 @@ describe("copy-events", () => {
       await copying.ended;
       killed++;
     }
-    expect(await stored()).toBeLessThan(1200);
+    expect(await stored()).toBeLessThan(800);
     const [there] = (await run(...args, "--json")).json();
-    expect(there).toMatchObject({ facts: 1200, streams: 150 });
-    expect(there.copied).toBeLessThan(1200);
-    expect(await stored()).toBe(1200);
+    expect(there).toMatchObject({ facts: 800, streams: 100 });
+    expect(there.copied).toBeLessThan(800);
+    expect(await stored()).toBe(800);
 
     const backTo = await server.createDatabase();
     const [back] = (await run("copy-events", "--from", target.url, "--to", backTo, "--json")).json();
-    expect(back).toMatchObject({ facts: 1200, copied: 1200, digest: there.digest, readModelEmptied: false });
+    expect(back).toMatchObject({ facts: 800, copied: 800, digest: there.digest, readModelEmptied: false });
   }, 120_000);
 
   test("refuses a target that holds other facts, and says which", async ({ skip }) => {
@@ -105,11 +105,10 @@ describe("copy-events", () => {
     const { status, stderr } = await run("copy-events", "--from", peer.url, "--to", other);
     expect(status).toBe(1);
     expect(stderr).toMatch(/FI_STORES_DIFFER[^]*stream build/);
-  }, 60_000);
+  }, 120_000);
 
   test.each([
     [["--from", "a"], /--to is missing/],
-    [["--to", "a"], /--from is missing/],
     [["--from", "a", "--to", "./a"], /the same store/],
     [["--from", "mysql://me:canary-9@x/y", "--to", "a"], /--from names no event store/],
   ])("%j is status 2", async (args, message) => {
