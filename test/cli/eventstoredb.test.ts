@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { example, fetchImage, type Images, startImages } from "../support/cli.ts";
+import { example, type Images, startImages } from "../support/cli.ts";
+import { fetchImageInHost as fetchImage } from "../support/command-host.ts";
 import { makeEmbeddedStore } from "../support/embedded.ts";
 import { type PeerProcess, startPeerProcess } from "../support/eventstoredb-peer/start-process.ts";
 import { type Scratch, scratch } from "../support/scratch.ts";

@@ -2,7 +2,8 @@ import { type EventLog, projectFacts, type ReadModel, type RecordedFact, renderB
 import { decodeBuildFact } from "@fetch-image/core";
 import { openEmbedded } from "@fetch-image/store/pglite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { example, fetchImage, type Images, startImages } from "../support/cli.ts";
+import { example, type Images, startImages } from "../support/cli.ts";
+import { fetchImageInHost as fetchImage } from "../support/command-host.ts";
 import { makeEmbeddedStore } from "../support/embedded.ts";
 import { type Scratch, scratch } from "../support/scratch.ts";
 

@@ -9,8 +9,8 @@ const [{ main }, { createTerminal }] = await Promise.all([
 ]);
 const { PATH = "", HOME = "" } = process.env;
 
-process.on("message", async ({ id, args, cwd, input = "" }) => {
-  const env = { PATH, HOME };
+process.on("message", async ({ id, args, cwd, env: given = {}, input = "" }) => {
+  const env = { PATH, HOME, ...given };
   const [stdout, stderr] = [collector(), collector()];
   const terminal = createTerminal({ stdout, stderr, env });
   const stdin = () => Readable.from(input === "" ? [] : [input]);

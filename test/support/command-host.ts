@@ -7,12 +7,12 @@ let host: Promise<ChildProcess> | undefined;
 let commands = 0;
 
 /**
- * Runs the built command to its end, in a process that runs many: no environment of its own, no signal. What is about
- * the process itself is tested with one of its own, `fetchImage` of cli.ts.
+ * Runs the built command to its end, in a process that runs many: `env` is what the command reads of settings, not what
+ * Node and the vendors' libraries read. What is about the process itself has one of its own, by `fetchImage` of cli.ts.
  */
 export async function fetchImageInHost(
   args: readonly string[],
-  { cwd = repository, input }: Pick<CommandOptions, "cwd" | "input"> = {},
+  { cwd = repository, env, input }: Pick<CommandOptions, "cwd" | "env" | "input"> = {},
 ): Promise<Ended> {
   const child = await (host ??= startHost());
   const id = ++commands;
@@ -25,7 +25,7 @@ export async function fetchImageInHost(
       resolve({ status, stdout, stderr, json: () => documents(stdout) });
     };
     child.on("message", answered).on("exit", ended);
-    child.send({ id, args, cwd, input });
+    child.send({ id, args, cwd, env, input });
   });
 }
 
