@@ -15,7 +15,7 @@ function fragile(): { readonly eventLog: EventLog; be: (state: "there" | "gone" 
   let onChange: () => void = () => {};
   let changed = Promise.resolve();
   const answer = async <T>(ask: () => Promise<T>): Promise<T> => {
-    while (state === "silent") await changed;
+    if (state === "silent") await changed;
     if (state === "gone") throw new FetchImageError("FI_STORE_UNAVAILABLE", { message: "no database at db.test" });
     return await ask();
   };

@@ -110,8 +110,13 @@ export type { ImageArtifact, ImageSpec, StepContext, StepRunner } from "./ports/
 export type {
   Telemetry,
   TelemetryAttributes,
+  TelemetryContext,
+  TelemetryContexts,
   TelemetryMeter,
+  TelemetryObserver,
   TelemetrySpan,
+  TelemetrySpanContext,
+  TelemetryTrace,
   TelemetryTracer,
 } from "./ports/telemetry.ts";
 export { type BuildFactData, buildFactSchemas, type BuildFactType } from "./facts/build-facts.ts";
@@ -135,6 +140,7 @@ export {
   rendererVersion,
   type ResolvedVia,
   schemaVersion,
+  type TraceContext,
   type ScopeFact,
   scopeStream,
   scopeStreamPrefix,

@@ -2,8 +2,9 @@ import type { ImageResource, ImageSpec, JsonObject, ResourceType } from "@fetch-
 import type { BuildEvent } from "./build-events.ts";
 import type { FetchImageRequest } from "./request.ts";
 import type { FetchSummary } from "./stored-fetch.ts";
+import type { TraceHeaders } from "./trace-context.ts";
 
-export interface OpenBuildOptions {
+export interface OpenBuildOptions extends TraceHeaders {
   /** The build's id, unique in the event log. */
   readonly id: string;
   readonly team?: string;
@@ -16,7 +17,7 @@ export interface OpenBuildOptions {
 }
 
 /** A task's image, as its step hands it over. */
-export interface FetchTaskImageRequest {
+export interface FetchTaskImageRequest extends TraceHeaders {
   /** The id of the task's plan. */
   readonly stepId: string;
   readonly imageResource: ImageResource;

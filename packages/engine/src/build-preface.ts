@@ -7,6 +7,7 @@ import {
   type Hash,
   type NewFact,
   rendererVersion,
+  type TraceContext,
 } from "@fetch-image/core";
 import type { OpenBuildOptions } from "./build-api.ts";
 
@@ -19,13 +20,14 @@ export interface PrefaceContext {
   readonly opening: number;
   /** Who wrote the build before; null for a new one. */
   readonly writer: string | null;
+  readonly trace: TraceContext | undefined;
 }
 
 /** The facts that stand before the first one this process writes: the build's opening, or its adoption. */
 export function preface(options: OpenBuildOptions, expected: ExpectedRevision, context: PrefaceContext): NewFact[] {
   const { id, team, pipeline, job, plan } = options;
-  const { node, hash, at, opening, writer } = context;
-  const where = { stream: buildStream(id), buildId: id, node, at };
+  const { node, hash, at, opening, writer, trace } = context;
+  const where = { stream: buildStream(id), buildId: id, node, at, trace };
   if (expected !== "no-stream") {
     // The incarnation is part of the id: two nodes that adopt at one revision must not pass for one.
     const key = `adopted\n${expected}\n${node}\n${opening}`;

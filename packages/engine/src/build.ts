@@ -1,12 +1,12 @@
 import {
   buildStream,
-  type BuildState,
   FetchImageError,
   fetchImagePlan,
   type FetchRequest,
   type FetchState,
   type ImageSpec,
   isFinished,
+  type TraceContext,
 } from "@fetch-image/core";
 import type { Build, FetchTaskImageRequest, OpenBuildOptions } from "./build-api.ts";
 import type { BuildContext } from "./build-context.ts";
@@ -14,12 +14,14 @@ import { type BuildEvent, BuildEvents } from "./build-events.ts";
 import { explainConflict, preface, type PrefaceContext } from "./build-preface.ts";
 import { BuildWriter } from "./build-writer.ts";
 import type { EngineContext } from "./engine-context.ts";
+import { codeOf } from "./failure.ts";
 import { FetchRun, outcomeOf } from "./fetch-run.ts";
 import { redactor } from "./redact.ts";
 import { logSeal } from "./seal-log.ts";
 import { SecretScanner } from "./secret-scanner.ts";
 import { type FetchImageRequest, readRequest, type ReadRequest } from "./request.ts";
-import { type FetchSummary, leftBehind, readBuild, resumable, summarize } from "./stored-fetch.ts";
+import { type FetchSummary, leftBehind, type PastBuild, readBuild, resumable, summarize } from "./stored-fetch.ts";
+import { cutTrace, traceContextOf } from "./trace-context.ts";
 
 /** Reads the build's stream, takes it over where another process wrote it, and resumes what was in flight. */
 export async function openBuild(
@@ -40,7 +42,8 @@ export class OpenBuild implements Build {
   /** Tells this opening from an earlier one in this process, whose append may still be under way. */
   readonly #opening: number;
   readonly #stream: string;
-  readonly #past: BuildState;
+  readonly #past: PastBuild;
+  readonly #trace: TraceContext | undefined;
   readonly #writer: BuildWriter;
   readonly #runs = new Map<string, FetchRun>();
   readonly #onEnd: () => void;
@@ -55,13 +58,14 @@ export class OpenBuild implements Build {
   #events: BuildEvents | undefined;
   #scanner: SecretScanner | undefined;
 
-  constructor(engine: EngineContext, options: OpenBuildOptions, past: BuildState, onEnd: () => void) {
+  constructor(engine: EngineContext, options: OpenBuildOptions, past: PastBuild, onEnd: () => void) {
     this.id = options.id;
     this.#onEnd = onEnd;
     this.#engine = engine;
     this.#opening = engine.nextOpening();
     this.#stream = buildStream(options.id);
     this.#past = past;
+    this.#trace = traceContextOf(options);
     this.#time = past.time;
     const { eventLog, ticker, clock, logger, node, hash, telemetry, policy, stepRunner, artifacts, scopes } = engine;
     this.#writer = new BuildWriter({
@@ -176,6 +180,7 @@ export class OpenBuild implements Build {
 
   fetchTaskImage(request: FetchTaskImageRequest): Promise<ImageSpec> {
     const { stepId, imageResource, resourceTypes, privileged, tags, skipInterval, signal, secrets } = request;
+    const { traceparent, tracestate } = request;
     const { getPlan, checkPlan } = fetchImagePlan(stepId, { ...imageResource, name: "image" }, resourceTypes, {
       ...(tags === undefined ? {} : { stepTags: tags }),
       ...(skipInterval === undefined ? {} : { skipInterval }),
@@ -187,6 +192,8 @@ export class OpenBuild implements Build {
       announce: true,
       ...(signal === undefined ? {} : { signal }),
       ...(secrets === undefined ? {} : { secrets }),
+      traceparent,
+      tracestate,
     });
   }
 
@@ -246,7 +253,8 @@ export class OpenBuild implements Build {
       const read = readRequest(request, traits, settings, hash);
       this.#learnSecrets(read.secrets);
       const fact = past === undefined ? read.fact : resumedRequest(read, past);
-      const run = new FetchRun(this.#context, request, { ...read, fact });
+      const asked = traceContextOf(request) ?? this.#trace ?? this.#past.traces.get(fact.fetchId);
+      const run = new FetchRun(this.#context, request, { ...read, fact, trace: cutTrace(asked, this.#redact) });
       this.#runs.set(request.getPlan.id, run);
       flights.began(run);
       void this.#run(run, past);
@@ -260,17 +268,21 @@ export class OpenBuild implements Build {
   async #run(run: FetchRun, past: FetchState | undefined): Promise<void> {
     const { scopes, telemetry, flights } = this.#engine;
     const { fetchId } = run.asker;
-    const told = telemetry.fetchBegun();
+    const { fact, trace } = run.request;
+    run.listener = telemetry.fetchBegun?.(
+      { buildId: this.id, request: fact, trace, before: this.#past.traces.get(fetchId), redact: this.#redact },
+      past !== undefined,
+    );
     try {
-      const { scope } = run.request.fact;
+      const { scope } = fact;
       if (scope !== undefined && scopes?.isLoaded(scope) === false) await scopes.load(scope);
       if (past === undefined) run.begin();
       else run.resume(past, this.#past.causes.get(fetchId));
       run.abortIfUnwanted();
       await run.settled;
-      told("ok");
+      run.listener?.ended(undefined, true);
     } catch (error) {
-      told("failed");
+      run.listener?.ended(codeOf(error), !run.stopped);
       if (run.state !== undefined) return;
       // Nothing was stored: whoever waits is told, and the same plan may be tried again.
       run.stop(FetchImageError.is(error) ? error : new FetchImageError("FI_INTERNAL", { cause: error }));
@@ -325,7 +337,8 @@ export class OpenBuild implements Build {
   #prefaceContext(): PrefaceContext {
     const { node, hash } = this.#engine;
     const at = this.#firstTime ?? this.#stampTime();
-    return { node, hash, at, opening: this.#opening, writer: this.#past.writer };
+    const trace = cutTrace(this.#trace, this.#redact);
+    return { node, hash, at, opening: this.#opening, writer: this.#past.writer, trace };
   }
 }
 

@@ -4,6 +4,7 @@ import type { Build, OpenBuildOptions } from "./build-api.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { createEngineTelemetry } from "./engine-telemetry.ts";
 import { type FetchLeft, Flights } from "./flights.ts";
+import { observeGauges } from "./gauges.ts";
 import { type Health, healthOf, type HealthOptions } from "./health.ts";
 import { defaultSettings, type EngineOptions } from "./options.ts";
 import { createProjector, type ProjectionProgress } from "./projector.ts";
@@ -50,8 +51,9 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
   const settings = { ...defaultSettings, ...options.settings };
   const { eventLog, readModel, registry } = options;
 
+  const telemetry = createEngineTelemetry(options.telemetry, () => clock.now());
   const shared = {
-    eventLog,
+    eventLog: telemetry.observedLog(eventLog),
     clock,
     hash: options.hash ?? nodeHash,
     logger,
@@ -64,7 +66,7 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
   const shutdown = createShutdown({ flights, clock, letGo });
   const context: EngineContext = {
     ...shared,
-    telemetry: createEngineTelemetry(options.telemetry, () => clock.now()),
+    telemetry,
     settings,
     traits: {
       native: options.nativeImageFetch,
@@ -76,7 +78,10 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
     policy: options.policy,
     stepRunner: options.stepRunner,
     artifacts: options.artifacts,
-    scopes: registry === undefined ? undefined : new ScopeBook({ ...shared, ...settings, registry, soleNode }),
+    scopes:
+      registry === undefined
+        ? undefined
+        : new ScopeBook({ ...shared, ...settings, registry: telemetry.observedRegistry(registry), soleNode }),
     flights,
     nextOpening: () => ++openings,
     assertTaking() {
@@ -90,6 +95,12 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
   const builds = new Map<string, Promise<OpenBuild>>();
   const open = new Map<string, OpenBuild>();
 
+  const stopGauges = observeGauges(options.telemetry?.meter, {
+    flights,
+    openBuilds: () => open.size,
+    lag: projector === undefined ? undefined : () => projector.lag(),
+  });
+
   async function letGo(): Promise<readonly FetchLeft[]> {
     const opened = await Promise.allSettled(builds.values());
     const left = flights.list();
@@ -97,6 +108,7 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
     await Promise.all(opened.flatMap((build) => (build.status === "fulfilled" ? [build.value.close()] : [])));
     following.abort();
     await followed;
+    stopGauges();
     return left;
   }
 

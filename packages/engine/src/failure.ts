@@ -35,6 +35,13 @@ function redactValue(value: Json, redact: (text: string) => string): Json {
   return redactJson(value as JsonObject, redact);
 }
 
+/** For logs and telemetry: of the cause, where an error says no more than that it has one. */
+export function codeOf(error: unknown): FetchImageErrorCode {
+  if (!FetchImageError.is(error)) return "FI_INTERNAL";
+  const seeCause = error.code === "FI_CHECK_FAILED" || error.code === "FI_GET_FAILED";
+  return seeCause && FetchImageError.is(error.cause) ? error.cause.code : error.code;
+}
+
 /** The stored failure as the caller of a fetch meets it. */
 export function toError(failure: Failure): FetchImageError {
   const { cause } = failure;

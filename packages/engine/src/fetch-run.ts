@@ -20,6 +20,7 @@ import { Owed } from "./effects/owed.ts";
 import { runEffect } from "./effects/run-effect.ts";
 import { toError } from "./failure.ts";
 import type { BuildContext } from "./build-context.ts";
+import type { FetchListener } from "./engine-telemetry.ts";
 import type { FetchImageRequest, ReadRequest } from "./request.ts";
 
 /** A fetch in this process: the machine's state, what it owes, and who waits for it. */
@@ -29,6 +30,8 @@ export class FetchRun {
   readonly build: BuildContext;
   readonly asker: Asker;
   readonly begunAt: number;
+  /** Who is told of its way; nobody where no telemetry is configured. */
+  listener: FetchListener | undefined;
   readonly #settled = deferred<ImageSpec>();
   #state: FetchState | undefined;
   #lastInput: string | undefined;
@@ -108,7 +111,7 @@ export class FetchRun {
   resume(state: FetchState, lastInput: string | undefined): void {
     this.#state = state;
     this.#lastInput = lastInput;
-    this.build.telemetry.fetchResumed();
+    this.listener?.took("BuildAdopted", state);
     this.#pursue(undefined, Promise.resolve());
   }
 
@@ -160,6 +163,7 @@ export class FetchRun {
     const before = this.#state;
     const facts = this.#toStore(input, says, before?.facts ?? 0, at);
     this.#state = state;
+    this.listener?.took(input.type, state);
     this.#lastInput = facts[0]?.id;
     const durable = this.build.submit(facts);
     durable.catch((error: unknown) => {
@@ -171,8 +175,13 @@ export class FetchRun {
   #toStore(input: BuildFact, says: readonly FetchOutput[], ordinal: number, at: number): NewFact[] {
     const { buildId, hash, node, stream } = this.build;
     const { fetchId } = this.asker;
+    const { trace } = this.request;
     const store = (fact: BuildFact, index: number, causationId: string | undefined) =>
-      buildFactToStore(fact, { stream, key: keyOf(fetchId, ordinal + index), buildId, causationId, node, at }, hash);
+      buildFactToStore(
+        fact,
+        { stream, key: keyOf(fetchId, ordinal + index), buildId, causationId, node, at, trace },
+        hash,
+      );
     const first = store(input, 0, this.#lastInput);
     return [first, ...says.map((fact, index) => store(fact, index + 1, first.id))];
   }
@@ -228,7 +237,6 @@ export class FetchRun {
       // The run was stopped with the reason.
       return;
     }
-    this.build.telemetry.fetchEnded(stateName(state), state.resolved?.via);
     this.#done = true;
     const outcome = outcomeOf(state);
     if (outcome.ok) this.#settled.resolve(outcome.imageSpec);

@@ -10,5 +10,6 @@ export { createProjector, type ProjectionProgress, type Projector, type Projecto
 export { redactor } from "./redact.ts";
 export type { FetchImageRequest } from "./request.ts";
 export { type Scanned, SecretScanner } from "./secret-scanner.ts";
+export type { TraceHeaders } from "./trace-context.ts";
 export { newIncarnation, nodeHash, systemClock } from "./system.ts";
 export type { FetchSummary } from "./stored-fetch.ts";

@@ -16,11 +16,13 @@ import {
   scopeOf,
   secretsOf,
   showText,
+  type TraceContext,
 } from "@fetch-image/core";
 import type { EngineSettings } from "./options.ts";
+import type { TraceHeaders } from "./trace-context.ts";
 
 /** What a build is asked to fetch. */
-export interface FetchImageRequest {
+export interface FetchImageRequest extends TraceHeaders {
   readonly getPlan: GetPlan;
   readonly checkPlan?: CheckPlan;
   readonly privileged: boolean;
@@ -53,6 +55,8 @@ export interface ReadRequest {
   readonly interval: number | "never";
   readonly skipInterval: boolean;
   readonly secrets: readonly string[];
+  /** Where it was asked for. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** Throws `FI_SOURCE_INVALID`, `FI_SOURCE_UNSUPPORTED`, `FI_STEP_RUNNER_MISSING`: before anything is stored. */

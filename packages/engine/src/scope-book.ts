@@ -30,7 +30,7 @@ import { RegistryBudgets } from "./registry-budgets.ts";
 import { ScopeLog, type ScopeLogOptions } from "./scope-log.ts";
 
 export interface ScopeBookOptions extends ScopeLogOptions {
-  readonly registry: ImageRegistry;
+  readonly registry: Pick<ImageRegistry, "check">;
   readonly soleNode: boolean;
   readonly claimMs: number;
   /** As in the engine's settings. */

@@ -12,8 +12,10 @@ import {
   type RecordedFact,
   replayBuild,
   stateName,
+  type TraceContext,
 } from "@fetch-image/core";
 import type { FetchImageRequest, ReadRequest } from "./request.ts";
+import { storedTrace } from "./trace-context.ts";
 
 /** What became of one fetch of a build. */
 export interface FetchSummary {
@@ -31,17 +33,31 @@ export interface FetchSummary {
   readonly pinned?: boolean;
 }
 
+/** A build as it is taken up. */
+export interface PastBuild extends BuildState {
+  /** Where its fetches were asked for, those that were within a trace. */
+  readonly traces: ReadonlyMap<string, TraceContext>;
+}
+
+const newBuild: PastBuild = { ...noBuild, traces: new Map() };
+
 /** Folds a build for writing. Rejects with `FI_STORE_TOO_NEW` where a fact of its stream is of a newer version. */
-export async function readBuild(eventLog: EventLog, buildId: string): Promise<BuildState> {
+export async function readBuild(eventLog: EventLog, buildId: string): Promise<PastBuild> {
   const stream = buildStream(buildId);
   const facts: RecordedBuildFact[] = [];
+  const traces = new Map<string, TraceContext>();
   for (const recorded of await eventLog.read(stream)) {
     const newer = newerPart(recorded);
     if (newer !== undefined) throw tooNew(recorded, newer);
     const decoded = decodeBuildFact(recorded);
-    if (decoded.known) facts.push(decoded.fact);
+    if (!decoded.known) continue;
+    const { fact } = decoded;
+    facts.push(fact);
+    if (fact.type !== "FetchRequested") continue;
+    const trace = storedTrace(recorded.metadata);
+    if (trace !== undefined) traces.set(fact.data.fetchId, trace);
   }
-  return facts.length === 0 ? noBuild : replayBuild(facts);
+  return facts.length === 0 ? newBuild : { ...replayBuild(facts), traces };
 }
 
 /** What a stored request needs to go on by itself: a registry-image without credentials, checked at the registry. */

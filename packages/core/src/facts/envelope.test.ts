@@ -33,6 +33,12 @@ test("a build's fact carries its versions, the build, its cause, the node and th
   );
 });
 
+test("the scheduler's trace stands behind all else, where there is one", () => {
+  const trace = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", tracestate: "vendor=1" };
+  const { metadata } = buildFactToStore(fetched, { ...context, trace }, hash);
+  expect(Object.entries(metadata).slice(-3)).toEqual([["time", metadata["time"]], ...Object.entries(trace)]);
+});
+
 test("a scope's fact names no machine, and a first fact no cause", () => {
   const limit = { type: "RateLimitObserved", data: { host: "registry.test" } } as const;
   const { metadata } = scopeFactToStore(limit, { ...context, causationId: undefined }, hash);

@@ -1,7 +1,14 @@
 import type { JsonObject } from "../json.ts";
 import type { NewFact } from "../ports/event-log.ts";
 import type { Hash } from "../ports/hash.ts";
-import { type BuildFact, type FactMetadata, machineVersion, type ScopeFact, schemaVersion } from "./facts.ts";
+import {
+  type BuildFact,
+  type FactMetadata,
+  machineVersion,
+  type ScopeFact,
+  schemaVersion,
+  type TraceContext,
+} from "./facts.ts";
 import { formatTime } from "./time.ts";
 import { nameUuid } from "./uuid.ts";
 
@@ -15,6 +22,7 @@ export interface FactContext {
   readonly node: string;
   /** Milliseconds since the epoch. */
   readonly at: number;
+  readonly trace?: TraceContext | undefined;
 }
 
 /** A fact of a build, ready to be stored. */
@@ -30,7 +38,7 @@ export function scopeFactToStore(fact: ScopeFact, context: FactContext, hash: Ha
 function toStore(
   fact: BuildFact | ScopeFact,
   machine: string | undefined,
-  { stream, key, buildId, causationId, node, at }: FactContext,
+  { stream, key, buildId, causationId, node, at, trace }: FactContext,
   hash: Hash,
 ): NewFact {
   // Field by field: made for every fact, and spreads cost more than all else here.
@@ -40,6 +48,10 @@ function toStore(
   if (causationId !== undefined) metadata.$causationId = causationId;
   metadata.node = node;
   metadata.time = formatTime(at);
+  if (trace !== undefined) {
+    metadata.traceparent = trace.traceparent;
+    if (trace.tracestate !== undefined) metadata.tracestate = trace.tracestate;
+  }
   return {
     id: nameUuid(`${stream}\n${key}`, hash),
     type: fact.type,

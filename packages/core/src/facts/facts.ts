@@ -16,6 +16,15 @@ export interface FactMetadata {
   readonly node: string;
   /** ISO 8601, UTC, milliseconds. Never decreases within a build. */
   readonly time: string;
+  /** The scheduler's trace (W3C Trace Context), on facts of builds and fetches that were asked for within one. */
+  readonly traceparent?: string;
+  readonly tracestate?: string;
+}
+
+/** Where in a trace something was asked for: W3C Trace Context's two headers, valid. */
+export interface TraceContext {
+  readonly traceparent: string;
+  readonly tracestate?: string;
 }
 
 /** A fact before it is stored. */

@@ -51,6 +51,7 @@ async function imageOf(run: FetchRun, plan: CheckPlan | GetPlan, signal: AbortSi
     ...(checkPlan === undefined ? {} : { checkPlan }),
     privileged,
     signal,
+    ...run.request.trace,
     ...(run.asked.secrets === undefined ? {} : { secrets: run.asked.secrets }),
   });
 }
@@ -62,5 +63,5 @@ function store(run: FetchRun, fact: BuildFact): Promise<void> {
   // Output is no part of the machine's history: its ids only need to be this process's own.
   const key = `${run.asker.fetchId}\noutput\n${node}\n${written++}`;
   const at = run.build.stampTime();
-  return run.build.submit([buildFactToStore(fact, { stream, key, buildId, node, at }, hash)]);
+  return run.build.submit([buildFactToStore(fact, { stream, key, buildId, node, at, trace: run.request.trace }, hash)]);
 }
