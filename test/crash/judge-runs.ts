@@ -164,6 +164,7 @@ async function dump(readModel: ReadModel, builds: readonly string[]): Promise<st
     await readModel.builds({ limit: 100_000 }),
     images,
     await Promise.all(scopes.map((scope) => readModel.versions(scope))),
+    await readModel.observations({}, { limit: 100_000, first: "oldest" }),
   ];
   return JSON.stringify(rows, (_key, value: unknown) => (typeof value === "bigint" ? String(value) : value));
 }

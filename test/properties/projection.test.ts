@@ -33,8 +33,9 @@ test("a page has at most one row for each key", () => {
       const changes = projectFacts(facts);
       const rows = new Tables();
       rows.apply(changes);
-      const { builds, images, scopes, versions } = changes;
-      expect(rows.rows.size).toBe(builds.length + images.length + scopes.length + versions.length);
+      const given = Object.values(changes).map((table: readonly object[]) => table.length);
+      expect(given).toHaveLength(5);
+      expect(rows.rows.size).toBe(given.reduce((sum, length) => sum + length));
     }),
     { seed: seedFromEnv() },
   );
@@ -74,14 +75,37 @@ test("only what a scope's own stream observed is a version of the scope", () => 
   );
 });
 
+test("every answer of a registry, and every failure to give one, is an observation, in the stream's order", () => {
+  fc.assert(
+    fc.property(anyFacts(), (facts) => {
+      const asked = facts.flatMap((fact) => {
+        const { type } = fact;
+        if (type !== "VersionObserved" && type !== "VersionVanished" && type !== "CheckFailed") return [];
+        const failed = type === "CheckFailed" ? "failed" : "vanished";
+        return [{ fact, outcome: type !== "VersionObserved" ? failed : fact.data.changed ? "changed" : "same" }];
+      });
+      const { observations } = projectFacts(facts);
+      expect(observations.map(({ scope, revision, outcome }) => ({ scope, revision, outcome }))).toEqual(
+        asked.map(({ fact, outcome }) => ({ scope: fact.stream.slice(11), revision: fact.revision, outcome })),
+      );
+      for (const [index, { fact }] of asked.entries()) {
+        const { metadata, data } = fact;
+        expect(observations[index]).toMatchObject({ observedAt: metadata.time, node: metadata.node, ...data.asker });
+      }
+    }),
+    { seed: seedFromEnv() },
+  );
+});
+
 /** The read model's merging, as its port describes it and as simply as can be. */
 class Tables {
   readonly rows = new Map<string, object>();
 
-  apply({ builds, images, scopes, versions }: ReadModelChanges): void {
+  apply({ builds, images, scopes, versions, observations }: ReadModelChanges): void {
     for (const row of builds) this.#put(`build ${row.buildId}`, row);
     for (const row of images) this.#put(`image ${imageKey(row)}`, row);
     for (const row of scopes) this.#put(`scope ${row.scope}`, row);
+    for (const row of observations) this.#put(`observation ${row.scope} ${row.revision}`, row);
     for (const row of versions) this.#putVersion(`version ${row.scope} ${row.tag} ${row.digest}`, row);
   }
 

@@ -102,6 +102,8 @@ async function dump(readModel: ReadModel, builds: readonly string[]): Promise<st
     await Promise.all(builds.map((buildId) => readModel.imagesOfBuild(buildId))),
     scopes,
     await Promise.all(scopes.map(({ scope }) => readModel.versions(scope))),
+    await readModel.observations({}, { limit: 10_000, first: "oldest" }),
+    await Promise.all(scopes.map(({ scope }) => readModel.stays(scope, { limit: 1000 }))),
   ];
   return JSON.stringify(rows, (_key, value: unknown) => (typeof value === "bigint" ? String(value) : value));
 }

@@ -170,7 +170,7 @@ describe("copying", () => {
   test("empties a read model that was projected from another log, and leaves one of this log alone", async () => {
     const [from, to, readModel] = [createMemoryEventLog(), createMemoryEventLog(), createMemoryReadModel()];
     await fill(from);
-    const changes = { builds: [], images: [], scopes: [], versions: [] };
+    const changes = { builds: [], images: [], scopes: [], versions: [], observations: [] };
     await readModel.apply(changes, { from: undefined, to: "17" });
     expect(await copyEvents({ from, to, readModel })).toMatchObject({ readModelEmptied: true });
     expect(await readModel.checkpoint()).toBeUndefined();

@@ -72,6 +72,7 @@ describe.each([
         images: [{ buildId: "open", fetchId: "f", state: "checking" }],
         scopes: [],
         versions: [],
+        observations: [],
       },
       { from: undefined, to },
     );
@@ -99,6 +100,7 @@ describe.each([
         images: ids.slice(0, 250).map((buildId) => ({ buildId, fetchId: "f", state: "checking" })),
         scopes: [],
         versions: [],
+        observations: [],
       },
       { from: undefined, to },
     );
@@ -110,7 +112,7 @@ describe.each([
     const { on, eventLog, readModel } = await open(skip);
     await eventLog.append("build-1", "no-stream", [aFact()]);
     expect((await errorOf(expireBuilds({ ...on, before: Date.now() })))?.code).toBe("FI_POSITION_INVALID");
-    const changes = { builds: [], images: [], scopes: [], versions: [] };
+    const changes = { builds: [], images: [], scopes: [], versions: [], observations: [] };
     await readModel.apply(changes, { from: undefined, to: "esdb:17" });
     expect((await errorOf(expireBuilds({ ...on, before: Date.now() })))?.code).toBe("FI_POSITION_INVALID");
     expect(await eventLog.read("build-1")).toHaveLength(1);

@@ -1,5 +1,7 @@
+import { readdirSync, readFileSync } from "node:fs";
 import {
   createPostgresEventLog,
+  createPostgresReadModel,
   createPostgresSql,
   migrate,
   openPostgresStore,
@@ -46,6 +48,36 @@ describe("the schema", () => {
     await Promise.all(logs.map((log, n) => log.append(`build-${n}`, "no-stream", [aFact()])));
     expect((await logs[0]?.readAll({ limit: 100 }))?.facts).toHaveLength(20);
     await Promise.all(logs.map((log) => log.close()));
+  });
+
+  test("one of before the audit keeps its rows, and is projected again from the first fact", async () => {
+    await withSql(async (sql) => {
+      await sql.script(`create schema fetch_image;
+        create table fetch_image.migrations (number int primary key, name text not null)`);
+      const directory = new URL("../../packages/store/sql/", import.meta.url);
+      const files = readdirSync(directory).filter((file) => file.endsWith(".sql") && file < "000005");
+      for (const [index, file] of files.toSorted().entries()) {
+        const text = readFileSync(new URL(file, directory), "utf8");
+        await sql.script(text.replaceAll(":schema", "fetch_image").replaceAll(":channel", "'fetch_image'"));
+        await sql.query("insert into fetch_image.migrations values ($1, $2)", [index + 1, file]);
+      }
+      const reference = `localhost:5000/acme/app:v1@sha256:${"a".repeat(64)}`;
+      const image = { fetch_id: "1/image-get", reference, version: '{"tag":"v1"}', state: "short-circuited" };
+      const evidence = '{"via":"HEAD","observedAt":"2026-11-22T04:40:01.001Z"}';
+      const images = ["1", "2"].map((build_id) => ({ ...image, evidence, build_id }));
+      const apply = "select fetch_image.apply_changes('read-model', null, '7', $1, $2, '[]', '[]')";
+      await sql.query(apply, ['[{"build_id":"1"},{"build_id":"2"}]', JSON.stringify(images)]);
+      await sql.query("update fetch_image.builds set expired_at = now() where build_id = '1'");
+      await migrate(sql);
+      const readModel = createPostgresReadModel({ sql });
+      expect(await readModel.checkpoint()).toBeUndefined();
+      const [expired] = await readModel.imagesOfBuild("1");
+      const told = { repository: "localhost:5000/acme/app", tag: "v1", observedAt: "2026-11-22T04:40:01.001Z" };
+      expect(expired).toMatchObject({ reference, ...told });
+      expect(await readModel.imagesOfBuild("2")).toMatchObject([{ reference }]);
+      // An older process would leave out what is new.
+      await expect(sql.query(apply, ["[]", "[]"])).rejects.toThrow("does not exist");
+    });
   });
 
   test("one that a newer version made is refused, and left as it is", async () => {

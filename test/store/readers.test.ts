@@ -28,7 +28,10 @@ test("a reader sees what the holder has, with the same values", async () => {
   await eventLog.append("build-1", "no-stream", [fact(1), fact(2)]);
   const versions = [{ scope: "s", tag: "v1", digest: "sha256:1", checkOrder: 3n }];
   const scopes = [{ scope: "s", repository: "docker.io/library/busybox" }];
-  await readModel.apply({ builds: [{ buildId: "1" }], images: [], scopes, versions }, { from: undefined, to: "2" });
+  await readModel.apply(
+    { builds: [{ buildId: "1" }], images: [], scopes, versions, observations: [] },
+    { from: undefined, to: "2" },
+  );
   const server = await serveReaders({ directory, eventLog, readModel });
   const reader = await connectReader(directory);
 
@@ -75,6 +78,7 @@ test("nothing is appended through a reader; what it projects goes to the holder"
     images: [],
     scopes: [],
     versions: [{ scope: "s", tag: "v1", digest: "sha256:1", checkOrder: 2n ** 60n }],
+    observations: [],
   };
   expect(await reader.readModel.apply(changes, { from: undefined, to: "1" })).toBe("applied");
   expect(await reader.readModel.apply(changes, { from: undefined, to: "2" })).toBe("moved-by-another");

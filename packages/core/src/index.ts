@@ -105,7 +105,23 @@ export type {
 } from "./ports/image-registry.ts";
 export { type Logger, silentLogger } from "./ports/logger.ts";
 export type { Policy, PolicyDecision, PolicyQuestion } from "./ports/policy.ts";
-export type { BuildImageRow, BuildRow, ReadModel, ReadModelChanges, ScopeRow, VersionRow } from "./ports/read-model.ts";
+export type {
+  BuildImageRow,
+  BuildRow,
+  BuildsQuery,
+  ImageFilter,
+  ImagePage,
+  ObservationFilter,
+  ObservationOutcome,
+  ObservationPage,
+  ObservationRow,
+  ReadModel,
+  ReadModelChanges,
+  ScopeRow,
+  StayRow,
+  TimeRange,
+  VersionRow,
+} from "./ports/read-model.ts";
 export type { ImageArtifact, ImageSpec, StepContext, StepRunner } from "./ports/step-runner.ts";
 export type {
   Telemetry,

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { explainImage, explainVersion, type ResolvedVersion } from "../build-log/explain.ts";
 import type { BuildFact, FetchRequest, RecordedBuildFact, RecordedScopeFact, ScopeFact } from "../facts/facts.ts";
 import { formatTime, parseTime } from "../facts/time.ts";
+import type { ObservationOutcome, ObservationRow } from "../ports/read-model.ts";
 import { projectFacts } from "./read-model.ts";
 
 const t0 = parseTime("2026-11-22T04:40:00.000Z");
@@ -86,7 +87,34 @@ describe("a build's facts", () => {
       images: [],
       scopes: [],
       versions: [],
+      observations: [],
     });
+  });
+
+  test("keep what the steps of the plan are called, and leave out the sub-plans of images", () => {
+    const task = { id: "2", task: { name: "unit", privileged: false } };
+    const get = {
+      id: "1",
+      get: { name: "pr", type: "pull-request", image_get_plan: { id: "1/image-get", get: { name: "pull-request" } } },
+    };
+    const plan = {
+      id: "4",
+      on_failure: { step: { id: "3", do: [get, task] }, on_failure: { id: "5", try: { step: {} } } },
+    };
+    expect(projectFacts(build({ type: "BuildPlanned", data: { buildId: "123", plan } })).builds).toEqual([
+      { buildId: "123", steps: { "1": { kind: "get", name: "pr" }, "2": { kind: "task", name: "unit" } } },
+    ]);
+    for (const odd of [
+      {},
+      { id: 7, get: { name: "a" } },
+      { id: "1", get: "a" },
+      { id: "__proto__", get: { name: "a" } },
+    ]) {
+      const [row] = projectFacts(build({ type: "BuildPlanned", data: { buildId: "123", plan: odd } })).builds;
+      expect(Object.entries(row?.steps ?? {})).toEqual(
+        "id" in odd && odd.id === "__proto__" ? [["__proto__", { kind: "get", name: "a" }]] : [],
+      );
+    }
   });
 
   test("give one row for an image that the kubelet pulls, with its version and digest", () => {
@@ -101,15 +129,31 @@ describe("a build's facts", () => {
       name: "image",
       type: "registry-image",
       scope: "5c0be",
+      repository: "registry.example.com/my-resource",
+      tag: "v1.2",
       state: "short-circuited",
       reference,
       imageURL: `docker:///${reference}`,
       digest,
       version,
       via: "fresh",
+      observedAt: at(-41),
       evidence: resolved,
       requestedAt: at(0),
       endedAt: at(2),
+    });
+  });
+
+  test("tell what is pulled from where it is not what was asked for", () => {
+    const full = `123456789012.dkr.ecr.eu-west-1.amazonaws.com/app:v2@${digest}`;
+    const row = imageOf(requested, {
+      type: "ImageVersionResolved",
+      data: { fetchId, ...resolved, version: { tag: "v2", digest }, reference: full },
+    });
+    expect(row).toMatchObject({ repository: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/app", tag: "v2" });
+    const ported = { ...resolved, version: { digest }, reference: `localhost:5000/app@${digest}` };
+    expect(imageOf({ type: "ImageVersionResolved", data: { fetchId, ...ported } })).toMatchObject({
+      repository: "localhost:5000/app",
     });
   });
 
@@ -205,8 +249,8 @@ describe("a build's facts", () => {
 });
 
 describe("a scope's facts", () => {
-  const claimed: ScopeFact = {
-    type: "CheckClaimed",
+  const claimed = {
+    type: "CheckClaimed" as const,
     data: {
       scope: "5c0be",
       type: "registry-image",
@@ -218,9 +262,29 @@ describe("a scope's facts", () => {
       until: at(30),
     },
   };
-  const observed = (digest: string, changed: boolean): ScopeFact => ({
-    type: "VersionObserved",
-    data: { version: { tag: "v1.2", digest }, changed, via: "HEAD", host: "registry.example.com", status: 200, asker },
+  const observed = (digest: string, changed: boolean) => ({
+    type: "VersionObserved" as const,
+    data: {
+      version: { tag: "v1.2", digest },
+      changed,
+      via: "HEAD" as const,
+      host: "registry.example.com",
+      status: 200,
+      asker,
+    },
+  });
+  const observation = (revision: number, outcome: ObservationOutcome, of: string): ObservationRow => ({
+    scope: "5c0be",
+    revision: BigInt(revision),
+    outcome,
+    observedAt: at(revision),
+    ...asker,
+    node: "node-a/1",
+    tag: "v1.2",
+    digest: of,
+    via: "HEAD",
+    host: "registry.example.com",
+    status: 200,
   });
 
   test("give the scope, and its versions in the order in which they became current", () => {
@@ -240,6 +304,7 @@ describe("a scope's facts", () => {
           type: "registry-image",
           repository: "registry.example.com/my-resource",
           tag: "v1.2",
+          credential: "anonymous",
           source: { tag: "v1.2" },
           lastCheckedAt: at(4),
         },
@@ -247,6 +312,12 @@ describe("a scope's facts", () => {
       versions: [
         { scope: "5c0be", tag: "v1.2", digest, checkOrder: 4n, firstObservedAt: at(1), lastObservedAt: at(4) },
         { scope: "5c0be", tag: "v1.2", digest: other, checkOrder: 3n, firstObservedAt: at(3), lastObservedAt: at(3) },
+      ],
+      observations: [
+        observation(1, "changed", digest),
+        observation(2, "same", digest),
+        observation(3, "changed", other),
+        observation(4, "changed", digest),
       ],
     });
   });
@@ -282,6 +353,23 @@ describe("a scope's facts", () => {
       },
     ]);
     expect(gone.versions).toEqual([]);
+    const by = { scope: "5c0be", revision: 0n, observedAt: at(0), ...asker, node: "node-a/1" };
+    const where = { host: "registry.example.com", status: 404 };
+    expect(gone.observations).toEqual([{ ...by, outcome: "vanished", tag: "v1.2", ...where }]);
+    const failed = projectFacts(scope({ type: "CheckFailed", data: { failure, asker } }));
+    expect(failed.observations).toEqual([{ ...by, outcome: "failed", failure }]);
+  });
+
+  test("tell who asked, and what to pull from where only the login told it", () => {
+    const data = { ...claimed.data, credential: "cred-35dae34ab047" };
+    const pulled = observed(digest, true);
+    const { scopes } = projectFacts(
+      scope(
+        { type: "CheckClaimed", data },
+        { ...pulled, data: { ...pulled.data, repository: "123.dkr.ecr.test/app" } },
+      ),
+    );
+    expect(scopes).toMatchObject([{ credential: "cred-35dae34ab047", pullRepository: "123.dkr.ecr.test/app" }]);
   });
 
   test("of a rate limit change nothing", () => {
@@ -292,6 +380,7 @@ describe("a scope's facts", () => {
       images: [],
       scopes: [],
       versions: [],
+      observations: [],
     });
   });
 });

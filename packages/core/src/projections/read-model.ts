@@ -10,7 +10,9 @@ import {
 import type { FetchStateName } from "../fetch-image/codec.ts";
 import { isDigest } from "../image/digest.ts";
 import type { JsonObject } from "../json.ts";
-import type { BuildImageRow, ReadModelChanges, ScopeRow, VersionRow } from "../ports/read-model.ts";
+import type { BuildImageRow, ObservationRow, ReadModelChanges, ScopeRow, VersionRow } from "../ports/read-model.ts";
+import type { ScopeFactData } from "../facts/scope-facts.ts";
+import { planSteps } from "./plan-steps.ts";
 import { changesOf, type Rows } from "./rows.ts";
 
 /**
@@ -30,6 +32,8 @@ function rowsOf(fact: RecordedBuildFact | RecordedScopeFact): Rows {
   switch (fact.type) {
     case "BuildOpened":
       return { builds: [buildRow(fact.data, { buildId: keyOf(fact, buildStreamPrefix), openedAt: time })] };
+    case "BuildPlanned":
+      return { builds: [{ buildId: keyOf(fact, buildStreamPrefix), steps: planSteps(fact.data.plan) }] };
     case "FetchRequested":
       return image(fact, { ...requestRow(fact.data), requestedAt: time });
     case "PolicyDecided":
@@ -58,17 +62,23 @@ function rowsOf(fact: RecordedBuildFact | RecordedScopeFact): Rows {
       return { scopes: [claimedRow(fact.data, keyOf(fact, scopeStreamPrefix))] };
     case "VersionObserved": {
       const scope = keyOf(fact, scopeStreamPrefix);
-      return { scopes: [{ scope, lastCheckedAt: time }], versions: observedRows(fact, scope) };
+      const { repository } = fact.data;
+      const pulled = repository === undefined ? {} : { pullRepository: repository };
+      return {
+        scopes: [{ scope, ...pulled, lastCheckedAt: time }],
+        versions: observedRows(fact, scope),
+        observations: [observationRow(fact, scope)],
+      };
     }
     case "VersionVanished":
     case "CheckFailed": {
       const { asker } = fact.data;
       const failure = fact.type === "CheckFailed" ? fact.data.failure : vanished(fact.data);
       const lastFailure = json({ at: time, failure, asker });
-      return { scopes: [{ scope: keyOf(fact, scopeStreamPrefix), lastCheckedAt: time, lastFailure }] };
+      const scope = keyOf(fact, scopeStreamPrefix);
+      return { scopes: [{ scope, lastCheckedAt: time, lastFailure }], observations: [observationRow(fact, scope)] };
     }
     case "BuildAdopted":
-    case "BuildPlanned":
     case "PolicyUnanswered":
     case "ImageCheck":
     case "ImageGet":
@@ -105,23 +115,39 @@ function buildRow(data: BuildFactData<"BuildOpened">, row: { readonly buildId: s
   };
 }
 
-function requestRow({ planId, name, type, scope, policy, version, checkPlan }: FetchRequest) {
+function requestRow({ planId, name, type, scope, repository, tag, policy, version, checkPlan }: FetchRequest) {
   const pinned = version !== undefined && checkPlan === undefined;
   const state: FetchStateName = policy ? "authorizing" : pinned ? "resolving" : "checking";
-  return { planId, name, type, ...(scope === undefined ? {} : { scope }), state };
+  return {
+    planId,
+    name,
+    type,
+    ...(scope === undefined ? {} : { scope }),
+    ...(repository === undefined ? {} : { repository }),
+    ...(tag === undefined ? {} : { tag }),
+    state,
+  };
 }
 
 function resolvedRow({ fetchId: _key, ...resolved }: BuildFactData<"ImageVersionResolved">) {
-  const { version, reference, via } = resolved;
+  const { version, reference, via, observedAt } = resolved;
   const digest = version["digest"];
+  const tag = version["tag"];
   return {
     state: "resolving" as const,
     version,
-    ...(reference === undefined ? {} : { reference }),
+    ...(reference === undefined ? {} : { reference, repository: repositoryOf(reference) }),
+    ...(reference === undefined || tag === undefined || tag === "" ? {} : { tag }),
     ...(digest === undefined || !isDigest(digest) ? {} : { digest }),
     via,
+    ...(observedAt === undefined ? {} : { observedAt }),
     evidence: json(resolved),
   };
+}
+
+/** `domain/path` of `domain/path:tag@digest`; a domain may have a port. */
+function repositoryOf(reference: string): string {
+  return reference.replace(/@.*$/, "").replace(/:[^/:]*$/, "");
 }
 
 /** As the fetch's caller meets it. */
@@ -130,10 +156,37 @@ function aborted(reason: string): Failure {
 }
 
 function claimedRow(
-  { type, repository, tag, source }: { type: string; repository: string; tag?: string; source: JsonObject },
+  { type, repository, tag, source, credential }: ScopeFactData<"CheckClaimed">,
   scope: string,
 ): ScopeRow {
-  return { scope, type, repository, ...(tag === undefined ? {} : { tag }), source };
+  const named = { scope, type, repository, ...(tag === undefined ? {} : { tag }) };
+  return { ...named, credential: credential ?? "anonymous", source };
+}
+
+function observationRow(
+  fact: Extract<RecordedScopeFact, { type: "VersionObserved" | "VersionVanished" | "CheckFailed" }>,
+  scope: string,
+): ObservationRow {
+  const { revision, metadata } = fact;
+  const { buildId, fetchId } = fact.data.asker;
+  const by = { observedAt: metadata.time, buildId, fetchId, node: metadata.node };
+  switch (fact.type) {
+    case "VersionObserved": {
+      const { version, changed, via, host, status } = fact.data;
+      const { tag, digest } = version;
+      const given = { ...(tag === undefined ? {} : { tag }), ...(digest === undefined ? {} : { digest }) };
+      const outcome = changed ? "changed" : "same";
+      return { scope, revision, outcome, ...by, ...given, via, host, status };
+    }
+    case "VersionVanished": {
+      const { tag, host, status } = fact.data;
+      const given = tag === undefined ? {} : { tag };
+      return { scope, revision, outcome: "vanished", ...by, ...given, host, status };
+    }
+    case "CheckFailed":
+      break;
+  }
+  return { scope, revision, outcome: "failed", ...by, failure: json(fact.data.failure) };
 }
 
 function observedRows(fact: Extract<RecordedScopeFact, { type: "VersionObserved" }>, scope: string): VersionRow[] {

@@ -1,4 +1,11 @@
-import type { BuildImageRow, BuildRow, ReadModelChanges, ScopeRow, VersionRow } from "../ports/read-model.ts";
+import type {
+  BuildImageRow,
+  BuildRow,
+  ObservationRow,
+  ReadModelChanges,
+  ScopeRow,
+  VersionRow,
+} from "../ports/read-model.ts";
 
 /** The rows that one fact changes. */
 export interface Rows {
@@ -6,6 +13,7 @@ export interface Rows {
   readonly images?: readonly BuildImageRow[];
   readonly scopes?: readonly ScopeRow[];
   readonly versions?: readonly VersionRow[];
+  readonly observations?: readonly ObservationRow[];
 }
 
 /** Rows merged in their order, one per key: a later field takes the place of an earlier one, and what is not given stays. */
@@ -34,6 +42,12 @@ export function changesOf(changes: readonly Rows[]): ReadModelChanges {
       (rows) => rows.versions,
       ({ scope, tag, digest }) => [scope, tag, digest],
       widerTimes,
+    ),
+    observations: merged(
+      changes,
+      (rows) => rows.observations,
+      ({ scope, revision }) => [scope, String(revision)],
+      laterFields,
     ),
   };
 }

@@ -1,15 +1,24 @@
 import type {
   BuildImageRow,
   BuildRow,
+  BuildsQuery,
+  ImageFilter,
+  ImagePage,
   Json,
+  ObservationFilter,
+  ObservationPage,
+  ObservationRow,
   Position,
   ReadModel,
   ReadModelChanges,
   ScopeRow,
+  StayRow,
+  TimeRange,
   VersionRow,
 } from "@fetch-image/core";
 import { frozen } from "../facts/frozen.ts";
 import { toText } from "../facts/text.ts";
+import { staysOf } from "./stays.ts";
 
 /** A read model that lives as long as its process. Rows given out are frozen. */
 export function createMemoryReadModel(): ReadModel {
@@ -22,6 +31,7 @@ class MemoryReadModel implements ReadModel {
   readonly #images = new Map<string, BuildImageRow>();
   readonly #scopes = new Map<string, ScopeRow>();
   readonly #versions = new Map<string, VersionRow>();
+  readonly #observations = new Map<string, ObservationRow>();
 
   async checkpoint(): Promise<Position | undefined> {
     return this.#checkpoint;
@@ -37,22 +47,28 @@ class MemoryReadModel implements ReadModel {
     for (const row of changes.images) merge(this.#images, [row.buildId, row.fetchId], row);
     for (const row of changes.scopes) merge(this.#scopes, [row.scope], row);
     for (const row of changes.versions) merge(this.#versions, [row.scope, row.tag, row.digest], row, withinTime);
+    for (const row of changes.observations) merge(this.#observations, [row.scope, String(row.revision)], row, first);
     return "applied";
   }
 
   async reset(): Promise<void> {
     this.#checkpoint = undefined;
-    for (const table of [this.#builds, this.#images, this.#scopes, this.#versions]) table.clear();
+    for (const table of [this.#builds, this.#images, this.#scopes, this.#versions, this.#observations]) table.clear();
   }
 
   async build(buildId: string): Promise<BuildRow | undefined> {
     return this.#builds.get(keyOf([buildId]));
   }
 
-  async builds(options: { readonly limit: number }): Promise<readonly BuildRow[]> {
+  async builds({ limit, after, ...range }: BuildsQuery): Promise<readonly BuildRow[]> {
+    const newestFirst = (a: Omit<BuildRow, "steps">, b: Omit<BuildRow, "steps">) =>
+      newest(a.openedAt, b.openedAt) || -byId(a.buildId, b.buildId);
+    const isDated = after !== undefined || range.since !== undefined || range.until !== undefined;
     return [...this.#builds.values()]
-      .sort((a, b) => newest(a.openedAt, b.openedAt) || -byId(a.buildId, b.buildId))
-      .slice(0, Math.max(0, options.limit));
+      .filter(({ openedAt }) => !isDated || (openedAt !== undefined && isWithin(openedAt, range)))
+      .sort(newestFirst)
+      .filter((row) => after === undefined || newestFirst(row, after) > 0)
+      .slice(0, Math.max(0, limit));
   }
 
   async imagesOfBuild(buildId: string): Promise<readonly BuildImageRow[]> {
@@ -61,17 +77,44 @@ class MemoryReadModel implements ReadModel {
       .sort((a, b) => oldest(a.requestedAt, b.requestedAt) || byId(a.fetchId, b.fetchId));
   }
 
-  async imagesByDigest(digest: string, options: { readonly limit: number }): Promise<readonly BuildImageRow[]> {
+  async images(
+    filter: ImageFilter,
+    { limit, first: end = "newest", after }: ImagePage,
+  ): Promise<readonly BuildImageRow[]> {
+    const { ran, since, until, ...equal } = filter;
+    const wanted = Object.entries(equal).filter(([, value]) => value !== undefined);
+    const order = (a: ImageKey, b: ImageKey) => (end === "newest" ? -byRequest(a, b) : byRequest(a, b));
     return [...this.#images.values()]
-      .filter((row) => row.digest === toText(digest))
-      .sort((a, b) => newest(a.requestedAt, b.requestedAt) || -byId(a.buildId, b.buildId) || byId(a.fetchId, b.fetchId))
-      .slice(0, Math.max(0, options.limit));
+      .filter(({ requestedAt }) => requestedAt !== undefined && isWithin(requestedAt, { since, until }))
+      .filter((row) => wanted.every(([field, value]) => row[field as keyof typeof equal] === toText(value)))
+      .filter(({ state }) => ran !== true || (state !== "failed" && state !== "aborted"))
+      .sort(order)
+      .filter((row) => after === undefined || order(row, after) > 0)
+      .slice(0, Math.max(0, limit));
+  }
+
+  async scope(scope: string): Promise<ScopeRow | undefined> {
+    return this.#scopes.get(keyOf([scope]));
   }
 
   async scopes(filter: { readonly repository: string; readonly tag?: string }): Promise<readonly ScopeRow[]> {
     return [...this.#scopes.values()]
-      .filter((row) => row.repository === filter.repository && (filter.tag === undefined || row.tag === filter.tag))
+      .filter(({ repository, pullRepository }) => [repository, pullRepository].includes(filter.repository))
+      .filter(({ tag }) => filter.tag === undefined || tag === filter.tag)
       .sort((a, b) => byBytes(a.tag ?? "", b.tag ?? "") || byBytes(a.scope, b.scope));
+  }
+
+  async everyScope({
+    limit,
+    after,
+  }: {
+    readonly limit: number;
+    readonly after?: string;
+  }): Promise<readonly ScopeRow[]> {
+    return [...this.#scopes.values()]
+      .filter(({ scope }) => after === undefined || byBytes(scope, after) > 0)
+      .sort((a, b) => byBytes(a.scope, b.scope))
+      .slice(0, Math.max(0, limit));
   }
 
   async versions(scope: string): Promise<readonly VersionRow[]> {
@@ -86,8 +129,37 @@ class MemoryReadModel implements ReadModel {
       );
   }
 
+  async observations(
+    { scope, outcomes, before, ...range }: ObservationFilter,
+    { limit, first: end, by = "time", after }: ObservationPage,
+  ): Promise<readonly ObservationRow[]> {
+    const compared = by === "revision" ? byRevision : byObservation;
+    const order = (a: ObservationKey, b: ObservationKey) => (end === "newest" ? -compared(a, b) : compared(a, b));
+    return [...this.#observations.values()]
+      .filter((row) => scope === undefined || row.scope === toText(scope))
+      .filter(({ outcome }) => outcomes === undefined || outcomes.includes(outcome))
+      .filter(({ revision, observedAt }) => (before === undefined || revision < before) && isWithin(observedAt, range))
+      .sort(order)
+      .filter((row) => after === undefined || order(row, after) > 0)
+      .slice(0, Math.max(0, limit));
+  }
+
+  async stays(
+    scope: string,
+    { limit, before }: { readonly limit: number; readonly before?: bigint },
+  ): Promise<readonly StayRow[]> {
+    const ofScope = [...this.#observations.values()].filter((row) => row.scope === toText(scope)).sort(byRevision);
+    return staysOf(ofScope)
+      .filter(({ revision }) => before === undefined || revision < before)
+      .toReversed()
+      .slice(0, Math.max(0, limit));
+  }
+
   async close(): Promise<void> {}
 }
+
+type ImageKey = Pick<BuildImageRow, "requestedAt" | "buildId" | "fetchId">;
+type ObservationKey = Pick<ObservationRow, "observedAt" | "scope" | "revision">;
 
 // The orders are those of the tables in PostgreSQL, down to how ties are broken.
 function merge<Row extends object>(
@@ -102,6 +174,11 @@ function merge<Row extends object>(
   const given: Row = Object.fromEntries(entries);
   const old = table.get(keyOf(key));
   table.set(keyOf(key), Object.freeze(old === undefined ? given : combine(old, { ...old, ...given })));
+}
+
+/** A fact never changes, and neither does its row. */
+function first<Row>(old: Row): Row {
+  return old;
 }
 
 function withinTime(old: VersionRow, merged: VersionRow): VersionRow {
@@ -127,6 +204,22 @@ function kept(value: unknown): unknown {
 
 function keyOf(parts: readonly string[]): string {
   return JSON.stringify(parts.map(toText));
+}
+
+function isWithin(time: string, { since, until }: { readonly [Edge in keyof TimeRange]: string | undefined }): boolean {
+  return (since === undefined || time >= since) && (until === undefined || time < until);
+}
+
+function byRequest(a: ImageKey, b: ImageKey): number {
+  return oldest(a.requestedAt, b.requestedAt) || byId(a.buildId, b.buildId) || byId(a.fetchId, b.fetchId);
+}
+
+function byObservation(a: ObservationKey, b: ObservationKey): number {
+  return compare(a.observedAt, b.observedAt) || byBytes(a.scope, b.scope) || byRevision(a, b);
+}
+
+function byRevision(a: ObservationKey, b: ObservationKey): number {
+  return compare(a.revision, b.revision);
 }
 
 function newest(a: string | undefined, b: string | undefined): number {

@@ -168,11 +168,15 @@ export class ReadingStore implements ReadableStore {
       apply: (changes, move) => this.#ask(({ readModel }) => readModel.apply(changes, move)),
       reset: () => this.#ask(({ readModel }) => readModel.reset()),
       build: (buildId) => this.#ask(({ readModel }) => readModel.build(buildId)),
-      builds: (options) => this.#ask(({ readModel }) => readModel.builds(options)),
+      builds: (query) => this.#ask(({ readModel }) => readModel.builds(query)),
       imagesOfBuild: (buildId) => this.#ask(({ readModel }) => readModel.imagesOfBuild(buildId)),
-      imagesByDigest: (digest, options) => this.#ask(({ readModel }) => readModel.imagesByDigest(digest, options)),
+      images: (filter, page) => this.#ask(({ readModel }) => readModel.images(filter, page)),
+      scope: (scope) => this.#ask(({ readModel }) => readModel.scope(scope)),
       scopes: (filter) => this.#ask(({ readModel }) => readModel.scopes(filter)),
+      everyScope: (page) => this.#ask(({ readModel }) => readModel.everyScope(page)),
       versions: (scope) => this.#ask(({ readModel }) => readModel.versions(scope)),
+      observations: (filter, page) => this.#ask(({ readModel }) => readModel.observations(filter, page)),
+      stays: (scope, page) => this.#ask(({ readModel }) => readModel.stays(scope, page)),
       close: () => this.close(),
     };
   }

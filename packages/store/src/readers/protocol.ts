@@ -2,16 +2,24 @@ import type { Duplex } from "node:stream";
 import {
   type BuildImageRow,
   type BuildRow,
+  type BuildsQuery,
   FetchImageError,
   type FetchImageErrorCode,
+  type ImageFilter,
+  type ImagePage,
   type JsonObject,
+  type ObservationFilter,
+  type ObservationPage,
+  type ObservationRow,
   type Page,
   type Position,
   type ReadAllOptions,
+  type ReadModel,
   type ReadModelChanges,
   type ReadOptions,
   type RecordedFact,
   type ScopeRow,
+  type StayRow,
   type SubscribeOptions,
   type SubscriptionMessage,
   type VersionRow,
@@ -28,7 +36,7 @@ export interface Greeting {
   readonly pid: number;
 }
 
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 /** Every question a reader can ask: its fields, and its answer. */
 export interface Questions {
@@ -44,17 +52,30 @@ export interface Questions {
   };
   readonly reset: { readonly asked: object; readonly answer: null };
   readonly build: { readonly asked: { buildId: string }; readonly answer: BuildRow | null };
-  readonly builds: { readonly asked: { limit: number }; readonly answer: readonly BuildRow[] };
+  readonly builds: { readonly asked: { query: BuildsQuery }; readonly answer: readonly BuildRow[] };
   readonly imagesOfBuild: { readonly asked: { buildId: string }; readonly answer: readonly BuildImageRow[] };
-  readonly imagesByDigest: {
-    readonly asked: { digest: string; limit: number };
+  readonly images: {
+    readonly asked: { filter: ImageFilter; page: ImagePage };
     readonly answer: readonly BuildImageRow[];
   };
+  readonly scope: { readonly asked: { scope: string }; readonly answer: ScopeRow | null };
   readonly scopes: {
     readonly asked: { filter: { repository: string; tag?: string } };
     readonly answer: readonly ScopeRow[];
   };
+  readonly everyScope: {
+    readonly asked: { page: Parameters<ReadModel["everyScope"]>[0] };
+    readonly answer: readonly ScopeRow[];
+  };
   readonly versions: { readonly asked: { scope: string }; readonly answer: readonly WireVersionRow[] };
+  readonly observations: {
+    readonly asked: { filter: WireObservationFilter; page: WireObservationPage };
+    readonly answer: readonly WireObservationRow[];
+  };
+  readonly stays: {
+    readonly asked: { scope: string; limit: number; before?: string };
+    readonly answer: readonly WireStayRow[];
+  };
 }
 
 export type Question = keyof Questions;
@@ -91,7 +112,19 @@ type WirePage = Omit<Page, "facts" | "next"> & {
 };
 type WireReadOptions = Omit<ReadOptions, "from"> & { readonly from?: string };
 export type WireVersionRow = Omit<VersionRow, "checkOrder"> & { readonly checkOrder?: string };
-type WireChanges = Omit<ReadModelChanges, "versions"> & { readonly versions: readonly WireVersionRow[] };
+export type WireObservationRow = WithRevisionText<ObservationRow>;
+export type WireStayRow = WithRevisionText<StayRow>;
+type WireObservationFilter = Omit<ObservationFilter, "before"> & { readonly before?: string };
+type WireObservationPage = Omit<ObservationPage, "after"> & {
+  readonly after?: WithRevisionText<NonNullable<ObservationPage["after"]>>;
+};
+type WithRevisionText<Row extends { readonly revision: bigint }> = Omit<Row, "revision"> & {
+  readonly revision: string;
+};
+export type WireChanges = Omit<ReadModelChanges, "versions" | "observations"> & {
+  readonly versions: readonly WireVersionRow[];
+  readonly observations: readonly WireObservationRow[];
+};
 export type WireMessage =
   | { readonly kind: "fact"; readonly fact: WireFact }
   | { readonly kind: "caught-up"; readonly position: Position | null };
@@ -113,6 +146,24 @@ export function versionToWire({ checkOrder, ...row }: VersionRow): WireVersionRo
 
 export function versionFromWire({ checkOrder, ...row }: WireVersionRow): VersionRow {
   return checkOrder === undefined ? row : { ...row, checkOrder: BigInt(checkOrder) };
+}
+
+export function changesToWire({ versions, observations, ...changes }: ReadModelChanges): WireChanges {
+  return { ...changes, versions: versions.map(versionToWire), observations: observations.map(revisionToWire) };
+}
+
+export function changesFromWire({ versions, observations, ...changes }: WireChanges): ReadModelChanges {
+  return { ...changes, versions: versions.map(versionFromWire), observations: observations.map(revisionFromWire) };
+}
+
+export function revisionToWire<Row extends { readonly revision: bigint }>(row: Row): WithRevisionText<Row> {
+  return { ...row, revision: String(row.revision) };
+}
+
+export function revisionFromWire<Row extends { readonly revision: string }>(
+  row: Row,
+): Omit<Row, "revision"> & { readonly revision: bigint } {
+  return { ...row, revision: BigInt(row.revision) };
 }
 
 export function messageToWire(message: SubscriptionMessage): WireMessage {

@@ -1,6 +1,6 @@
 import type { EventLog, FetchImageError, ReadModel } from "@fetch-image/core";
 import { Connection, type HolderAddress, subscribeTo } from "./connection.ts";
-import { factFromWire, versionFromWire, versionToWire } from "./protocol.ts";
+import { changesToWire, factFromWire, revisionFromWire, revisionToWire, versionFromWire } from "./protocol.ts";
 import type { ReadableStore } from "./serve-readers.ts";
 
 export interface RemoteStore extends ReadableStore {
@@ -46,16 +46,28 @@ function remoteReadModel(connection: Connection): ReadModel {
   return {
     checkpoint: async () => (await connection.ask("checkpoint", {})) ?? undefined,
     apply: async (changes, { from, to }) => {
-      const versions = changes.versions.map(versionToWire);
-      return connection.ask("apply", { changes: { ...changes, versions }, from: from ?? null, to });
+      return connection.ask("apply", { changes: changesToWire(changes), from: from ?? null, to });
     },
     reset: async () => void (await connection.ask("reset", {})),
     build: async (buildId) => (await connection.ask("build", { buildId })) ?? undefined,
-    builds: ({ limit }) => connection.ask("builds", { limit }),
+    builds: (query) => connection.ask("builds", { query }),
     imagesOfBuild: (buildId) => connection.ask("imagesOfBuild", { buildId }),
-    imagesByDigest: (digest, { limit }) => connection.ask("imagesByDigest", { digest, limit }),
+    images: (filter, page) => connection.ask("images", { filter, page }),
+    scope: async (scope) => (await connection.ask("scope", { scope })) ?? undefined,
     scopes: (filter) => connection.ask("scopes", { filter }),
+    everyScope: (page) => connection.ask("everyScope", { page }),
     versions: async (scope) => (await connection.ask("versions", { scope })).map(versionFromWire),
+    observations: async ({ before, ...filter }, { after, ...page }) => {
+      const asked = {
+        filter: { ...filter, ...(before === undefined ? {} : { before: String(before) }) },
+        page: { ...page, ...(after === undefined ? {} : { after: revisionToWire(after) }) },
+      };
+      return (await connection.ask("observations", asked)).map(revisionFromWire);
+    },
+    stays: async (scope, { limit, before }) => {
+      const asked = { scope, limit, ...(before === undefined ? {} : { before: String(before) }) };
+      return (await connection.ask("stays", asked)).map(revisionFromWire);
+    },
     close: async () => undefined,
   };
 }

@@ -6,6 +6,7 @@ import type { EventLog, ReadModel } from "@fetch-image/core";
 import {
   type Answer,
   type Call,
+  changesFromWire,
   documents,
   errorToWire,
   factToWire,
@@ -13,8 +14,9 @@ import {
   protocolVersion,
   type Question,
   type Questions,
+  revisionFromWire,
+  revisionToWire,
   send,
-  versionFromWire,
   versionToWire,
 } from "./protocol.ts";
 import { withSocketPath } from "./socket-path.ts";
@@ -144,8 +146,7 @@ async function ask(
     case "checkpoint":
       return (await readModel.checkpoint()) ?? null;
     case "apply": {
-      const changes = { ...call.changes, versions: call.changes.versions.map(versionFromWire) };
-      return readModel.apply(changes, { from: call.from ?? undefined, to: call.to });
+      return readModel.apply(changesFromWire(call.changes), { from: call.from ?? undefined, to: call.to });
     }
     case "reset":
       await readModel.reset();
@@ -153,15 +154,33 @@ async function ask(
     case "build":
       return (await readModel.build(call.buildId)) ?? null;
     case "builds":
-      return readModel.builds({ limit: call.limit });
+      return readModel.builds(call.query);
     case "imagesOfBuild":
       return readModel.imagesOfBuild(call.buildId);
-    case "imagesByDigest":
-      return readModel.imagesByDigest(call.digest, { limit: call.limit });
+    case "images":
+      return readModel.images(call.filter, call.page);
+    case "scope":
+      return (await readModel.scope(call.scope)) ?? null;
+    case "everyScope":
+      return readModel.everyScope(call.page);
     case "scopes":
       return readModel.scopes(call.filter);
     case "versions":
       return (await readModel.versions(call.scope)).map(versionToWire);
+    case "observations": {
+      const { before, ...filter } = call.filter;
+      const { after, ...page } = call.page;
+      const rows = await readModel.observations(
+        { ...filter, ...(before === undefined ? {} : { before: BigInt(before) }) },
+        { ...page, ...(after === undefined ? {} : { after: revisionFromWire(after) }) },
+      );
+      return rows.map(revisionToWire);
+    }
+    case "stays": {
+      const { scope, limit, before } = call;
+      const rows = await readModel.stays(scope, { limit, ...(before === undefined ? {} : { before: BigInt(before) }) });
+      return rows.map(revisionToWire);
+    }
     default:
       throw new Error(`a reader asked something unknown: ${JSON.stringify(call)}`);
   }

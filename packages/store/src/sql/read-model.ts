@@ -1,10 +1,17 @@
 import type {
   BuildImageRow,
   BuildRow,
+  BuildsQuery,
+  ImageFilter,
+  ImagePage,
+  ObservationFilter,
+  ObservationPage,
+  ObservationRow,
   Position,
   ReadModel,
   ReadModelChanges,
   ScopeRow,
+  StayRow,
   VersionRow,
 } from "@fetch-image/core";
 import { toText } from "../facts/text.ts";
@@ -14,6 +21,7 @@ import { migrateOnce } from "./migrate.ts";
 import { schemaName, type SchemaName } from "./schema-name.ts";
 import type { Sql, SqlParameter, SqlRow } from "./sql.ts";
 import { type Table, table } from "./table.ts";
+import { Where } from "./where.ts";
 
 export interface SqlReadModelOptions {
   readonly sql: Sql;
@@ -53,7 +61,7 @@ export class SqlReadModel implements ReadModel {
   ): Promise<"applied" | "moved-by-another"> {
     await this.#checkRoom();
     const [row] = await this.#query<{ readonly applied: boolean }>(
-      `select ${this.#schema.identifier}.apply_changes($1, $2, $3, $4, $5, $6, $7) as applied`,
+      `select ${this.#schema.identifier}.apply_changes($1, $2, $3, $4, $5, $6, $7, $8) as applied`,
       [
         readModelCheckpoint,
         move.from ?? null,
@@ -62,6 +70,7 @@ export class SqlReadModel implements ReadModel {
         images.toJson(changes.images),
         scopes.toJson(changes.scopes),
         versions.toJson(changes.versions),
+        observations.toJson(changes.observations),
       ],
     );
     return row?.applied === true ? "applied" : "moved-by-another";
@@ -76,11 +85,21 @@ export class SqlReadModel implements ReadModel {
     return rows[0];
   }
 
-  async builds(options: { readonly limit: number }): Promise<readonly BuildRow[]> {
+  async builds({ limit, since, until, after }: BuildsQuery): Promise<readonly BuildRow[]> {
+    const where = new Where();
+    where.range("t.opened_at", { since, until });
+    if (after !== undefined) {
+      const [at, id] = [where.take(after.openedAt), where.take(after.buildId)];
+      // The first half is for the index.
+      where.and(
+        `t.opened_at <= ${at} and (t.opened_at, length(t.build_id), t.build_id) < (${at}, length(${id}::text), ${id})`,
+      );
+    }
     return this.#rows(
       builds,
-      "order by t.opened_at desc nulls last, length(t.build_id) desc, t.build_id desc limit $1",
-      [rowCount(options.limit)],
+      `${where.text} order by t.opened_at desc nulls last, length(t.build_id) desc, t.build_id desc
+       limit ${where.take(rowCount(limit))}`,
+      where.parameters,
     );
   }
 
@@ -92,23 +111,59 @@ export class SqlReadModel implements ReadModel {
     );
   }
 
-  async imagesByDigest(digest: string, options: { readonly limit: number }): Promise<readonly BuildImageRow[]> {
+  async images(filter: ImageFilter, { limit, first = "newest", after }: ImagePage): Promise<readonly BuildImageRow[]> {
+    const { digest, repository, tag, scope, ran } = filter;
+    const where = new Where();
+    where.equal("t.digest", digest);
+    where.equal("t.repository", repository);
+    where.equal("t.tag", tag);
+    where.equal("t.scope", scope);
+    where.and("t.requested_at is not null");
+    where.range("t.requested_at", filter);
+    if (ran === true) where.and("t.state is distinct from 'failed' and t.state is distinct from 'aborted'");
+    const [beyond, order] = first === "newest" ? ["<", "desc"] : [">", "asc"];
+    if (after !== undefined) {
+      const [at, build, fetch] = [where.take(after.requestedAt), where.take(after.buildId), where.take(after.fetchId)];
+      where.and(`t.requested_at ${beyond}= ${at}`);
+      where.and(
+        `(t.requested_at, length(t.build_id), t.build_id, length(t.fetch_id), t.fetch_id)
+         ${beyond} (${at}, length(${build}::text), ${build}, length(${fetch}::text), ${fetch})`,
+      );
+    }
+    const keys = ["t.requested_at", "length(t.build_id)", "t.build_id", "length(t.fetch_id)", "t.fetch_id"];
     return this.#rows(
       images,
-      `where t.digest = $1
-       order by t.requested_at desc nulls last, length(t.build_id) desc, t.build_id desc, length(t.fetch_id), t.fetch_id
-       limit $2`,
-      [toText(digest), rowCount(options.limit)],
+      `${where.text} order by ${keys.map((key) => `${key} ${order}`).join(", ")} limit ${where.take(rowCount(limit))}`,
+      where.parameters,
     );
+  }
+
+  async scope(scope: string): Promise<ScopeRow | undefined> {
+    const rows = await this.#rows(scopes, "where t.scope = $1", [toText(scope)]);
+    return rows[0];
   }
 
   async scopes(filter: { readonly repository: string; readonly tag?: string }): Promise<readonly ScopeRow[]> {
     const { repository, tag } = filter;
     return this.#rows(
       scopes,
-      `where t.repository = $1 ${tag === undefined ? "" : "and t.tag = $2"} order by t.tag nulls first, t.scope`,
+      `where (t.repository = $1 or t.pull_repository = $1) ${tag === undefined ? "" : "and t.tag = $2"}
+       order by t.tag nulls first, t.scope`,
       [toText(repository), ...(tag === undefined ? [] : [toText(tag)])],
     );
+  }
+
+  async everyScope({
+    limit,
+    after,
+  }: {
+    readonly limit: number;
+    readonly after?: string;
+  }): Promise<readonly ScopeRow[]> {
+    const where = new Where();
+    if (after !== undefined) where.and(`t.scope > ${where.take(after)}`);
+    const clauses = `${where.text} order by t.scope limit ${where.take(rowCount(limit))}`;
+    return this.#rows(scopes, clauses, where.parameters);
   }
 
   async versions(scope: string): Promise<readonly VersionRow[]> {
@@ -117,6 +172,42 @@ export class SqlReadModel implements ReadModel {
       "where t.scope = $1 order by t.check_order nulls first, t.first_observed_at nulls first, t.tag, t.digest",
       [toText(scope)],
     );
+  }
+
+  async observations(
+    filter: ObservationFilter,
+    { limit, first, by = "time", after }: ObservationPage,
+  ): Promise<readonly ObservationRow[]> {
+    const { scope, outcomes, before } = filter;
+    const where = new Where();
+    where.equal("t.scope", scope);
+    if (outcomes !== undefined) where.and(`t.outcome in (${outcomes.map((one) => where.take(one)).join(", ")})`);
+    if (before !== undefined) where.and(`t.revision < ${where.take(String(before))}::bigint`);
+    where.range("t.observed_at", filter);
+    const [beyond, order] = first === "newest" ? ["<", "desc"] : [">", "asc"];
+    if (after !== undefined) {
+      const { observedAt, scope: afterScope, revision } = after;
+      const [at, id, number] = [where.take(observedAt), where.take(afterScope), where.take(String(revision))];
+      where.and(`t.observed_at ${beyond}= ${at}`);
+      where.and(`(t.observed_at, t.scope, t.revision) ${beyond} (${at}, ${id}, ${number}::bigint)`);
+    }
+    const keys = by === "revision" ? ["t.revision"] : ["t.observed_at", "t.scope", "t.revision"];
+    return this.#rows(
+      observations,
+      `${where.text} order by ${keys.map((key) => `${key} ${order}`).join(", ")} limit ${where.take(rowCount(limit))}`,
+      where.parameters,
+    );
+  }
+
+  async stays(
+    scope: string,
+    { limit, before }: { readonly limit: number; readonly before?: bigint },
+  ): Promise<readonly StayRow[]> {
+    return this.#rows(stays, "where t.revision < $2::bigint order by t.revision desc limit $3", [
+      toText(scope),
+      String(before ?? 2n ** 63n - 1n),
+      rowCount(limit),
+    ]);
   }
 
   async close(): Promise<void> {
@@ -155,6 +246,7 @@ const builds = table<BuildRow>("builds", {
   team: "text",
   pipeline: "text",
   job: "text",
+  steps: "json",
   openedAt: "time",
 });
 
@@ -165,6 +257,8 @@ const images = table<BuildImageRow>("build_images", {
   name: "text",
   type: "text",
   scope: "text",
+  repository: "text",
+  tag: "text",
   state: "text",
   reference: "text",
   imageURL: "text",
@@ -172,6 +266,7 @@ const images = table<BuildImageRow>("build_images", {
   version: "json",
   via: "text",
   artifact: "text",
+  observedAt: "time",
   evidence: "json",
   failure: "json",
   requestedAt: "time",
@@ -183,6 +278,8 @@ const scopes = table<ScopeRow>("scopes", {
   type: "text",
   repository: "text",
   tag: "text",
+  pullRepository: "text",
+  credential: "text",
   source: "json",
   lastCheckedAt: "time",
   lastFailure: "json",
@@ -195,6 +292,35 @@ const versions = table<VersionRow>("versions", {
   checkOrder: "bigint",
   firstObservedAt: "time",
   lastObservedAt: "time",
+});
+
+const observations = table<ObservationRow>("observations", {
+  scope: "text",
+  revision: "bigint",
+  outcome: "text",
+  observedAt: "time",
+  tag: "text",
+  digest: "text",
+  via: "text",
+  host: "text",
+  status: "number",
+  buildId: "text",
+  fetchId: "text",
+  node: "text",
+  failure: "json",
+});
+
+const stays = table<StayRow>("stays_of_scope($1)", {
+  scope: "text",
+  revision: "bigint",
+  outcome: "text",
+  tag: "text",
+  digest: "text",
+  firstObservedAt: "time",
+  lastObservedAt: "time",
+  observations: "number",
+  buildId: "text",
+  fetchId: "text",
 });
 
 function rowCount(limit: number): number {

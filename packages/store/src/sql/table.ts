@@ -1,8 +1,8 @@
 import { toText } from "../facts/text.ts";
 import type { SqlRow } from "./sql.ts";
 
-/** How a field is kept: as text, as JSON, as a time in milliseconds, or as int8. */
-export type ColumnKind = "text" | "json" | "time" | "bigint";
+/** How a field is kept: as text, as JSON, as a time in milliseconds, as int8, or as int4. */
+export type ColumnKind = "text" | "json" | "time" | "bigint" | "number";
 
 /** One table of the read model, whose columns are the fields of the port's row in snake case. */
 export interface Table<Row extends object> {
@@ -40,7 +40,7 @@ export function table<Row extends object>(
 }
 
 function encode(kind: ColumnKind, value: unknown): string {
-  if (typeof value === "bigint") return String(value);
+  if (kind === "bigint" || kind === "number") return String(value);
   return kind === "json" || typeof value !== "string" ? JSON.stringify(value) : toText(value);
 }
 
