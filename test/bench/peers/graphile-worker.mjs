@@ -38,7 +38,8 @@ export async function begun({ databaseUrl }) {
 
 export async function open({ registry, databaseUrl }) {
   const pool = new Pool({ connectionString: databaseUrl, max: concurrency + 8 });
-  pool.on("error", () => undefined);
+  const ignore = () => undefined;
+  pool.on("error", ignore).on("connect", (connection) => connection.on("error", ignore));
   const client = createRegistryClient(registry);
   const waiting = new Map();
 

@@ -91,7 +91,8 @@ export async function open({ registry, databaseUrl, ingress, admin, worker }) {
   });
   await once(server.listen(worker, "127.0.0.1"), "listening");
   await register(admin, worker);
-  const http = new HttpPool(`http://127.0.0.1:${ingress}`, { connections: 256 });
+  // A request is a connection for as long as its workflow takes.
+  const http = new HttpPool(`http://127.0.0.1:${ingress}`, { connections: 1024 });
 
   return {
     async run(workflow) {
