@@ -2,9 +2,6 @@
 // nobody has seen.
 import { createFetchImageEngine } from "@fetch-image/engine";
 import { createImageRegistry } from "@fetch-image/registry";
-import { openEventStoreDb } from "@fetch-image/store/eventstoredb";
-import { openEmbedded } from "@fetch-image/store/pglite";
-import { openPostgresStore } from "@fetch-image/store/postgres";
 import { Client } from "pg";
 
 /** Of a fetch's facts, those that stand once, whatever happens: a crash and a registry that is slow add others. */
@@ -67,11 +64,18 @@ export async function recorded(place) {
   };
 }
 
-async function openStore({ databaseUrl, directory, eventStoreUrl }) {
-  // A thousand reads at once, on a machine that is busy, take longer than a build should wait.
-  if (eventStoreUrl !== undefined)
+// Each store's driver is loaded where it is used: no contestant carries another's.
+async function openStore({ databaseUrl, directory, eventStoreUrl }, access = "write") {
+  if (eventStoreUrl !== undefined) {
+    const { openEventStoreDb } = await import("@fetch-image/store/eventstoredb");
+    // A thousand reads at once, on a machine that is busy, take longer than a build should wait.
     return await openEventStoreDb({ connectionString: eventStoreUrl, timeoutMs: 60_000 });
-  if (directory !== undefined) return await openEmbedded({ directory, access: "write" });
+  }
+  if (directory !== undefined) {
+    const { openEmbedded } = await import("@fetch-image/store/pglite");
+    return await openEmbedded({ directory, access: /** @type {"write"} */ (access) });
+  }
+  const { openPostgresStore } = await import("@fetch-image/store/postgres");
   return await openPostgresStore({ connectionString: databaseUrl });
 }
 
@@ -84,9 +88,8 @@ async function countedRows({ databaseUrl }) {
 }
 
 async function countedFacts(place) {
-  const { directory } = place;
   // While the contestant holds an embedded store, it answers.
-  const store = directory === undefined ? await openStore(place) : await openEmbedded({ directory, access: "read" });
+  const store = await openStore(place, "read");
   const counts = new Map();
   for (let after, end = false; !end;) {
     const page = await store.eventLog.readAll({ limit: 1000, ...(after === undefined ? {} : { after }) });
