@@ -35,7 +35,7 @@ export async function host({ partitions }) {
     DO_NOT_TRACK: "1",
     ...(partitions === undefined ? {} : { RESTATE_DEFAULT_NUM_PARTITIONS: String(partitions) }),
   };
-  const server = spawn(program(), [], {
+  const server = spawn(...mortal(program()), {
     env: { ...process.env, ...environment },
     stdio: ["ignore", "ignore", "inherit"],
   });
@@ -146,6 +146,11 @@ async function register(admin, worker) {
     body: JSON.stringify({ uri: `http://127.0.0.1:${worker}`, force: true }),
   });
   if (!answer.ok) throw new Error(`Restate did not take the worker: ${answer.status} ${await answer.text()}`);
+}
+
+/** The server dies with this process, so that a benchmark which is interrupted leaves none behind. */
+function mortal(path) {
+  return existsSync("/usr/bin/setpriv") ? ["setpriv", ["--pdeathsig=KILL", path]] : [path, []];
 }
 
 function program() {

@@ -74,8 +74,14 @@ export class Entrant {
 
   async #answer() {
     const child = this.#process;
-    const ended = once(child, "exit").then(([code, signal]) => ({ failed: `it ended with ${signal ?? code}` }));
-    const [answer] = await Promise.race([once(child, "message"), ended.then((failure) => [failure])]);
+    const heard = new AbortController();
+    const { signal } = heard;
+    const ended = once(child, "exit", { signal }).then(([code, killedBy]) => ({
+      failed: `it ended with ${killedBy ?? code}`,
+    }));
+    ended.catch(() => {});
+    const [answer] = await Promise.race([once(child, "message", { signal }), ended.then((failure) => [failure])]);
+    heard.abort();
     if ("failed" in answer) throw new Error(`${this.name}: ${answer.failed}`);
     return answer.done;
   }
