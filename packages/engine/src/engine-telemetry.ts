@@ -23,7 +23,7 @@ export interface EngineTelemetry {
 }
 
 /** The part of a registry that sends something. */
-export type Asked = Pick<ImageRegistry, "check">;
+type Asked = Pick<ImageRegistry, "check">;
 
 export interface FetchListener {
   /** A fact was taken; it led to this state. */
