@@ -22,6 +22,8 @@ export interface RunningCommand {
   readonly kill: (signal: "SIGINT" | "SIGTERM") => void;
   /** Resolves once standard error holds the text. */
   readonly says: (text: string) => Promise<void>;
+  /** What the pattern's first group has found on standard error; empty where it has found nothing. */
+  readonly said: (pattern: RegExp) => string;
 }
 
 export interface CommandOptions {
@@ -75,6 +77,7 @@ export function startNode(
     pid: child.pid ?? 0,
     ended,
     kill: (signal) => void child.kill(signal),
+    said: (pattern) => pattern.exec(stderr)?.[1] ?? "",
     async says(text) {
       const said = new Promise<void>((resolve) => {
         const look = () => void (stderr.includes(text) && resolve());

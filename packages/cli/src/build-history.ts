@@ -18,8 +18,12 @@ import type { Stores } from "./compose.ts";
 import { isMap } from "./json.ts";
 
 /** The facts of a build's stream, in order. Throws `FI_BUILD_UNKNOWN`, naming builds that there are. */
-export async function buildFacts(stores: Stores, build: string): Promise<readonly (RecordedBuildFact | UnknownFact)[]> {
-  const recorded = await stores.eventLog.read(buildStream(build));
+export async function buildFacts(
+  stores: Stores,
+  build: string,
+  options: { readonly limit?: number } = {},
+): Promise<readonly (RecordedBuildFact | UnknownFact)[]> {
+  const recorded = await stores.eventLog.read(buildStream(build), options);
   if (recorded.length === 0) throw await buildUnknown(stores, build);
   return recorded.map((fact) => decodeBuildFact(fact).fact);
 }

@@ -75,6 +75,13 @@ export const commandTable: readonly CommandEntry[] = [
     load: () => import("./commands/versions.ts"),
   },
   {
+    name: "serve",
+    arguments: "",
+    summary: "serve builds' logs to Concourse's own clients, over HTTP",
+    group: "What happened",
+    load: () => import("./commands/serve.ts"),
+  },
+  {
     name: "doctor",
     arguments: "[REFERENCE|PIPELINE.yml]…",
     summary: "check the store, registries and credentials, and say what to do",

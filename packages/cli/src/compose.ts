@@ -22,6 +22,8 @@ export interface Stores extends AsyncDisposable {
 export interface OpenStoresOptions {
   /** The embedded store has one writer; `read` works beside it, and projects through it. */
   readonly access: "read" | "write";
+  /** A reader that stays makes the store where there is none: what is written later is in it. */
+  readonly makes?: true;
   readonly logger: Logger;
 }
 
@@ -57,11 +59,16 @@ export async function openStores(settings: EffectiveSettings, options: OpenStore
   }
 }
 
-async function openPostgres(settings: EffectiveSettings, { access, logger }: OpenStoresOptions): Promise<Stores> {
+async function openPostgres(
+  settings: EffectiveSettings,
+  { access, makes, logger }: OpenStoresOptions,
+): Promise<Stores> {
   const { databaseUrl: url, databaseConnections: poolSize, data } = settings.values;
   if (url !== undefined) return await openServer(url, poolSize);
-  if (access === "read" && isEmpty(data)) return await openNothing(data);
+  const isNew = access === "read" && isEmpty(data);
+  if (isNew && makes !== true) return await openNothing(data);
   const { openEmbedded } = await import("@fetch-image/store/pglite");
+  if (isNew) await (await openEmbedded({ directory: data, access: "write" })).close();
   const store = await openEmbedded({ directory: data, access });
   const { eventLog, readModel, guarantees } = store;
   logger.info(guarantees, { directory: data });

@@ -53,3 +53,6 @@ export const registrySettings: readonly SettingKey[] = [
 
 /** Settings of commands that unpack images. */
 export const unpackSettings: readonly SettingKey[] = ["unpackedSize", "unpackedEntries", "expansion"];
+
+/** Settings of what is served over HTTP. */
+export const serveSettings: readonly SettingKey[] = ["address", "port", "token", "allowedHosts"];

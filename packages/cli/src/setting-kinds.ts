@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { parseGoDuration, parseReference } from "@fetch-image/core/basics";
 
 /** What a setting's text can be, and what it becomes. */
@@ -20,6 +21,22 @@ export const duration: SettingKind<number> = {
   wants: "a duration such as 500ms, 30s or 1h30m",
   parse: millisecondsOf,
   show: showMilliseconds,
+};
+
+/** A text that is shown to nobody; undefined for none. */
+export const secret: SettingKind<string | undefined> = {
+  placeholder: "TEXT",
+  wants: "a text of at least 16 characters, with neither spaces nor control characters",
+  parse: (text) => (/^[!-~]{16,}$/.test(text) ? text : undefined),
+  show: (value) => (value === undefined ? "" : "***"),
+};
+
+/** An address of this machine, and not a name: what a name leads to may change. */
+export const address: SettingKind<string> = {
+  placeholder: "ADDRESS",
+  wants: "an address of this machine, such as 127.0.0.1, ::1 or 0.0.0.0",
+  parse: (text) => (isIP(text) === 0 ? undefined : text),
+  show: (value) => value,
 };
 
 export function wholeNumber(from: number, to: number): SettingKind<number> {
@@ -142,6 +159,15 @@ export const origins: SettingKind<readonly string[]> = {
   placeholder: "ORIGIN",
   wants: "origins such as https://auth.internal:8443, with no path and no credentials",
   parse: (text) => all(text, isOrigin),
+  show: (values) => values.join(","),
+  list: true,
+};
+
+/** Names of hosts, ports aside: `ci.example.com`. */
+export const hosts: SettingKind<readonly string[]> = {
+  placeholder: "HOST",
+  wants: "names such as ci.example.com, without a port",
+  parse: (text) => all(text, (item) => /^[a-zA-Z0-9.-]{1,253}$|^\[[0-9a-fA-F:.]+\]$/.test(item)),
   show: (values) => values.join(","),
   list: true,
 };

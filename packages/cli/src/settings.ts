@@ -42,6 +42,10 @@ export interface Settings {
   readonly unpackedSize: number;
   readonly unpackedEntries: number;
   readonly expansion: number;
+  readonly address: string;
+  readonly port: number;
+  readonly token: string | undefined;
+  readonly allowedHosts: readonly string[];
   readonly logLevel: "debug" | "info" | "warn" | "error";
   readonly logFormat: "text" | "json";
 }
@@ -222,6 +226,23 @@ export const settings: { readonly [Key in SettingKey]: Setting<Settings[Key]> } 
     kind: kinds.wholeNumber(1, 1_000_000),
     default: 200,
     does: "how many times its compressed size a layer may unpack to, once it has given 256 MiB",
+  },
+  address: {
+    kind: kinds.address,
+    default: "127.0.0.1",
+    does: "where `serve` listens; any but this machine's own loopback needs a token",
+  },
+  port: { kind: kinds.wholeNumber(0, 65_535), default: 8080, does: "the port of `serve`; 0 for a free one" },
+  token: {
+    kind: kinds.secret,
+    default: undefined,
+    does: "the bearer token that every request to `serve` must have",
+  },
+  allowedHosts: {
+    kind: kinds.hosts,
+    default: [],
+    flag: "allowed-host",
+    does: "the names, beside localhost, under which `serve` is asked for; with a token, any name where there are none",
   },
   logLevel: {
     kind: kinds.oneOf("debug", "info", "warn", "error"),

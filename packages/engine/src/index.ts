@@ -9,6 +9,7 @@ export type { ProjectionLag } from "./projection-lag.ts";
 export { createProjector, type ProjectionProgress, type Projector, type ProjectorOptions } from "./projector.ts";
 export { redactor } from "./redact.ts";
 export type { FetchImageRequest } from "./request.ts";
+export { logSeal } from "./seal-log.ts";
 export { type Scanned, SecretScanner } from "./secret-scanner.ts";
 export type { TraceHeaders } from "./trace-context.ts";
 export { newIncarnation, nodeHash, systemClock } from "./system.ts";

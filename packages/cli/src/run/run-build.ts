@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { publicPlan } from "@fetch-image/core";
+import { type BuildStatus, publicPlan } from "@fetch-image/core";
 import type { CommandContext } from "../command.ts";
 import { openEngine, openStores, projectToHead, type Traffic } from "../compose.ts";
 import { exitStatus } from "../exit-status.ts";
@@ -33,6 +33,8 @@ export async function runBuild(job: PreparedJob, context: RunBuildContext): Prom
   const plan = publicPlan(job.plan);
   await using build = await engine.openBuild({ id: buildId, team, pipeline, job: job.job, plan });
   const teller = createTeller(job, { ...context, buildId });
+  const isStored = job.wanted.some(({ how }) => how === "fetch");
+  if (isStored) await build.append({ key: "started", event: "status", data: { status: "started" } });
   await fetchImages(job.wanted, {
     build,
     baseTypes: job.baseTypes,
@@ -41,8 +43,8 @@ export async function runBuild(job: PreparedJob, context: RunBuildContext): Prom
     signal: context.signal,
     onRow: (row) => teller.tell(row),
   });
+  if (isStored) await build.append({ key: "ended", event: "status", data: { status: teller.status() } });
   await engine.project();
-  const isStored = build.fetches().length > 0;
   if (isStored && context.idFile !== undefined) await writeFile(resolve(context.cwd, context.idFile), `${buildId}\n`);
   return teller.end({ traffic, isStored });
 }
@@ -85,6 +87,11 @@ function createTeller({ wanted, job }: PreparedJob, context: RunBuildContext & {
       }
       const left = wanted.length - rows.size;
       terminal.progress(left === 0 || json ? "" : `${rows.size} of ${wanted.length} images…`);
+    },
+    /** In Concourse's terms. A build that was resumed keeps the status with which it ended first. */
+    status(): BuildStatus {
+      if (signal.aborted) return "aborted";
+      return [...rows.values()].some(({ error }) => error !== undefined) ? "errored" : "succeeded";
     },
     end(ending: { readonly traffic: Traffic; readonly isStored: boolean }): number {
       terminal.progress("");

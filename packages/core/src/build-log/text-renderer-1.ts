@@ -114,13 +114,13 @@ function open(state: FetchState, at: number): Section {
   return { planId: request.fetchId, beganAt: at, lines: [], fetch: { request, state, pausedAt: at } };
 }
 
-function buildTitle({ opened }: BuildState): string {
+export function buildTitle({ opened }: BuildState): string {
   const { buildId, team, pipeline, job } = opened ?? { buildId: "" };
   const whose = [team, pipeline, job].filter((name) => name !== undefined).join("/");
   return `build ${buildId}${whose === "" ? "" : `: ${whose}`}`;
 }
 
-function fetchTitle(request: FetchRequest, names: PlanNames): string {
+export function fetchTitle(request: FetchRequest, names: PlanNames): string {
   return `${names.wantedBy(request)}, ${imageTitle(request)}`;
 }
 
@@ -129,7 +129,7 @@ function imageTitle({ repository, tag, type }: FetchRequest): string {
   return `${repository}${tag === undefined ? "" : `:${tag}`}`;
 }
 
-function showLine({ at, since, text, tone, notes = [] }: Line, day: number, color: boolean): readonly string[] {
+export function showLine({ at, since, text, tone, notes = [] }: Line, day: number, color: boolean): readonly string[] {
   const when = at === undefined ? "" : timeOfDay(at, day);
   const after = since === undefined ? "" : `+${span(since)}`;
   const columns = `  ${when.padEnd(12)} ${after.padStart(7)}  `;

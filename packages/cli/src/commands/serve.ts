@@ -1,0 +1,94 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { isIPv6 } from "node:net";
+import { FetchImageError } from "@fetch-image/core";
+import type { Command } from "../command.ts";
+import { openStores } from "../compose.ts";
+import { exitStatus } from "../exit-status.ts";
+import { serveSettings, storeSettings } from "../setting-groups.ts";
+
+export const command: Command = {
+  usage: "[--address ADDRESS] [--port PORT] [--token TEXT]",
+  about: `Serves builds' logs over HTTP as Concourse's own API does, live and rebuilt: \`fly watch\` and the build's page of
+the web UI read them. Reads only, and works beside a running \`fetch-image run\`. Only this machine is answered, unless
+there is a token. Ends when it is interrupted.`,
+  positionals: { min: 0, max: 0 },
+  options: [
+    {
+      name: "concourse-version",
+      value: "VERSION",
+      does: "what to be taken for: fly wants its own, the patch aside (default 8.2.5)",
+    },
+  ],
+  settings: [...serveSettings, ...storeSettings],
+  examples: ["fetch-image serve", 'fetch-image serve --address 0.0.0.0 --port 8443 --token "$(cat token)"'],
+  async run({ options, settings, terminal, logger, signal }) {
+    const { address, port, token, allowedHosts } = settings.values;
+    const { createReadApi, isLoopback } = await import("@fetch-image/inspector");
+    if (token === undefined && !isLoopback(address)) {
+      throw new FetchImageError("FI_USAGE", {
+        message: `${address} is not this machine's own loopback, and there is no token`,
+        hint: "Give --token, or FETCH_IMAGE_TOKEN; or listen on 127.0.0.1.",
+      });
+    }
+    const concourseVersion = versionOf(options.text("concourse-version"));
+    await using stores = await openStores(settings, { access: "read", makes: true, logger });
+    const { eventLog, readModel } = stores;
+    const api = createReadApi({
+      eventLog,
+      readModel,
+      logger,
+      allowedHosts: [...allowedHosts, hostOf(address)],
+      ...(token === undefined ? {} : { token }),
+      ...(token !== undefined && allowedHosts.length === 0 ? { allowedHosts: [] } : {}),
+      ...(concourseVersion === undefined ? {} : { concourseVersion }),
+    });
+    const server = createServer((request, response) => void answer(request, response));
+    async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+      if (!(await api.handle(request, response))) response.writeHead(404).end();
+    }
+    const at = await listen(server, { address, port });
+    terminal.err(`serving ${stores.where} on http://${hostOf(address)}:${at}\n`);
+    await interrupted(signal);
+    api.close();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    return exitStatus.interrupted;
+  },
+};
+
+function listen(
+  server: Server,
+  { address, port }: { readonly address: string; readonly port: number },
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      reject(
+        new FetchImageError("FI_USAGE", {
+          message: `cannot listen on ${hostOf(address)}:${port}: ${error.code ?? error.message}`,
+          hint: "Choose another --port; 0 takes a free one.",
+        }),
+      );
+    });
+    server.listen(port, address, () => {
+      const bound = server.address();
+      resolve(typeof bound === "object" && bound !== null ? bound.port : port);
+    });
+  });
+}
+
+function interrupted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    signal.addEventListener("abort", () => resolve(), { once: true });
+    if (signal.aborted) resolve();
+  });
+}
+
+/** As a URL has it. */
+function hostOf(address: string): string {
+  return isIPv6(address) ? `[${address}]` : address;
+}
+
+function versionOf(text: string | undefined): string | undefined {
+  if (text === undefined || /^\d+\.\d+\.\d+$/.test(text)) return text;
+  throw new FetchImageError("FI_USAGE", { message: "--concourse-version must be like 8.2.5" });
+}
