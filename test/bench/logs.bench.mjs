@@ -1,0 +1,143 @@
+// Rendering a build's stored facts to Concourse's event stream, beside JSON.parse alone of the same rows; and how soon the
+// first byte of a long log leaves the server, its facts on an embedded PostgreSQL.
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, get } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { advanceStream, buildStream, decodeBuildFact, noLog } from "@fetch-image/core";
+import { createFetchImageEngine } from "@fetch-image/engine";
+import { createReadApi } from "@fetch-image/inspector";
+import { openEmbedded } from "@fetch-image/store/pglite";
+import { createMemoryEventLog } from "@fetch-image/store/memory";
+import { summary } from "./support/load.mjs";
+
+export const name = "logs";
+
+const events = 100_000;
+const rounds = 5;
+
+export async function run(emit) {
+  const facts = await factsOf();
+  rendering(emit, facts);
+  await firstByte(emit, facts);
+}
+
+function rendering(emit, facts) {
+  const rows = facts.map((fact) => JSON.stringify({ ...fact, revision: String(fact.revision) }));
+  const parse = () => rows.map((row) => JSON.parse(row)).length;
+  const render = () => {
+    let log = noLog;
+    let bytes = 0;
+    for (const row of rows) {
+      const stored = JSON.parse(row);
+      const next = advanceStream(log, decodeBuildFact({ ...stored, revision: BigInt(stored.revision) }).fact);
+      bytes += Buffer.byteLength(next.text);
+      log = next.log;
+    }
+    return { events: log.nextId, bytes };
+  };
+  /** @type {{ parse: number[], events: number[], megabytes: number[] }} */
+  const samples = { parse: [], events: [], megabytes: [] };
+  for (let round = -1; round < rounds; round++) {
+    let begin = performance.now();
+    const parsed = parse();
+    const parsing = (performance.now() - begin) / 1000;
+    begin = performance.now();
+    const rendered = render();
+    const seconds = (performance.now() - begin) / 1000;
+    if (round < 0) continue;
+    samples.parse.push(parsed / parsing);
+    samples.events.push(rendered.events / seconds);
+    samples.megabytes.push(rendered.bytes / 1e6 / seconds);
+  }
+  emit({ name: "parse", unit: "facts", per: "s", ...summary(samples.parse) });
+  emit({ name: "render", unit: "events", per: "s", ratioTo: "parse", ...summary(samples.events) });
+  emit({ name: "render-bytes", unit: "MB", per: "s", ...summary(samples.megabytes) });
+}
+
+async function firstByte(emit, facts) {
+  const directory = mkdtempSync(join(tmpdir(), "fetch-image-bench-logs-"));
+  const store = await openEmbedded({ directory, access: "write" });
+  const api = createReadApi({ eventLog: store.eventLog });
+  const server = createServer((request, response) => void api.handle(request, response));
+  try {
+    const given = facts.map(({ id, type, data, metadata }) => ({ id, type, data, metadata }));
+    for (let at = 0; at < given.length; at += 5000) {
+      const expected = at === 0 ? "no-stream" : BigInt(at - 1);
+      await store.eventLog.append(buildStream("1"), expected, given.slice(at, at + 5000));
+    }
+    await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
+    const address = server.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    const first = [];
+    const whole = [];
+    for (let round = -2; round < 9; round++) {
+      const { firstMs, wholeMs } = await read(`http://127.0.0.1:${port}/api/v1/builds/1/events`);
+      if (round < 0) continue;
+      first.push(firstMs);
+      whole.push(wholeMs);
+    }
+    emit({ name: "first-byte-100000", unit: "ms", ...summary(first) });
+    emit({ name: "whole-log-100000", unit: "ms", ...summary(whole) });
+  } finally {
+    api.close();
+    server.close();
+    await store.close();
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** @returns {Promise<{ firstMs: number, wholeMs: number }>} */
+function read(url) {
+  return new Promise((resolve, reject) => {
+    const begin = performance.now();
+    let firstMs = 0;
+    let tail = "";
+    const asked = get(url, { agent: false }, (response) => {
+      response.setEncoding("latin1").on("data", (part) => {
+        if (firstMs === 0) firstMs = performance.now() - begin;
+        tail = (tail + part).slice(-40);
+        if (!tail.endsWith("event: end\ndata\n\n")) return;
+        resolve({ firstMs, wholeMs: performance.now() - begin });
+        asked.destroy();
+      });
+      response.on("error", () => undefined);
+    });
+    asked.on("error", reject);
+  });
+}
+
+/** A build of so many events: its steps' output, and an image for every thousand lines. */
+async function factsOf() {
+  const eventLog = createMemoryEventLog();
+  /** @type {import("@fetch-image/core").Digest} */
+  const digest = `sha256:${"0".repeat(64)}`;
+  const answer = { via: /** @type {const} */ ("HEAD"), host: "registry.example.com", status: 200 };
+  /** @type {import("@fetch-image/core").ImageRegistry} */
+  const registry = {
+    resolve: async () => ({ digest, ...answer }),
+    check: async () => ({ versions: [{ tag: "1", digest }], rejected: [], requests: 1, ...answer }),
+  };
+  const engine = createFetchImageEngine({ eventLog, registry, nativeImageFetch: true, soleNode: true });
+  const build = await engine.openBuild({ id: "1" });
+  await build.append({ key: "started", event: "status", data: { status: "started" } });
+  const source = { repository: "registry.example.com/acme/app", tag: "1" };
+  for (let step = 0; step * 1000 < events; step++) {
+    const imageResource = { name: "image", type: "registry-image", source };
+    await build.fetchTaskImage({ stepId: String(step), imageResource, resourceTypes: [], privileged: false });
+    const lines = Array.from({ length: 991 }, (_, line) =>
+      build.append({
+        key: `${step}/${line}`,
+        event: "log",
+        data: {
+          origin: { id: String(step), source: "stdout" },
+          payload: `ok  \texample.com/acme/app/package-${line}\t0.${line}s <cached> coverage: 81.4% of statements\n`,
+        },
+      }),
+    );
+    await Promise.all(lines);
+  }
+  await build.append({ key: "ended", event: "status", data: { status: "succeeded" } });
+  await engine.close();
+  return await eventLog.read(buildStream("1"));
+}
