@@ -1,5 +1,6 @@
-// Fetches a second, warm and cold, one and 64 at a time, on both stores, beside a bare HEAD and a bare commit.
-// Every fetch is a build of its own: one stream, as a scheduler has them. Rounds are interleaved.
+// Fetches a second, warm and cold, one to 256 at a time, on both stores, beside a bare HEAD and a bare commit; what they
+// cost this process's CPU, and how many transactions. Every fetch is a build of its own: one stream, as a scheduler has
+// them. Rounds are interleaved. Beside hand-written SQL they stand in `workflows`.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,7 +17,7 @@ export const name = "fetches";
 
 const rounds = 3;
 const seconds = 3;
-const concurrencies = [1, 64];
+const concurrencies = [1, 16, 64, 256];
 
 export async function run(emit) {
   const stub = await startStubRegistry();
@@ -63,12 +64,15 @@ export async function run(emit) {
   };
   const perFetch = [];
   try {
-    for (const work of Object.values(workloads)) await closedLoop(16, 2, work);
+    for (const work of Object.values(workloads)) await closedLoop(64, 3, work);
     for (let round = 0; round < rounds; round++) {
       for (const inFlight of concurrencies) {
         for (const [workload, work] of Object.entries(workloads)) {
           const before = await commits();
-          const result = await closedLoop(inFlight, seconds, work);
+          const cpu = process.cpuUsage();
+          const ran = await closedLoop(inFlight, seconds, work);
+          const { user, system } = process.cpuUsage(cpu);
+          const result = { ...ran, cpuSeconds: (user + system) / 1e6 };
           // The statistics arrive up to a second late.
           if (workload === "postgres-cold" && inFlight === 64) {
             await new Promise((resolve) => setTimeout(resolve, 1500));
@@ -93,6 +97,7 @@ export async function run(emit) {
         });
         emit({ name: `${key}-p50`, unit: "ms", ...of((r) => r.p50) });
         emit({ name: `${key}-p99`, unit: "ms", ...of((r) => r.p99) });
+        emit({ name: `${key}-cpu`, unit: "s", per: "1000", ...of((r) => (r.cpuSeconds / r.count) * 1000) });
       }
     }
     emit({ name: "postgres-cold-64-commits-per-fetch", unit: "commits", ...summary(perFetch) });

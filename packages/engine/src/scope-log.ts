@@ -3,7 +3,6 @@ import {
   decodeScopeFact,
   type EventLog,
   evolveScope,
-  type FactMetadata,
   FetchImageError,
   type Hash,
   type Logger,
@@ -101,7 +100,7 @@ export class ScopeLog {
     const next = this.#next();
     const toStore = facts.map((fact, index) => {
       // The content is part of the id: what this node could not store here before must not pass for what it stores now.
-      const key = `${node}\n${next}\n${index}\n${at}\n${hash.sha256Hex(JSON.stringify(fact))}`;
+      const key = `${node}\n${next}\n${index}\n${at}\n${fact.type}\n${JSON.stringify(fact.data)}`;
       return scopeFactToStore(fact, { stream: this.#stream, key, buildId, node, at }, hash);
     });
     await new Promise<void>((resolve) => {
@@ -133,9 +132,10 @@ export class ScopeLog {
   #fold(fact: ScopeFact, stored: NewFact | undefined, revision: bigint, position: string): void {
     // Somebody else's reading may have been faster than our own answer.
     if (stored === undefined || (this.#state.revision !== undefined && revision <= this.#state.revision)) return;
-    const metadata = stored.metadata as unknown as FactMetadata;
-    const recorded: RecordedScopeFact = { ...fact, id: stored.id, metadata, stream: this.#stream, revision, position };
-    this.#state = evolveScope(this.#state, recorded);
+    const { type, data } = fact;
+    const { id, metadata } = stored;
+    const recorded = { type, data, id, metadata, stream: this.#stream, revision, position };
+    this.#state = evolveScope(this.#state, recorded as unknown as RecordedScopeFact);
   }
 
   /** The same bytes again where the store did not say what it did. */

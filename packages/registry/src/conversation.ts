@@ -113,7 +113,8 @@ export function createConversation(settings: RegistrySettings, transport: Transp
     const loggedIn = new Set<string>();
     for (let hops = 0; ;) {
       const asker = askerAt(url, origin, target, question.signal);
-      const authorization = await logins.authorization(asker);
+      const known = logins.authorization(asker);
+      const authorization = known instanceof Promise ? await known : known;
       const answer = await transport.send({
         ...question,
         url,

@@ -26,7 +26,7 @@ export interface Asker {
 
 export interface Logins {
   /** The `Authorization` to send, as far as it is known how to log in there; fetches a token when the last one ended. */
-  authorization(asker: Asker): Promise<string | undefined>;
+  authorization(asker: Asker): Promise<string> | string | undefined;
   /** Learns from a 401. True when the same request is worth sending once more. */
   learn(answer: Answer, asker: Asker, sent: string | undefined): boolean;
 }
@@ -45,16 +45,20 @@ type Method =
 export function createLogins(parts: { transport: Transport; settings: RegistrySettings; guard: Guard }): Logins {
   const methods = new Map<string, Method>();
   const tokens = createTokenCache(parts.settings.now);
+
+  async function bearer(asker: Asker, method: Extract<Method, { kind: "bearer" }>): Promise<string> {
+    const scopes = scopesFor(asker, method);
+    const fetch = () => fetchToken({ ...asker, ...method, scopes, registry: asker.origin }, parts);
+    const token = await unlessAborted(tokens.get(tokenKey(asker, method, scopes), fetch), asker.signal);
+    asker.secrets.add(token.value);
+    return `Bearer ${token.value}`;
+  }
+
   return {
-    async authorization(asker) {
-      const method = methods.get(keyOf(asker));
+    authorization(asker) {
+      const method = methods.size === 0 ? undefined : methods.get(keyOf(asker));
       if (!method) return undefined;
-      if (method.kind === "basic") return asker.credential?.basic;
-      const scopes = scopesFor(asker, method);
-      const fetch = () => fetchToken({ ...asker, ...method, scopes, registry: asker.origin }, parts);
-      const token = await unlessAborted(tokens.get(tokenKey(asker, method, scopes), fetch), asker.signal);
-      asker.secrets.add(token.value);
-      return `Bearer ${token.value}`;
+      return method.kind === "basic" ? asker.credential?.basic : bearer(asker, method);
     },
     learn(answer, asker, sent) {
       const challenges = parseChallenges(all(answer.headers, "www-authenticate"));

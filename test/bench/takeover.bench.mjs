@@ -1,0 +1,115 @@
+// What a fetch in flight costs in memory, and how long a process takes to go on with ten thousand of them that another
+// has left: every build is read, taken over, asked for anew and ended. Beside it, the same fetches begun by nobody before.
+// On PostgreSQL, by a registry in this process that answers at once.
+import { createFetchImageEngine } from "@fetch-image/engine";
+import { createPostgresEventLog } from "@fetch-image/store/postgres";
+import { startPostgres } from "../support/postgres.ts";
+
+export const name = "takeover";
+
+const many = 10_000;
+const rounds = 3;
+/** Builds that are opened at the same time. */
+const openings = 256;
+
+export async function run(emit) {
+  const postgres = await startPostgres();
+  const memory = [];
+  const takeovers = [];
+  const anew = [];
+  try {
+    for (let round = 0; round < rounds; round++) {
+      const eventLog = createPostgresEventLog({ connectionString: await postgres.createDatabase() });
+      const ids = Array.from({ length: many }, (_, index) => `${round}-${index}`);
+      memory.push(await leaveInFlight(eventLog, ids));
+      takeovers.push(await secondsFor(eventLog, ids));
+      anew.push(
+        await secondsFor(
+          eventLog,
+          ids.map((id) => `anew-${id}`),
+        ),
+      );
+      await eventLog.close();
+    }
+  } finally {
+    await postgres.stop();
+  }
+  emit({ name: "memory-in-flight", unit: "KiB", per: "fetch", samples: memory });
+  emit({ name: "ten-thousand-anew", unit: "s", samples: anew });
+  emit({ name: "ten-thousand-taken-over", unit: "s", ratioTo: "ten-thousand-anew", samples: takeovers });
+}
+
+/** Begins a fetch in each build, and leaves them all while the registry is silent. Gives the heap's growth, KiB a fetch. */
+async function leaveInFlight(eventLog, ids) {
+  let asked = 0;
+  const registry = silentRegistry(() => asked++);
+  const engine = createFetchImageEngine({ eventLog, registry, nativeImageFetch: true });
+  const before = heapKibibytes();
+  await eachOf(ids, async (id) => {
+    const build = await engine.openBuild({ id });
+    build.fetchImage(requestFor(id)).catch(() => {});
+  });
+  // A registry is asked only once the claim is stored, and with it the request.
+  while (asked < ids.length) await new Promise((resolve) => setTimeout(resolve, 20));
+  const grown = heapKibibytes() - before;
+  await engine.close();
+  return grown / ids.length;
+}
+
+/** By an engine of its own, until the last of the fetches has ended. */
+async function secondsFor(eventLog, ids) {
+  const engine = createFetchImageEngine({ eventLog, registry: promptRegistry(), nativeImageFetch: true });
+  const begun = performance.now();
+  await eachOf(ids, async (id) => {
+    const build = await engine.openBuild({ id });
+    const { imageURL } = await build.fetchImage(requestFor(id));
+    if (imageURL === undefined) throw new Error(`build ${id} has no image`);
+    await build.close();
+  });
+  const seconds = (performance.now() - begun) / 1000;
+  await engine.close();
+  return seconds;
+}
+
+function requestFor(id) {
+  const source = { repository: "registry.example.com/acme/app", tag: `t${id}` };
+  return {
+    getPlan: { id: "1/image-get", get: { name: "image", type: "registry-image", source } },
+    checkPlan: { id: "1/image-check", check: { name: "image", type: "registry-image", source, interval: "1h" } },
+    privileged: false,
+  };
+}
+
+async function eachOf(ids, work) {
+  const left = ids.values();
+  const worker = async () => {
+    for (const id of left) await work(id);
+  };
+  await Promise.all(Array.from({ length: openings }, worker));
+}
+
+function heapKibibytes() {
+  globalThis.gc?.();
+  globalThis.gc?.();
+  return process.memoryUsage().heapUsed / 1024;
+}
+
+/** @returns {import("@fetch-image/core").ImageRegistry} */
+function silentRegistry(onQuestion) {
+  const silence = () => {
+    onQuestion();
+    return new Promise(() => {});
+  };
+  return { resolve: silence, check: silence };
+}
+
+/** @returns {import("@fetch-image/core").ImageRegistry} */
+function promptRegistry() {
+  /** @type {import("@fetch-image/core").Digest} */
+  const digest = `sha256:${"0".repeat(64)}`;
+  const answer = { via: /** @type {const} */ ("HEAD"), host: "registry.example.com", status: 200 };
+  return {
+    resolve: async () => ({ digest, ...answer }),
+    check: async ({ tag = "latest" }) => ({ versions: [{ tag, digest }], rejected: [], requests: 1, ...answer }),
+  };
+}
