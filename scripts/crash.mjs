@@ -1,6 +1,8 @@
 // `pnpm crash --store postgres|pglite|eventstoredb --runs N [--seed S]`: kills real processes with SIGKILL at their work, as each of
 // N consecutive seeds has it, has others go on, and looks through what they leave: docs/guides/durability.md. Ends with
 // `N runs, N kills, 0 lost, 0 doubled` and exit status 0, or with the seed that failed and exit status 1.
+// `pnpm crash --cluster [--store postgres|eventstoredb] [--processes 4] [--fetches 500] [--claim-ms 30000]`: has many
+// processes want one image, and kills the one that asks for it; the same ending rule.
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -12,9 +14,10 @@ const stores = ["postgres", "pglite", "eventstoredb"];
 const values = readArguments();
 
 if (values?.here) {
-  process.exitCode = await crashHere(values);
+  process.exitCode = await (values.cluster ? clusterHere(values) : crashHere(values));
 } else if (values === undefined || values.help) {
-  process.stderr.write(`usage: pnpm crash --store ${stores.join("|")} --runs N [--seed S]\n`);
+  process.stderr.write(`usage: pnpm crash --store ${stores.join("|")} --runs N [--seed S]
+       pnpm crash --cluster [--store postgres|eventstoredb] [--processes N] [--fetches N] [--claim-ms N]\n`);
   process.exitCode = values?.help ? 0 : 2;
 } else {
   await prepare();
@@ -53,6 +56,26 @@ async function crashHere(values) {
   return 1;
 }
 
+async function clusterHere(values) {
+  const here = (file) => import(pathToFileURL(join(root, "test/crash", file)).href);
+  const [{ crashCluster }, { storeMissing }] = await Promise.all([here("crash-cluster.ts"), here("store-makers.ts")]);
+  const missing = storeMissing(values.store);
+  if (missing !== undefined) {
+    process.stderr.write(`${missing}\n`);
+    return 2;
+  }
+  const { runs, kills, problem } = await crashCluster({
+    store: values.store,
+    processes: Number(values.processes),
+    fetches: Number(values.fetches),
+    claimMs: Number(values["claim-ms"]),
+    sources: false,
+    onRun: (line) => process.stdout.write(`${line}\n`),
+  });
+  process.stdout.write(problem === undefined ? `${runs} runs, ${kills} kills, 0 lost, 0 doubled\n` : `${problem}\n`);
+  return problem === undefined ? 0 : 1;
+}
+
 function readArguments() {
   const isCount = (text) => text === undefined || /^\d{1,9}$/.test(text);
   try {
@@ -61,11 +84,17 @@ function readArguments() {
         store: { type: "string", default: "postgres" },
         runs: { type: "string", default: "100" },
         seed: { type: "string" },
+        cluster: { type: "boolean", default: false },
+        processes: { type: "string", default: "4" },
+        fetches: { type: "string", default: "500" },
+        "claim-ms": { type: "string", default: "30000" },
         here: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
     });
-    return stores.includes(given.store) && isCount(given.runs) && isCount(given.seed) ? given : undefined;
+    const counts = [given.runs, given.seed, given.processes, given.fetches, given["claim-ms"]];
+    const isShared = !given.cluster || given.store !== "pglite";
+    return stores.includes(given.store) && isShared && counts.every(isCount) ? given : undefined;
   } catch (error) {
     process.stderr.write(`${error.message}\n`);
     return undefined;
