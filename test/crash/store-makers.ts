@@ -10,7 +10,7 @@ export interface StoreMaker<Address extends StoreAddress = StoreAddress> extends
 }
 
 /** An empty store, until it is disposed of. */
-export interface MadeStore<Address extends StoreAddress = StoreAddress> extends AsyncDisposable {
+interface MadeStore<Address extends StoreAddress = StoreAddress> extends AsyncDisposable {
   readonly address: Address;
 }
 

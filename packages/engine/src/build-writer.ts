@@ -6,6 +6,7 @@ import {
   type Logger,
   type NewFact,
 } from "@fetch-image/core";
+import { withPatience } from "./store-patience.ts";
 import type { Ticker } from "./ticker.ts";
 
 export interface BuildWriterOptions {
@@ -116,36 +117,21 @@ export class BuildWriter {
   }
 
   async #append(submitted: readonly NewFact[]): Promise<void> {
-    const { eventLog, stream, preface, onConflict } = this.#options;
+    const { eventLog, stream, preface, onConflict, clock, logger, storePatienceMs } = this.#options;
     const expected: ExpectedRevision = this.#revision ?? "no-stream";
     const facts = this.#prefaced ? submitted : [...preface(expected), ...submitted];
     if (facts.length === 0) return;
     try {
-      const { revision } = await this.#withPatience(() => eventLog.append(stream, expected, facts));
+      const { revision } = await withPatience(() => eventLog.append(stream, expected, facts), {
+        clock,
+        storePatienceMs,
+        onRetry: (code, attempt) => logger.warn("append will be tried again", { stream, code, attempt }),
+      });
       this.#revision = revision;
       this.#prefaced = true;
     } catch (error) {
       if (FetchImageError.is(error) && error.code === "FI_WRONG_EXPECTED_REVISION") throw await onConflict(error);
       throw error;
-    }
-  }
-
-  /** The same bytes again while the store is away or did not say what it did: their ids make that harmless. */
-  async #withPatience<T>(append: () => Promise<T>): Promise<T> {
-    const { clock, logger, storePatienceMs, stream } = this.#options;
-    const giveUpAt = clock.now() + storePatienceMs;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await append();
-      } catch (error) {
-        const passing = FetchImageError.is(error) && passingCodes.has(error.code);
-        const delay = Math.min(50 * 2 ** attempt, 2000);
-        if (!passing || clock.now() + delay > giveUpAt) throw error;
-        logger.warn("append will be tried again", { stream, code: error.code, attempt });
-        await new Promise<void>((resolve) => {
-          clock.after(delay, resolve);
-        });
-      }
     }
   }
 }
@@ -154,8 +140,6 @@ export class BuildWriter {
 const mostFacts = 256;
 /** Of steps' output in one append, some three bytes each at most. */
 const mostChars = 128 * 1024;
-
-const passingCodes: ReadonlySet<string> = new Set(["FI_STORE_UNAVAILABLE", "FI_APPEND_OUTCOME_UNKNOWN"]);
 
 function outputLength({ type, data }: NewFact): number {
   if (type === "OutputWritten") return typeof data["text"] === "string" ? data["text"].length : 0;

@@ -135,7 +135,10 @@ export class ScopeBook {
   }
 
   async #read(scope: string): Promise<Entry> {
-    const entry: Entry = { log: new ScopeLog(scope, this.#options), inflight: undefined };
+    const entry: Entry = {
+      log: new ScopeLog(scope, { ...this.#options, isOver: () => this.#closed }),
+      inflight: undefined,
+    };
     await entry.log.readOn();
     this.#entries.set(scope, entry);
     this.#forgetIdle();

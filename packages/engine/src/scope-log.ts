@@ -16,6 +16,7 @@ import {
   scopeStream,
   unknownScope,
 } from "@fetch-image/core";
+import { withPatience } from "./store-patience.ts";
 import type { Ticker } from "./ticker.ts";
 
 export interface ScopeLogOptions {
@@ -25,6 +26,10 @@ export interface ScopeLogOptions {
   readonly ticker: Ticker;
   readonly logger: Logger;
   readonly node: string;
+  /** How long the store may be away. */
+  readonly storePatienceMs: number;
+  /** Whether nobody waits any more. */
+  readonly isOver?: () => boolean;
 }
 
 /**
@@ -68,7 +73,7 @@ export class ScopeLog {
     if (this.#aside) return;
     const { eventLog } = this.#options;
     const from = this.#state.revision === undefined ? 0n : this.#state.revision + 1n;
-    const facts = await eventLog.read(this.#stream, { from });
+    const facts = await withPatience(() => eventLog.read(this.#stream, { from }), this.#options);
     // Another reading may have stood aside meanwhile.
     if (this.#aside) return;
     for (const recorded of facts) {
@@ -111,7 +116,10 @@ export class ScopeLog {
       return true;
     }
     try {
-      const { position } = await this.#insist(() => eventLog.append(this.#stream, revision ?? "no-stream", toStore));
+      const { position } = await withPatience(
+        () => eventLog.append(this.#stream, revision ?? "no-stream", toStore),
+        this.#options,
+      );
       for (const [index, fact] of facts.entries()) this.#fold(fact, toStore[index], next + BigInt(index), position);
       return true;
     } catch (error) {
@@ -136,21 +144,6 @@ export class ScopeLog {
     const { id, metadata } = stored;
     const recorded = { type, data, id, metadata, stream: this.#stream, revision, position };
     this.#state = evolveScope(this.#state, recorded as unknown as RecordedScopeFact);
-  }
-
-  /** The same bytes again where the store did not say what it did. */
-  async #insist<T>(append: () => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await append();
-      } catch (error) {
-        const unknown = FetchImageError.is(error) && error.code === "FI_APPEND_OUTCOME_UNKNOWN";
-        if (!unknown || attempt === 4) throw error;
-        await new Promise<void>((resolve) => {
-          this.#options.clock.after(100 * attempt, resolve);
-        });
-      }
-    }
   }
 }
 

@@ -1,0 +1,38 @@
+import { type EventLog, FetchImageError, scopeStreamPrefix } from "@fetch-image/core";
+import { createMemoryEventLog } from "@fetch-image/store/memory";
+import { expect, test } from "vitest";
+import { factTypesOf, scene, typePlans } from "../support/engine.ts";
+
+const repository = "registry.example.com/acme/git-resource";
+const plans = { ...typePlans("2", { repository, tag: "v1.2" }), privileged: false };
+
+for (const [what, methods] of [
+  ["read", ["read"]],
+  ["claimed", ["append"]],
+] as const) {
+  test(`a fetch whose scope cannot be ${what} while the store is away waits for it, beyond its own attempts`, async () => {
+    const log = createMemoryEventLog();
+    let isAway = true;
+    const away = <T>(method: "read" | "append", stream: string, work: () => Promise<T>): Promise<T> =>
+      isAway && stream.startsWith(scopeStreamPrefix) && (methods as readonly string[]).includes(method)
+        ? Promise.reject(new FetchImageError("FI_STORE_UNAVAILABLE"))
+        : work();
+    const eventLog: EventLog = {
+      append: (stream, expected, facts) => away("append", stream, () => log.append(stream, expected, facts)),
+      read: (stream, options) => away("read", stream, () => log.read(stream, options)),
+      readAll: (options) => log.readAll(options),
+      subscribe: (options) => log.subscribe(options),
+      close: () => log.close(),
+    };
+    const settings = { attempts: 2, backoffBaseMs: 10, backoffCapMs: 10, storePatienceMs: 30_000 };
+    const { engine, registry, clock } = scene({ eventLog, soleNode: false, settings });
+    const digest = registry.push(`${repository}:v1.2`, "one");
+    const fetching = (await engine.openBuild({ id: "1" })).fetchImage(plans);
+    fetching.catch(() => {});
+    await clock.advance(20_000);
+    isAway = false;
+    await clock.advance(3_000);
+    expect((await fetching).imageURL).toContain(digest);
+    expect(await factTypesOf(eventLog, "1")).not.toContain("ImageCheckFailed");
+  });
+}
