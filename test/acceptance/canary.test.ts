@@ -50,7 +50,7 @@ describe.skipIf(missing !== undefined)(`no secret is kept${missing === undefined
     // A step that fails and prints what it was given, as careless resources do.
     const leaky = scriptedStepRunner();
     leaky.check = async ({ check }, { output }) => {
-      output(`checking with ${JSON.stringify(check.source)}\n`, "stderr");
+      await output(`checking with ${JSON.stringify(check.source)}\n`, "stderr");
       throw new Error(`could not log in with ${JSON.stringify(check.source)}`);
     };
     await using scene = await ground.scene({

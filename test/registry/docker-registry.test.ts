@@ -122,7 +122,13 @@ describe.skipIf(missing)(`Debian's docker-registry, open${missing ? ` (${missing
     using place = scratch("docker-registry");
     const directory = place.path("gets");
     const runner = createRegistryImageRunner({ registry, store: memoryArtifacts(), directory });
-    const context = { buildId: "1", effectKey: "e", image: { privileged: false }, output: () => Promise.resolve(), ...patient };
+    const context = {
+      buildId: "1",
+      effectKey: "e",
+      image: { privileged: false },
+      output: () => Promise.resolve(),
+      ...patient,
+    };
     const body = { name: "image", type: "registry-image", source: { repository: `${peer.host}/runner/app`, tag: "1" } };
     const [version] = await runner.check({ id: "1", check: body }, context);
     expect(version).toEqual({ tag: "1", digest });

@@ -9,7 +9,10 @@ const [{ main }, { createTerminal }] = await Promise.all([
 ]);
 const { PATH = "", HOME = "" } = process.env;
 
-process.on("message", async ({ id, args, cwd, env: given = {}, input = "" }) => {
+process.on("message", (command) => void run(command));
+process.send({ ready: true });
+
+async function run({ id, args, cwd, env: given = {}, input = "" }) {
   const env = { PATH, HOME, ...given };
   const [stdout, stderr] = [collector(), collector()];
   const terminal = createTerminal({ stdout, stderr, env });
@@ -17,8 +20,7 @@ process.on("message", async ({ id, args, cwd, env: given = {}, input = "" }) => 
   const { signal } = new AbortController();
   const status = await main(args, { terminal, env, cwd, stdin, signal });
   process.send({ id, status, stdout: stdout.text, stderr: stderr.text });
-});
-process.send({ ready: true });
+}
 
 function collector() {
   return {
