@@ -1,4 +1,11 @@
-import { formatTime, type ScopeFact, scopeFactToStore, scopeStream, scopeStreamPrefix } from "@fetch-image/core";
+import {
+  FetchImageError,
+  formatTime,
+  type ScopeFact,
+  scopeFactToStore,
+  scopeStream,
+  scopeStreamPrefix,
+} from "@fetch-image/core";
 import { createFetchImageEngine, nodeHash } from "@fetch-image/engine";
 import { describe, expect, test, vi } from "vitest";
 import { factsOf, factTypesOf, scene, typePlans } from "../support/engine.ts";
@@ -203,5 +210,80 @@ describe("several nodes on one event log", () => {
     expect((await joining).imageURL).toContain(digest);
     expect((await late).imageURL).toContain(digest);
     expect(registry.questions).toHaveLength(1);
+  });
+
+  test("five hundred cold fetches of one scope on four nodes ask once, and the others say whom they joined", async () => {
+    const { engine: first, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
+    const nodes = [
+      first,
+      ...["b", "c", "d"].map((node) =>
+        createFetchImageEngine({ eventLog, registry, clock, nativeImageFetch: true, node }),
+      ),
+    ];
+    const digest = registry.push(`${repository}:v1.2`, "one");
+    const builds = await Promise.all(nodes.map((node, at) => node.openBuild({ id: String(at) })));
+    registry.hold();
+    const fetches = Array.from({ length: 500 }, async (_, at) => {
+      const build = builds[at % builds.length];
+      return await build?.fetchImage({ ...typePlans(`s${at}`, source), privileged: false });
+    });
+    await clock.advance(1000);
+    registry.release();
+    await clock.advance(1000);
+    for (const spec of await Promise.all(fetches)) expect(spec?.imageURL).toContain(digest);
+    expect(registry.questions).toHaveLength(1);
+    const facts = (await Promise.all(builds.map((_, at) => factsOf(eventLog, String(at))))).flat();
+    const joined = facts.flatMap((fact) => (fact.type === "CheckJoined" ? [fact.data.asker] : []));
+    expect(joined).toHaveLength(499);
+    const resolved = facts.flatMap((fact) => (fact.type === "ImageVersionResolved" ? [fact.data] : []));
+    const asked = resolved.filter(({ via }) => via === "HEAD");
+    expect(asked).toHaveLength(1);
+    // All of them had the answer of the one that asked, whoever they had joined on the way.
+    const askers = resolved.flatMap(({ via, evidence }) => (via === "joined" ? [evidence?.asker?.fetchId] : []));
+    expect(new Set(askers)).toEqual(new Set([asked[0]?.fetchId]));
+  });
+
+  test("take over within the claim and a look, however late they joined", async () => {
+    const { engine: a, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
+    const digest = registry.push(`${repository}:v1.2`, "one");
+    registry.hold();
+    (await a.openBuild({ id: "1" })).fetchImage(plans).catch(() => {});
+    await clock.settle();
+    await a.close();
+    registry.release();
+    await clock.advance(20_000);
+    const b = createFetchImageEngine({ eventLog, registry, clock, nativeImageFetch: true, node: "b" });
+    const build = await b.openBuild({ id: "2" });
+    const waiting = [2, 3].map((step) => build.fetchImage({ ...typePlans(String(step), source), privileged: false }));
+    await clock.advance(10_250);
+    for (const { imageURL } of await Promise.all(waiting)) expect(imageURL).toContain(digest);
+    expect(registry.questions).toHaveLength(2);
+  });
+
+  test("keep what one user may see from all others, and the history of one whose password rotates", async () => {
+    const { engine: a, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
+    const b = createFetchImageEngine({ eventLog, registry, clock, nativeImageFetch: true, node: "b" });
+    const digest = registry.push(`${repository}:v1.2`, "one");
+    const check = registry.check.bind(registry);
+    registry.check = async (asked, options) => {
+      if (asked.username !== "team-a") {
+        registry.failNext(new FetchImageError("FI_UNAUTHORIZED", { message: "registry.example.com answered 401" }));
+      }
+      return await check(asked, options);
+    };
+    const fetchAs = async (engine: typeof a, id: string, login: { username?: string; password?: string }) => {
+      const build = await engine.openBuild({ id });
+      return await build.fetchImage({ ...typePlans("2", { ...source, ...login }), privileged: false });
+    };
+    expect((await fetchAs(a, "1", { username: "team-a", password: "old" })).imageURL).toContain(digest);
+    expect((await fetchAs(b, "2", { username: "team-a", password: "new" })).imageURL).toContain(digest);
+    expect(registry.questions).toHaveLength(1);
+    for (const [id, login] of [
+      ["3", {}],
+      ["4", { username: "team-b", password: "old" }],
+    ] as const) {
+      await expect(fetchAs(b, id, login)).rejects.toMatchObject({ cause: { code: "FI_UNAUTHORIZED" } });
+      expect(JSON.stringify((await factsOf(eventLog, id)).map(({ data }) => data))).not.toContain(digest);
+    }
   });
 });

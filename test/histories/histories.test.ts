@@ -5,12 +5,17 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import {
   buildFactSchemas,
   decodeBuildFact,
+  decodeRegistryFact,
   decodeScopeFact,
+  evolveRegistry,
   evolveScope,
   fetchImageMachine,
   type FetchState,
+  healthyRegistry,
   type RecordedBuildFact,
   type RecordedFact,
+  registryFactSchemas,
+  type RegistryState,
   replayBuild,
   scopeFactSchemas,
   type ScopeState,
@@ -18,7 +23,7 @@ import {
   unknownScope,
 } from "@fetch-image/core";
 import { describe, expect, test } from "vitest";
-import { builds, scopes } from "./shapes.ts";
+import { builds, registries, scopes } from "./shapes.ts";
 
 type Stored = Omit<RecordedFact, "revision"> & { readonly revision: number };
 
@@ -45,9 +50,15 @@ describe("C6: every released shape of a stream still folds, and ends where it di
   });
 });
 
+describe("C6: a registry's stream, too", () => {
+  test.each(histories.filter(({ name }) => name.startsWith("registry-")))("$name", ({ endsIn, facts }) => {
+    expect(endOfRegistry(facts.map(recorded))).toEqual(endsIn);
+  });
+});
+
 test("every kind of fact stands in some history, and every end of a fetch", () => {
   const types = new Set(histories.flatMap(({ facts }) => facts.map(({ type }) => type)));
-  expect(types).toEqual(new Set([...Object.keys(buildFactSchemas), ...Object.keys(scopeFactSchemas)]));
+  expect(types).toEqual(new Set([buildFactSchemas, scopeFactSchemas, registryFactSchemas].flatMap(Object.keys)));
   const states = new Set(JSON.stringify(histories.map(({ endsIn }) => endsIn)).match(/(?<="state":")[^"]+/g));
   const ends = Object.entries(fetchImageMachine.states).filter(([, state]) => state.type === "final");
   expect([...states]).toEqual(expect.arrayContaining(ends.map(([name]) => name)));
@@ -57,6 +68,7 @@ test("every shape that streams have today is kept", () => {
   const names = [
     ...Object.keys(builds).map((name) => `build-${name}`),
     ...Object.keys(scopes).map((name) => `scope-${name}`),
+    ...Object.keys(registries).map((name) => `registry-${name}`),
   ];
   expect(histories.map(({ name }) => name)).toEqual(expect.arrayContaining(names));
 });
@@ -110,6 +122,19 @@ function endOfScope(facts: readonly RecordedFact[]): unknown {
   };
 }
 
+function endOfRegistry(facts: readonly RecordedFact[]): unknown {
+  const { failures, failure, scope, isDown, probe, answeredAt } = facts
+    .map((stored) => {
+      const decoded = decodeRegistryFact(stored);
+      if (!decoded.known) throw new Error(`${stored.type} is no longer known`);
+      return decoded.fact;
+    })
+    .reduce<RegistryState>(evolveRegistry, healthyRegistry);
+  const last =
+    failure === null ? null : { code: failure.failure.code, at: failure.at, retryAfterMs: failure.retryAfterMs };
+  return { failures, failure: last, scope, isDown, probe, answeredAt };
+}
+
 function known(stored: RecordedFact): RecordedBuildFact {
   const decoded = decodeBuildFact(stored);
   if (!decoded.known) throw new Error(`${stored.type} is no longer known`);
@@ -129,6 +154,7 @@ function writeHistories(): void {
   mkdirSync(folder, { recursive: true });
   for (const [name, make] of Object.entries(builds)) write(`build-${name}`, make().facts, endOfBuild);
   for (const [name, make] of Object.entries(scopes)) write(`scope-${name}`, make().facts, endOfScope);
+  for (const [name, make] of Object.entries(registries)) write(`registry-${name}`, make().facts, endOfRegistry);
   execFileSync("npx", ["prettier", "--write", "--log-level", "warn", folder.pathname]);
 }
 

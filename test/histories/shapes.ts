@@ -1,6 +1,13 @@
 // The shapes that a stream can have today, from which test/histories/v1 was written. What is written is kept for ever;
 // this file may change as long as what it makes is only added.
-import { type CheckEvidence, formatTime, type ScopeFact, type Version } from "@fetch-image/core";
+import {
+  type CheckEvidence,
+  type Failure,
+  formatTime,
+  type RegistryFact,
+  type ScopeFact,
+  type Version,
+} from "@fetch-image/core";
 import {
   aPinnedRequest,
   aRequest,
@@ -12,7 +19,7 @@ import {
   lastingFailure,
   passingFailure,
 } from "../support/fetch-facts.ts";
-import { BuildHistory, ScopeHistory } from "../support/stream-histories.ts";
+import { BuildHistory, RegistryHistory, ScopeHistory } from "../support/stream-histories.ts";
 
 const version = { tag: "v1", digest: digestA };
 const policed = { policy: true };
@@ -76,6 +83,33 @@ export const builds: { readonly [name: string]: () => BuildHistory } = {
           via: "stale-served",
           asker: other,
           stale: { because: "retry-after", boundMs: 3_600_000, until: formatTime(now + 60_000) },
+        }),
+      ),
+  "stale-served-while-the-registry-fails": () =>
+    planned()
+      .wait(600_000)
+      .request(aRequest())
+      .take((now) =>
+        inputs.checked(version, {
+          via: "stale-served",
+          asker: other,
+          stale: {
+            because: "failing",
+            boundMs: 3_600_000,
+            until: formatTime(now + 8000),
+            error: { code: passingFailure.code, message: passingFailure.message },
+          },
+        }),
+      ),
+  "stale-served-while-revalidated": () =>
+    planned()
+      .wait(600_000)
+      .request(aRequest())
+      .take(
+        inputs.checked(version, {
+          via: "stale-served",
+          asker: other,
+          stale: { because: "revalidating", boundMs: 900_000 },
         }),
       ),
   "newest-of-many-tags": () =>
@@ -354,6 +388,22 @@ export const scopes: { readonly [name: string]: () => ScopeHistory } = {
         { type: "CheckFailed", data: { failure: passingFailure, asker: other } },
         { buildId: "122", node: "node-b" },
       ),
+  "failed-again-and-again": () =>
+    new ScopeHistory()
+      .append(claimed(asker, "2026-11-22T04:40:15.000Z"))
+      .wait(140)
+      .append(observed())
+      .wait(60_000)
+      .append(claimed(other, "2026-11-22T04:41:15.140Z"), { buildId: "122", node: "node-b" })
+      .wait(200)
+      .append(
+        { type: "CheckFailed", data: { failure: passingFailure, asker: other } },
+        { buildId: "122", node: "node-b" },
+      )
+      .wait(1000)
+      .append(claimed(asker, "2026-11-22T04:41:16.340Z"))
+      .wait(200)
+      .append({ type: "CheckFailed", data: { failure: passingFailure, asker } }),
   "rate-limited": () =>
     new ScopeHistory()
       .append(claimed(asker, "2026-11-22T04:40:15.000Z"))
@@ -364,6 +414,54 @@ export const scopes: { readonly [name: string]: () => ScopeHistory } = {
         data: { host: "registry.test", limit: 100, remaining: 76, windowSeconds: 21_600 },
       }),
 };
+
+/** Streams of registries. */
+export const registries: { readonly [name: string]: () => RegistryHistory } = {
+  "failed-at-two-scopes": () =>
+    new RegistryHistory().append(registryFailed("5c0be")).wait(300).append(registryFailed("0ff1ce")),
+  "asked-for-a-pause": () =>
+    new RegistryHistory().append(
+      registryFailed(
+        "5c0be",
+        { code: "FI_RATE_LIMITED", message: "registry.test answered 429", retryable: true },
+        30_000,
+      ),
+    ),
+  "back-again": () =>
+    new RegistryHistory()
+      .append(registryFailed("5c0be", unreachable))
+      .wait(1000)
+      .append(
+        { type: "RegistryProbed", data: { scope: "0ff1ce", asker: other, until: "2026-11-22T04:40:31.000Z" } },
+        { buildId: "122", node: "node-b" },
+      )
+      .wait(140)
+      .append(
+        { type: "RegistryAnswered", data: { host: "registry.test", scope: "0ff1ce", asker: other } },
+        { buildId: "122", node: "node-b" },
+      ),
+  "tried-in-vain": () =>
+    new RegistryHistory()
+      .append(registryFailed("5c0be", unreachable))
+      .wait(1000)
+      .append({ type: "RegistryProbed", data: { scope: "5c0be", asker, until: "2026-11-22T04:40:31.000Z" } })
+      .wait(140)
+      .append(registryFailed("5c0be", unreachable, undefined, "2026-11-22T04:40:01.000Z")),
+};
+
+const unreachable = { code: "FI_REGISTRY_UNREACHABLE", message: "registry.test refused", retryable: true };
+
+function registryFailed(
+  scope: string,
+  failure: Failure = passingFailure,
+  retryAfterMs?: number,
+  askedAt = "2026-11-22T04:39:59.900Z",
+): RegistryFact {
+  const registry = "registry.test";
+  const told = retryAfterMs === undefined ? {} : { retryAfterMs };
+  const data = { registry, host: registry, credential: null, scope, failure, ...told, askedAt, asker };
+  return { type: "RegistryFailed", data };
+}
 
 function planned(): BuildHistory {
   const plan = { id: "f0", do: [{ id: "f1", task: { name: "unit", privileged: false } }] };

@@ -51,7 +51,8 @@ test("S4: a check is joined only while another's claim lives", () => {
     const alive = state.claim !== null && state.claim.until > question.now;
     fc.pre(decision.kind !== "fresh" && decision.kind !== "stale");
     expect(decision.kind === "join").toBe(alive && !same(state.claim?.asker, question.asker));
-    expect(decision).toMatchObject(alive && decision.kind === "join" ? { asker: state.claim?.asker } : { kind: "ask" });
+    if (decision.kind === "join") expect(decision.asker).toEqual(state.claim?.asker);
+    else expect(["ask", "refused"]).toContain(decision.kind);
   });
 });
 
@@ -80,13 +81,41 @@ test("S9: where a registry is to be spared, only an observation within the bound
     const { current, failure } = state;
     const { sparing, now, skipInterval } = question;
     const age = current === null ? Number.POSITIVE_INFINITY : Math.max(0, now - parseTime(current.observedAt));
-    const mayServe = sparing !== undefined && age <= sparing.boundMs && failure?.failure.retryable !== false;
+    // What it may do after failures of its own is another promise.
+    fc.pre(state.failures === 0 && question.staleWhileRevalidateMs === 0);
+    const mayServe = sparing !== undefined && age <= question.stalenessBoundMs && failure?.failure.retryable !== false;
     const isHeld = skipInterval && sparing?.because === "budget";
     fc.pre(kind === "ask" || kind === "stale");
     expect(kind === "stale").toBe(mayServe && !isHeld);
     const { because } = sparing ?? {};
     const evidence = { via: "stale-served", observedAt: current?.observedAt, stale: { because } };
     expect(decision).toMatchObject(kind === "stale" ? { version: current?.version, evidence } : { kind: "ask" });
+  });
+});
+
+test("S10: after a failure nobody asks before its back-off is over, but who builds by hand", () => {
+  everyQuestion((state, question) => {
+    const { failure, failures } = state;
+    fc.pre(failure !== null && failures > 0 && !question.atOnce);
+    const at = failure?.at ?? 0;
+    const { baseMs, capMs } = question.failureBackOff;
+    // The least that jitter leaves of it.
+    const pauseMs = Math.max(Math.min(baseMs * 2 ** (failures - 1), capMs) * 0.75, failure?.retryAfterMs ?? 0);
+    fc.pre(question.now >= at && question.now < at + pauseMs);
+    expect(decideCheck(state, question).kind).not.toBe("ask");
+  });
+});
+
+test("S11: what is older than the bound is never served, and what is stale always says why", () => {
+  everyQuestion((state, question) => {
+    const decision = decideCheck(state, question);
+    fc.pre(decision.kind === "stale");
+    const evidence = decision.kind === "stale" ? decision.evidence : undefined;
+    const age = question.now - parseTime(evidence?.observedAt ?? "");
+    const { because = "", boundMs = 0, error } = evidence?.stale ?? {};
+    expect(age).toBeLessThanOrEqual(Math.min(boundMs, question.stalenessBoundMs));
+    expect(["budget", "retry-after", "failing", "revalidating"]).toContain(because);
+    expect(error !== undefined).toBe(because === "failing");
   });
 });
 
@@ -115,7 +144,7 @@ test("S8: however many ask, a scope is asked once at a time: a second one asks o
       const doubled: unknown[] = [];
       for (const { asker, wait, outcome } of turns) {
         scope.wait(wait);
-        const question = { asker, now: scope.now, interval: 0, skipInterval: false, credential: null };
+        const question = { ...usual, asker, now: scope.now, interval: 0, skipInterval: false, credential: null };
         if (asking.delete(asker)) {
           if (outcome !== "dies") scope.append(answerOf(asker, outcome));
         } else if (decideCheck(fold(scope.facts), question).kind === "ask") {
@@ -173,11 +202,25 @@ const anyQuestion = fc.record({
   sparing: fc.option(
     fc.record({
       because: fc.constantFrom("budget" as const, "retry-after" as const),
-      boundMs: fc.constantFrom(0, 60_000, 3_600_000),
     }),
     { nil: undefined },
   ),
+  scope: fc.constant("0a1b"),
+  atOnce: fc.boolean(),
+  staleWhileRevalidateMs: fc.constantFrom(0, 60_000),
+  stalenessBoundMs: fc.constantFrom(0, 60_000, 3_600_000),
+  failureBackOff: fc.constantFrom({ baseMs: 1000, capMs: 60_000 }, { baseMs: 1, capMs: 1 }),
+  refusalMemoryMs: fc.constantFrom(0, 10_000),
 });
+
+const usual = {
+  scope: "0a1b",
+  atOnce: false,
+  staleWhileRevalidateMs: 0,
+  stalenessBoundMs: 0,
+  failureBackOff: { baseMs: 1, capMs: 1 },
+  refusalMemoryMs: 0,
+};
 
 function everyQuestion(check: (state: ScopeState, question: CheckQuestion) => void): void {
   fc.assert(

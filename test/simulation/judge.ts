@@ -1,10 +1,17 @@
-import { buildStreamPrefix, type RecordedFact } from "@fetch-image/core";
+import {
+  type Asker,
+  buildStreamPrefix,
+  type RecordedFact,
+  registryStreamPrefix,
+  scopeStreamPrefix,
+} from "@fetch-image/core";
 import { BuildJudge } from "./build-judge.ts";
 import type { Cluster } from "./cluster.ts";
 import type { StepStart } from "./host.ts";
 import type { SimulatedNode } from "./node.ts";
 import type { SimulationPlan } from "./plan.ts";
 import type { Answer, Question, RegistryWitness } from "./registry.ts";
+import { RegistryJudge } from "./registry-judge.ts";
 import { judgeResolution } from "./resolution-judge.ts";
 import { ScopeJudge } from "./scope-judge.ts";
 import type { Acknowledged, StoreWitness } from "./store.ts";
@@ -15,6 +22,7 @@ import type { World } from "./world.ts";
 export class Judge implements StoreWitness, RegistryWitness {
   readonly builds: BuildJudge;
   readonly scopes: ScopeJudge;
+  readonly registries: RegistryJudge;
   readonly #world: World;
   readonly #streams = new Map<string, RecordedFact[]>();
   /** The last revision of each stream that each process knows of. */
@@ -23,10 +31,17 @@ export class Judge implements StoreWitness, RegistryWitness {
 
   constructor(world: World, { settings, soleNode }: SimulationPlan, orders: readonly FetchOrder[]) {
     this.#world = world;
-    this.scopes = new ScopeJudge(world, { soleNode, isAlive: (name) => this.#cluster?.isAlive(name) === true });
+    const backOff = { baseMs: settings.failureBackoffBaseMs ?? 0, capMs: settings.failureBackoffCapMs ?? 0 };
+    const isByHand = (asker: Asker) =>
+      orders.some((order) => order.buildId === asker.buildId && isOrderByHand(order)) || asker.buildId === "probe";
+    const isAlive = (name: string) => this.#cluster?.isAlive(name) === true;
+    this.scopes = new ScopeJudge(world, { soleNode, isAlive, backOff, isByHand });
+    this.registries = new RegistryJudge(world, { soleNode, backOff, isByHand });
     const options = {
       orders,
       scopes: this.scopes,
+      registries: this.registries,
+      stalenessBoundMs: settings.stalenessBoundMs ?? 0,
       checkIntervalMs: settings.checkIntervalMs ?? 0,
       claimMs: settings.claimMs ?? 0,
       clockErrorMs: () => this.#cluster?.clockErrorMs ?? 0,
@@ -49,7 +64,9 @@ export class Judge implements StoreWitness, RegistryWitness {
       if (revision !== BigInt(stored.length)) this.#world.broken(`${stream} has a gap before ${revision}`);
       stored.push(fact);
     }
-    if (facts[0]?.stream.startsWith(buildStreamPrefix) === true) this.builds.stored(facts);
+    const stream = facts[0]?.stream ?? "";
+    if (stream.startsWith(buildStreamPrefix)) this.builds.stored(facts);
+    else if (stream.startsWith(registryStreamPrefix)) this.registries.stored(facts, by);
     else this.scopes.stored(facts, by);
   }
 
@@ -65,7 +82,7 @@ export class Judge implements StoreWitness, RegistryWitness {
         this.#world.broken(`${by.name} was told that ${what} stands at ${stream}@${first + index}, and it does not`);
       }
     });
-    if (!stream.startsWith(buildStreamPrefix)) this.scopes.acknowledged(append);
+    if (stream.startsWith(scopeStreamPrefix)) this.scopes.acknowledged(append);
   }
 
   read(stream: string, revision: bigint, by: SimulatedNode): void {
@@ -75,15 +92,23 @@ export class Judge implements StoreWitness, RegistryWitness {
   }
 
   asked(question: Question): void {
-    this.scopes.asked(question);
+    const asker = this.scopes.asked(question);
+    const known = this.#known.get(question.by);
+    this.registries.asked(question, asker, (stream) => known?.get(stream) ?? -1n);
   }
 
   answered(question: Question, answer: Answer): void {
     this.scopes.answered(question, answer);
+    this.registries.answered(question, answer);
   }
 
   stepBegun(start: StepStart): void {
     const known = this.#known.get(start.by)?.get(`${buildStreamPrefix}${start.buildId}`) ?? -1n;
     this.builds.stepBegun(start, known);
   }
+}
+
+function isOrderByHand({ request }: FetchOrder): boolean {
+  if (request.kind === "task") return request.request.skipInterval === true;
+  return request.request.checkPlan?.check.skip_interval === true;
 }

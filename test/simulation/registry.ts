@@ -159,7 +159,7 @@ export class SimulatedRegistry {
   }
 }
 
-function hostOf({ repository }: RegistryImageSource): string {
+export function hostOf({ repository }: RegistryImageSource): string {
   return repository.split("/", 1)[0] ?? repository;
 }
 

@@ -1,4 +1,12 @@
-import { type BuildState, buildStreamPrefix, formatTime, parseTime, type RecordedBuildFact } from "@fetch-image/core";
+import {
+  type BuildState,
+  buildStreamPrefix,
+  type CheckEvidence,
+  formatTime,
+  parseTime,
+  type RecordedBuildFact,
+} from "@fetch-image/core";
+import type { RegistryJudge } from "./registry-judge.ts";
 import { keyOf, type ScopeJudge } from "./scope-judge.ts";
 import type { FetchOrder } from "./workload.ts";
 import type { World } from "./world.ts";
@@ -8,6 +16,8 @@ export interface ResolutionJudgeOptions {
   readonly checkIntervalMs: number;
   readonly claimMs: number;
   readonly scopes: ScopeJudge;
+  readonly registries: RegistryJudge;
+  readonly stalenessBoundMs: number;
   /** When the fetch was requested, by the clock of the process that did it. */
   readonly requestedAt: (buildId: string, fetchId: string) => number;
   /** How far any clock was from the world's so far, at most. */
@@ -36,6 +46,7 @@ export function judgeResolution(
     world.broken(`${where} resolves ${via}, and nobody says when that was observed`);
     return;
   }
+  if (via === "stale-served") judgeStale(world, options, { where, evidence, repository: request.repository });
   const requestedAt = options.requestedAt(buildId, fetchId);
   const bound = via === "stale-served" ? (evidence?.stale?.boundMs ?? 0) : maxAge(options, buildId, fetchId);
   const clockError = options.clockErrorMs();
@@ -53,6 +64,24 @@ export function judgeResolution(
   else if (lately.length === 0) world.broken(`${says}: that is too old for one of ${formatTime(requestedAt)}`);
   else if (lately.every(({ at }) => Math.abs(at - parseTime(observedAt)) > clockError + 1)) {
     world.broken(`${says}: that was given at ${lately.map(({ at }) => formatTime(at)).join(", ")}`);
+  }
+}
+
+/** What is stale says why, and within which bound; an error that it names was met. */
+function judgeStale(
+  world: World,
+  { registries, stalenessBoundMs }: ResolutionJudgeOptions,
+  stale: { readonly where: string; readonly evidence: CheckEvidence | undefined; readonly repository: string },
+): void {
+  const { where, evidence, repository } = stale;
+  const { because = "", boundMs = Infinity, error } = evidence?.stale ?? {};
+  if (!["budget", "retry-after", "failing", "revalidating"].includes(because) || boundMs > stalenessBoundMs) {
+    world.broken(`${where} is served what is stale, because of ${because || "nothing"}, within ${boundMs} ms`);
+  }
+  if ((error !== undefined) !== (because === "failing")) world.broken(`${where} is stale, and names no error`);
+  const host = repository.split("/", 1)[0] ?? "";
+  if (error !== undefined && !registries.hasMet(host, error.code)) {
+    world.broken(`${where} is stale because of ${error.code}, which ${host} never gave`);
   }
 }
 

@@ -55,6 +55,8 @@ type Observed = Extract<RecordedScopeFact, { type: "VersionObserved" }>;
 
 export interface ScopeJudgeOptions {
   readonly soleNode: boolean;
+  readonly backOff: { readonly baseMs: number; readonly capMs: number };
+  readonly isByHand: (asker: Asker) => boolean;
   readonly isAlive: (node: string) => boolean;
 }
 
@@ -87,7 +89,10 @@ export class ScopeJudge {
       const { fact } = decoded;
       const scope = this.#scopeOf(fact);
       if (fact.metadata.node !== by.name) this.#world.broken(`${where} says it is ${fact.metadata.node}'s`);
-      if (fact.type === "CheckClaimed") this.#judgeClaim(scope.state, fact, where);
+      if (fact.type === "CheckClaimed") {
+        this.#judgeClaim(scope.state, fact, where);
+        this.#judgePause(scope, fact, where);
+      }
       if (fact.type === "VersionObserved") this.#judgeObservation(scope, { fact, by }, where);
       scope.state = evolveScope(scope.state, fact);
     }
@@ -111,7 +116,8 @@ export class ScopeJudge {
     }
   }
 
-  asked(question: Question): void {
+  /** Gives whose claim the question is, where there is one. */
+  asked(question: Question): Asker | undefined {
     const { by, source } = question;
     const { id } = scopeOf("registry-image", source, nodeHash);
     const scope = this.#scopes.get(id) ?? this.#newScope(id, keyOfSource(source));
@@ -128,6 +134,7 @@ export class ScopeJudge {
       }
     }
     scope.inFlight = [...scope.inFlight, { question, claim, isLeft: false }];
+    return claim?.asker;
   }
 
   answered(question: Question, answer: Answer): void {
@@ -149,6 +156,25 @@ export class ScopeJudge {
     // Who knows that there is no other process takes over at once from the one that died.
     if (this.#options.soleNode && !this.#options.isAlive(claim.node)) return;
     this.#world.broken(`${where}: ${metadata.node} claims what ${claim.node} holds`);
+  }
+
+  /** A scope that failed is asked less: not before the least that its back-off can last, but by hand. */
+  #judgePause(
+    { state }: JudgedScope,
+    { data, metadata }: RecordedScopeFact & { type: "CheckClaimed" },
+    where: string,
+  ): void {
+    const { failure, failures } = state;
+    if (failure === null || failures === 0 || this.#options.isByHand(data.asker)) return;
+    // Any answer of the registry shows that it can be reached again.
+    if (["FI_RATE_LIMITED", "FI_REGISTRY_UNREACHABLE"].includes(failure.failure.code)) return;
+    const { baseMs, capMs } = this.#options.backOff;
+    const leastMs = Math.max(Math.min(baseMs * 2 ** (failures - 1), capMs) * 0.75, failure.retryAfterMs);
+    const at = parseTime(metadata.time);
+    const isOfWrongClock = failure.at > at + 5000;
+    if (!isOfWrongClock && at < failure.at + leastMs) {
+      this.#world.broken(`${where}: ${at - failure.at} ms after failure ${failures} of the scope`);
+    }
   }
 
   #judgeObservation(

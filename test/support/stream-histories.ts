@@ -13,7 +13,11 @@ import {
   readEvent,
   type RecordedBuildFact,
   type RecordedFact,
+  type RecordedRegistryFact,
   type RecordedScopeFact,
+  type RegistryFact,
+  registryFactToStore,
+  registryStream,
   renderConcourseLog,
   replayBuild,
   type SchedulerEvent,
@@ -179,6 +183,24 @@ export class ScopeHistory {
 
   [inReports](): string {
     return this.facts.map(shown).join("");
+  }
+}
+
+export class RegistryHistory {
+  readonly facts: RecordedRegistryFact[] = [];
+  now = startOfTests;
+
+  wait(ms: number): this {
+    this.now += ms;
+    return this;
+  }
+
+  append(fact: RegistryFact, { buildId = "123", node = "node-a" } = {}): this {
+    const stream = registryStream("0123456789abcdef0123456789abcdef");
+    const context = { stream, key: `test\n${this.facts.length}`, buildId, node, at: this.now };
+    const stored = record(registryFactToStore(fact, context, testHash), stream, this.facts.length);
+    this.facts.push(stored as unknown as RecordedRegistryFact);
+    return this;
   }
 }
 

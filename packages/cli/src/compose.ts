@@ -6,6 +6,7 @@ import type { FetchImageEngine, Projector } from "@fetch-image/engine";
 import type { OciRegistry, UnpackLimits } from "@fetch-image/registry";
 import { artifactPlaces } from "./artifact-places.ts";
 import type { EffectiveSettings } from "./effective-settings.ts";
+import { repositoryRule } from "./repository-rules.ts";
 import { databaseUrl } from "./setting-kinds.ts";
 
 export interface Stores extends AsyncDisposable {
@@ -163,9 +164,14 @@ export async function openEngine(
     nativeImageFetch: values.runtime === "kubernetes",
     soleNode: stores.soleNode,
     logger,
+    scopes: values.repositories.flatMap((text) => repositoryRule(text) ?? []),
     settings: {
       checkIntervalMs: values.checkInterval,
+      staleWhileRevalidateMs: values.staleWhileRevalidate,
       stalenessBoundMs: values.stalenessBound,
+      failureBackoffBaseMs: values.failureBackoff,
+      failureBackoffCapMs: Math.max(values.failureBackoff, values.failureBackoffCap),
+      refusalMemoryMs: values.refusalMemory,
       rateLimitReserve: values.rateLimitReserve,
       attempts: values.attempts,
       backoffBaseMs: values.backoff,

@@ -58,8 +58,16 @@ async function parseConfig(text: string, file: string): Promise<ReadonlyMap<Sett
 function textOf(value: unknown, isList: boolean): string | undefined {
   if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return String(value);
   if (!isList || typeof value !== "object" || value === null) return undefined;
-  const items = Array.isArray(value) ? value : Object.entries(value).map(([key, item]) => `${key}=${String(item)}`);
+  const items = Array.isArray(value) ? value : Object.entries(value).map(([key, item]) => `${key}=${innerText(item)}`);
   return items.every((item) => typeof item === "string") ? items.join(",") : undefined;
+}
+
+/** A map within a map becomes `key:value` items. */
+function innerText(value: unknown): string {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return String(value);
+  return Object.entries(value)
+    .map(([key, item]) => `${key}:${String(item)}`)
+    .join(";");
 }
 
 function unknownKey(file: string, line: number, name: string): FetchImageError {

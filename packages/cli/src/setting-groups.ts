@@ -16,7 +16,12 @@ export const storeSettings: readonly SettingKey[] = [
 export const fetchSettings: readonly SettingKey[] = [
   "runtime",
   "checkInterval",
+  "staleWhileRevalidate",
   "stalenessBound",
+  "failureBackoff",
+  "failureBackoffCap",
+  "refusalMemory",
+  "repositories",
   "rateLimitReserve",
   "attempts",
   "backoff",

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { parseGoDuration, parseReference } from "@fetch-image/core/basics";
+import { repositoryRule, repositorySettings } from "./repository-rules.ts";
 
 /** What a setting's text can be, and what it becomes. */
 export interface SettingKind<T> {
@@ -37,6 +38,16 @@ export const address: SettingKind<string> = {
   wants: "an address of this machine, such as 127.0.0.1, ::1 or 0.0.0.0",
   parse: (text) => (isIP(text) === 0 ? undefined : text),
   show: (value) => value,
+};
+
+/** As {@link duration}, and not 0. */
+export const positiveDuration: SettingKind<number> = {
+  ...duration,
+  wants: "a duration of 1ms or more, such as 500ms, 30s or 1h30m",
+  parse(text) {
+    const ms = millisecondsOf(text);
+    return ms === undefined || ms < 1 ? undefined : ms;
+  },
 };
 
 export function wholeNumber(from: number, to: number): SettingKind<number> {
@@ -194,6 +205,15 @@ export const baseTypes: SettingKind<readonly string[]> = {
       const equals = item.indexOf("=");
       return equals > 0 && parseReference(item.slice(equals + 1)).ok;
     }),
+  show: (values) => values.join(","),
+  list: true,
+};
+
+/** Settings of some repositories: `registry.example.com/team/*=check-interval:5m;staleness-bound:24h`. */
+export const repositories: SettingKind<readonly string[]> = {
+  placeholder: "PATTERN=SETTING:VALUE;…",
+  wants: `pairs such as registry.example.com/team/*=check-interval:5m;staleness-bound:24h, of ${repositorySettings.join(", ")}`,
+  parse: (text) => all(text, (item) => repositoryRule(item) !== undefined),
   show: (values) => values.join(","),
   list: true,
 };

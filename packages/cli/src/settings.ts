@@ -9,7 +9,12 @@ export interface Settings {
   readonly eventStore: string;
   readonly runtime: "kubernetes" | "artifact";
   readonly checkInterval: number;
+  readonly staleWhileRevalidate: number;
   readonly stalenessBound: number;
+  readonly failureBackoff: number;
+  readonly failureBackoffCap: number;
+  readonly refusalMemory: number;
+  readonly repositories: readonly string[];
   readonly rateLimitReserve: number;
   readonly attempts: number;
   readonly backoff: number;
@@ -96,10 +101,36 @@ export const settings: { readonly [Key in SettingKey]: Setting<Settings[Key]> } 
     default: 60_000,
     does: "a version observed no longer ago than this is used without asking the registry, unless `check_every` says otherwise",
   },
+  staleWhileRevalidate: {
+    kind: kinds.duration,
+    default: 0,
+    does: "how long beyond the interval an observation is still used at once, while one check runs beside the fetch; the log says so",
+  },
   stalenessBound: {
     kind: kinds.duration,
     default: 3_600_000,
-    does: "the oldest observation that is ever used instead of asking, where a registry is to be spared; the log says so",
+    does: "the oldest observation that is ever used where a registry fails or is to be spared; the log says so",
+  },
+  failureBackoff: {
+    kind: kinds.positiveDuration,
+    default: 1000,
+    does: "how long no build asks again after a failure that may pass; it doubles with each in a row",
+  },
+  failureBackoffCap: {
+    kind: kinds.positiveDuration,
+    default: 60_000,
+    does: "the longest that no build asks after failures in a row",
+  },
+  refusalMemory: {
+    kind: kinds.duration,
+    default: 10_000,
+    does: "how long a refused login, and an image that is not there, stand before a build asks again; by hand it asks at once",
+  },
+  repositories: {
+    kind: kinds.repositories,
+    default: [],
+    flag: "repository",
+    does: "settings of some repositories, laid over the others; in the file a map, `*` in a name standing for anything",
   },
   rateLimitReserve: {
     kind: kinds.share,
@@ -123,7 +154,7 @@ export const settings: { readonly [Key in SettingKey]: Setting<Settings[Key]> } 
     does: "the longest `Retry-After` that is waited for; a longer one fails the fetch",
   },
   claim: {
-    kind: kinds.duration,
+    kind: kinds.positiveDuration,
     default: 30_000,
     does: "how long a fetch's claim to ask the registry holds, and how long others wait for its answer",
   },

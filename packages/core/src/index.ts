@@ -136,6 +136,7 @@ export type {
   TelemetryTracer,
 } from "./ports/telemetry.ts";
 export { type BuildFactData, buildFactSchemas, type BuildFactType } from "./facts/build-facts.ts";
+export { type RegistryFactData, registryFactSchemas, type RegistryFactType } from "./facts/registry-facts.ts";
 export { type ScopeFactData, scopeFactSchemas, type ScopeFactType } from "./facts/scope-facts.ts";
 export {
   type Asker,
@@ -151,7 +152,11 @@ export {
   machineVersion,
   type Recorded,
   type RecordedBuildFact,
+  type RecordedRegistryFact,
   type RecordedScopeFact,
+  type RegistryFact,
+  registryStream,
+  registryStreamPrefix,
   type Rejected,
   rendererVersion,
   type ResolvedVia,
@@ -163,8 +168,8 @@ export {
   type UnknownFact,
   streamPrefixes,
 } from "./facts/facts.ts";
-export { decodeBuildFact, decodeScopeFact } from "./facts/decode.ts";
-export { buildFactToStore, type FactContext, scopeFactToStore } from "./facts/envelope.ts";
+export { decodeBuildFact, decodeRegistryFact, decodeScopeFact } from "./facts/decode.ts";
+export { buildFactToStore, type FactContext, registryFactToStore, scopeFactToStore } from "./facts/envelope.ts";
 export { newerPart } from "./facts/newer.ts";
 export { formatTime, parseTime } from "./facts/time.ts";
 export { nameUuid } from "./facts/uuid.ts";
@@ -220,16 +225,34 @@ export { sseEnd, sseEvent } from "./build-log/concourse/sse.ts";
 export { visible } from "./build-log/visible.ts";
 export { decodeFact, type DecodedFact, isBuildFact, isScopeFact } from "./projections/decode-fact.ts";
 export { projectFacts } from "./projections/read-model.ts";
+export { type BackOff, backOffMs } from "./scope/back-off.ts";
 export {
   type CheckDecision,
   type CheckQuestion,
   decideCheck,
-  duration,
+  heldUp,
+  type ScopeLimits,
+  type Sparing,
+  type StaleDecision,
+  staleInstead,
+  withLastGood,
+} from "./scope/decide-check.ts";
+export { duration } from "./scope/duration.ts";
+export {
+  concernsRegistry,
+  evolveRegistry,
+  healthyRegistry,
+  type RegistryFactAt,
+  type RegistryHealth,
+  registryHealth,
+  type RegistryState,
+} from "./scope/registry-state.ts";
+export {
   evolveScope,
+  sameAsker,
   type ScopeObservation,
   type ScopeRateLimit,
   type ScopeState,
-  type Sparing,
   unknownScope,
 } from "./scope/scope-state.ts";
 export type { Comparator } from "./version/comparator.ts";

@@ -1,7 +1,7 @@
 import type { Clock, EventLog, Hash, Logger, Policy, StepRunner } from "@fetch-image/core";
 import type { EngineTelemetry } from "./engine-telemetry.ts";
 import type { Flights } from "./flights.ts";
-import type { EngineSettings } from "./options.ts";
+import type { EffectiveSettings } from "./engine-settings.ts";
 import type { EngineTraits } from "./request.ts";
 import type { ScopeBook } from "./scope-book.ts";
 import type { Ticker } from "./ticker.ts";
@@ -15,7 +15,7 @@ export interface EngineContext {
   readonly node: string;
   readonly ticker: Ticker;
   readonly telemetry: EngineTelemetry;
-  readonly settings: EngineSettings;
+  readonly settings: EffectiveSettings;
   readonly traits: EngineTraits;
   readonly policy: Policy | undefined;
   readonly stepRunner: StepRunner | undefined;

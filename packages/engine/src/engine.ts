@@ -3,10 +3,11 @@ import { openBuild, type OpenBuild } from "./build.ts";
 import type { Build, OpenBuildOptions } from "./build-api.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { createEngineTelemetry } from "./engine-telemetry.ts";
+import { effectiveSettings } from "./engine-settings.ts";
 import { type FetchLeft, Flights } from "./flights.ts";
 import { observeGauges } from "./gauges.ts";
 import { type Health, healthOf, type HealthOptions } from "./health.ts";
-import { defaultSettings, type EngineOptions } from "./options.ts";
+import type { EngineOptions } from "./options.ts";
 import { createProjector, type ProjectionProgress } from "./projector.ts";
 import { ScopeBook } from "./scope-book.ts";
 import { createShutdown } from "./shutdown.ts";
@@ -48,7 +49,7 @@ export interface FetchImageEngine extends AsyncDisposable {
 export function createFetchImageEngine(options: EngineOptions): FetchImageEngine {
   const clock = options.clock ?? systemClock;
   const logger = options.logger ?? silentLogger;
-  const settings = { ...defaultSettings, ...options.settings };
+  const settings = effectiveSettings(options.settings, options.scopes);
   const { eventLog, readModel, registry } = options;
 
   const telemetry = createEngineTelemetry(options.telemetry, () => clock.now());
@@ -81,7 +82,13 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
     scopes:
       registry === undefined
         ? undefined
-        : new ScopeBook({ ...shared, ...settings, registry: telemetry.observedRegistry(registry), soleNode }),
+        : new ScopeBook({
+            ...shared,
+            settings,
+            storePatienceMs: settings.storePatienceMs,
+            registry: telemetry.observedRegistry(registry),
+            soleNode,
+          }),
     flights,
     nextOpening: () => ++openings,
     assertTaking() {

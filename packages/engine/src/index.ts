@@ -4,7 +4,13 @@ export { type Closed, type CloseOptions, createFetchImageEngine, type FetchImage
 export { toError, toFailure } from "./failure.ts";
 export type { FetchLeft } from "./flights.ts";
 export type { Health, HealthOptions, Unanswered } from "./health.ts";
-export { defaultSettings, type EngineOptions, type EngineSettings } from "./options.ts";
+export {
+  defaultSettings,
+  type EngineOptions,
+  type EngineSettings,
+  type ScopeRule,
+  type ScopeSettings,
+} from "./options.ts";
 export type { ProjectionLag } from "./projection-lag.ts";
 export { createProjector, type ProjectionProgress, type Projector, type ProjectorOptions } from "./projector.ts";
 export { redactor } from "./redact.ts";

@@ -10,11 +10,33 @@ import type {
   Telemetry,
 } from "@fetch-image/core";
 
-export interface EngineSettings {
+/** What can differ from scope to scope; all in milliseconds. */
+export interface ScopeSettings {
   /** An observation at most so old is used without asking the registry, unless a plan says its own. */
   readonly checkIntervalMs: number;
-  /** The oldest observation that is ever used where the registry is to be spared. */
+  /**
+   * How long beyond the interval an observation is still used at once, while one check runs beside the fetch: its answer is
+   * for those who come after. 0: never.
+   */
+  readonly staleWhileRevalidateMs: number;
+  /** The oldest observation that is ever used where the registry fails or is to be spared. 0: none ever is. */
   readonly stalenessBoundMs: number;
+  /** How long nobody asks after a failure that may pass, in any build on any node; it doubles with each in a row. */
+  readonly failureBackoffBaseMs: number;
+  readonly failureBackoffCapMs: number;
+  /** How long a failure stands that does not pass by itself: a refused login, an image that is not there. */
+  readonly refusalMemoryMs: number;
+  /** How long a fetch's claim to ask the registry holds, and how long others wait for its answer. */
+  readonly claimMs: number;
+}
+
+/** Settings for the scopes of some repositories. */
+export interface ScopeRule extends Partial<ScopeSettings> {
+  /** Canonical, without tag; `*` stands for anything, `/` too: `registry.example.com/team/*`, `docker.io/library/golang`. */
+  readonly repositories: string;
+}
+
+export interface EngineSettings extends ScopeSettings {
   /**
    * The share of a registry's rate limit, at least one request, that is kept for what nobody knows: where no more is left,
    * scopes with an observation within the bound are not asked for. 0 keeps nothing back.
@@ -27,8 +49,6 @@ export interface EngineSettings {
   readonly backoffCapMs: number;
   /** The longest Retry-After that is waited for; a longer one fails the fetch, saying until when. */
   readonly retryAfterPatienceMs: number;
-  /** How long a fetch's claim to ask the registry holds, and how long others wait for its answer. */
-  readonly claimMs: number;
   /** How long an append is tried again while the store is unavailable. */
   readonly storePatienceMs: number;
   /**
@@ -42,7 +62,14 @@ export interface EngineSettings {
 
 export const defaultSettings: EngineSettings = {
   checkIntervalMs: 60_000,
+  staleWhileRevalidateMs: 0,
   stalenessBoundMs: 3_600_000,
+  // A blip costs nobody more than a second. A registry that is down for an hour is asked some 75 times in it by the whole
+  // cluster, whatever the builds, and once it is back it is noticed within a minute.
+  failureBackoffBaseMs: 1000,
+  failureBackoffCapMs: 60_000,
+  // Who pushes the tag or mends the login waits no longer, and a loop of builds asks six times a minute.
+  refusalMemoryMs: 10_000,
   rateLimitReserve: 0.1,
   attempts: 5,
   backoffBaseMs: 500,
@@ -71,6 +98,8 @@ export interface EngineOptions {
   /** This process is the event log's only writer, as on an embedded store: a check may be in flight beside its claim. */
   readonly soleNode?: boolean;
   readonly settings?: Partial<EngineSettings>;
+  /** Settings by repository, laid over `settings`: of the rules that fit, the first that has a setting decides it. */
+  readonly scopes?: readonly ScopeRule[];
   readonly clock?: Clock;
   readonly hash?: Hash;
   readonly logger?: Logger;

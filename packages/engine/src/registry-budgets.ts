@@ -2,21 +2,18 @@ import {
   type CancelSignal,
   type Clock,
   FetchImageError,
-  type JsonObject,
   type RateLimit,
   type ScopeState,
   type Sparing,
 } from "@fetch-image/core";
 import { type Deferred, deferred } from "./deferred.ts";
-import { retryAfterOf } from "./failure.ts";
+import { registryKeyOf } from "./registry-key.ts";
 import type { Outcome, ScopeQuestion } from "./scope-answers.ts";
 
 export interface RegistryBudgetsOptions {
   readonly clock: Clock;
   /** The share of a rate limit that is kept for what must be asked; 0 keeps nothing back. */
   readonly reserve: number;
-  /** How old an answer may be that is given instead of asking. */
-  readonly boundMs: number;
 }
 
 interface Budget {
@@ -24,18 +21,15 @@ interface Budget {
   told: { readonly rateLimit: RateLimit; readonly host: string; readonly at: number } | undefined;
   /** Of the last answer. */
   heardAt: number;
-  /** Until when nobody asks, and the registry that said so. */
-  pause: { readonly until: number; readonly host: string; readonly at: number } | undefined;
-  /** Whether the last answer was a refusal: until there is another, one at a time tries. */
-  refused: boolean;
+  /** When it last refused: what it told before says nothing any more. */
+  refusedAt: number;
   underWay: number;
   changed: Deferred<void>;
 }
 
 /**
  * What registries have left for us, by registry and identity, for all scopes of this process. Where little is left,
- * scopes with an answer that will do are served it, the others ask one after another; where a registry asked for a
- * pause, nobody asks before its end.
+ * scopes with an answer that will do are served it, the others ask one after another.
  */
 export class RegistryBudgets {
   readonly #options: RegistryBudgetsOptions;
@@ -46,50 +40,32 @@ export class RegistryBudgets {
   }
 
   /** Takes in what a scope's stream says: of an earlier process, or of another node. */
-  recall(question: ScopeQuestion, { rateLimit, failure }: ScopeState): void {
-    if (rateLimit === null && failure === null) return;
+  recall(question: ScopeQuestion, { rateLimit }: ScopeState): void {
+    if (rateLimit === null) return;
     const budget = this.#of(question);
-    if (rateLimit !== null && rateLimit.at > budget.heardAt) {
-      const { host, at, ...told } = rateLimit;
-      budget.told = { rateLimit: told, host, at };
-      budget.heardAt = at;
-    }
-    if (failure?.failure.code === "FI_RATE_LIMITED" && failure.retryAfterMs > 0) {
-      const until = failure.at + failure.retryAfterMs;
-      const isNews = failure.at >= budget.heardAt && until > (budget.pause?.until ?? 0);
-      if (isNews) budget.pause = { until, host: hostIn(failure.failure.details, question), at: failure.at };
-    }
+    if (rateLimit.at <= budget.heardAt) return;
+    const { host, at, ...told } = rateLimit;
+    budget.told = { rateLimit: told, host, at };
+    budget.heardAt = at;
   }
 
   /** Why the registry is to be spared now; undefined where it may be asked as usual. */
   sparing(question: ScopeQuestion): Sparing | undefined {
-    const budget = this.#budgets.get(keyOf(question));
-    if (budget === undefined) return undefined;
-    const { boundMs } = this.#options;
-    const pause = this.#pauseOf(budget);
-    if (pause !== undefined) return { because: "retry-after", boundMs, until: pause.until, host: pause.host };
-    if (!this.#isLow(budget) || budget.told === undefined) return undefined;
+    const budget = this.#budgets.get(registryKeyOf(question).key);
+    if (budget?.told === undefined || !this.#isLow(budget)) return undefined;
     const { host, rateLimit } = budget.told;
-    return { because: "budget", boundMs, host, rateLimit };
+    return { because: "budget", host, rateLimit };
   }
 
-  /** The failure of a question that is not asked, since the registry asked for a pause; undefined where it may be. */
-  refusal(question: ScopeQuestion): FetchImageError | undefined {
-    const budget = this.#budgets.get(keyOf(question));
-    const pause = budget && this.#pauseOf(budget);
-    if (pause === undefined) return undefined;
-    const { until, host } = pause;
-    const end = new Date(until).toISOString();
-    return new FetchImageError("FI_RATE_LIMITED", {
-      message: `${host} asked for a pause until ${end}, so ${question.repository} was not asked for`,
-      details: { host, until: end, retryAfterMs: until - this.#options.clock.now() },
-    });
+  /** Whether somebody asks the registry now. */
+  isBusy(question: ScopeQuestion): boolean {
+    return (this.#budgets.get(registryKeyOf(question).key)?.underWay ?? 0) > 0;
   }
 
   /** Whether to wait for the answers under way first: what is left is not raced for. */
   isTaken(question: ScopeQuestion): boolean {
-    const budget = this.#budgets.get(keyOf(question));
-    return budget !== undefined && budget.underWay > 0 && (budget.refused || this.#isLow(budget));
+    const budget = this.#budgets.get(registryKeyOf(question).key);
+    return budget !== undefined && budget.underWay > 0 && this.#isLow(budget);
   }
 
   /** Resolves when an answer has come; rejects with `FI_ABORTED`. */
@@ -110,36 +86,28 @@ export class RegistryBudgets {
     budget.underWay++;
     return (outcome) => {
       budget.underWay--;
-      if (outcome !== undefined) this.#learn(budget, question, outcome);
+      if (outcome !== undefined) this.#learn(budget, outcome);
       const { changed } = budget;
       budget.changed = deferred();
       changed.resolve();
     };
   }
 
-  #learn(budget: Budget, question: ScopeQuestion, outcome: Outcome): void {
+  #learn(budget: Budget, outcome: Outcome): void {
     const at = this.#options.clock.now();
     if (outcome.ok) {
       const { host, rateLimit } = outcome.check;
       budget.told = rateLimit === undefined ? undefined : { rateLimit, host, at };
       budget.heardAt = at;
-      budget.refused = false;
-      return;
-    }
-    const { error } = outcome;
-    if (!FetchImageError.is(error) || error.code !== "FI_RATE_LIMITED") return;
-    const { retryAfterMs = 0 } = retryAfterOf(error);
-    budget.refused = true;
-    if (retryAfterMs > 0) budget.pause = { until: at + retryAfterMs, host: hostIn(error.details, question), at };
+    } else if (FetchImageError.is(outcome.error) && outcome.error.code === "FI_RATE_LIMITED") budget.refusedAt = at;
   }
 
   #of(question: ScopeQuestion): Budget {
-    const key = keyOf(question);
+    const { key } = registryKeyOf(question);
     const known = this.#budgets.get(key) ?? {
       told: undefined,
       heardAt: 0,
-      pause: undefined,
-      refused: false,
+      refusedAt: Number.NEGATIVE_INFINITY,
       underWay: 0,
       changed: deferred<void>(),
     };
@@ -152,13 +120,9 @@ export class RegistryBudgets {
     return known;
   }
 
-  #pauseOf({ pause }: Budget): Budget["pause"] {
-    return pause !== undefined && pause.until > this.#options.clock.now() ? pause : undefined;
-  }
-
   /** What was told of a window that is over, or before a pause, says nothing any more. */
-  #isLow({ told, pause, underWay }: Budget): boolean {
-    if (told?.rateLimit.remaining === undefined || (pause !== undefined && told.at <= pause.at)) return false;
+  #isLow({ told, refusedAt, underWay }: Budget): boolean {
+    if (told?.rateLimit.remaining === undefined || told.at <= refusedAt) return false;
     const { limit = 0, remaining, windowSeconds = usualWindowSeconds } = told.rateLimit;
     if (this.#options.clock.now() - told.at > windowSeconds * 1000) return false;
     const { reserve } = this.#options;
@@ -169,20 +133,3 @@ export class RegistryBudgets {
 
 const mostBudgets = 1000;
 const usualWindowSeconds = 3600;
-
-/** Whom the question is put to, and as whom: one answer's headers tell of all questions with the same. */
-function keyOf({ source, credential, ...question }: ScopeQuestion): string {
-  const registry = registryOf(question);
-  // Only Docker Hub's images are mirrored.
-  const mirror = registry === "docker.io" ? source.registry_mirror?.host : undefined;
-  return [registry, mirror ?? "", credential ?? ""].join("\n");
-}
-
-function hostIn(details: JsonObject | undefined, question: ScopeQuestion): string {
-  const host = details?.["host"];
-  return typeof host === "string" ? host : registryOf(question);
-}
-
-function registryOf({ repository }: Pick<ScopeQuestion, "repository">): string {
-  return repository.slice(0, repository.indexOf("/"));
-}

@@ -18,7 +18,8 @@ import {
   showText,
   type TraceContext,
 } from "@fetch-image/core";
-import type { EngineSettings } from "./options.ts";
+import type { EffectiveSettings } from "./engine-settings.ts";
+import type { ScopeSettings } from "./options.ts";
 import type { TraceHeaders } from "./trace-context.ts";
 
 /** What a build is asked to fetch. */
@@ -63,13 +64,12 @@ export interface ReadRequest {
 export function readRequest(
   request: FetchImageRequest,
   traits: EngineTraits,
-  settings: EngineSettings,
+  settings: EffectiveSettings,
   hash: Hash,
 ): ReadRequest {
   const { getPlan, checkPlan } = request;
   const { name, type, version } = getPlan.get;
   const pinned = version !== undefined && checkPlan === undefined;
-  const interval = intervalOf(checkPlan, settings);
   const skipInterval = checkPlan?.check.skip_interval === true;
   const secrets = secretsOf(getPlan.get.source);
   if (request.secrets !== undefined) secrets.push(...request.secrets);
@@ -78,6 +78,7 @@ export function readRequest(
     if (!traits.hasStepRunner) throw stepRunnerMissing(name, type);
     if (!pinned && checkPlan === undefined) throw noVersion(name, type);
     const fact = factOf(request, { source: {}, credentials: true, checker: "step" }, { traits, settings, hash });
+    const interval = intervalOf(checkPlan, settings);
     return { fact, source: undefined, repository: undefined, credential: null, interval, skipInterval, secrets };
   }
 
@@ -94,11 +95,22 @@ export function readRequest(
     throw unsupported === undefined ? stepRunnerMissing(name, type) : sourceUnsupported(name, unsupported);
   }
   const scope = scopeOf(type, source, hash, traits.registry?.identity?.(source));
+  const ofScope = settings.forScope(scope.repository);
+  const interval = intervalOf(checkPlan, ofScope);
   const asked = checker === "registry" && !pinned ? { scope: scope.id, interval, skipInterval } : undefined;
   const credentials = !publicSourceSuffices(source);
   const fact = factOf(
     request,
-    { source: scope.source, credentials, asked, repository, tag: source.tag, unsupported, checker },
+    {
+      source: scope.source,
+      credentials,
+      asked,
+      repository,
+      tag: source.tag,
+      unsupported,
+      checker,
+      joinMs: ofScope.claimMs,
+    },
     { traits, settings, hash },
   );
   const physical = !traits.native || request.artifact === true || unsupported !== undefined;
@@ -115,14 +127,16 @@ interface Findings extends Pick<FetchRequest, "source" | "credentials" | "checke
   readonly repository?: string | undefined;
   readonly tag?: string | undefined;
   readonly unsupported?: FetchRequest["unsupported"] | undefined;
+  /** As the scope's settings have it; the engine's where there is no scope. */
+  readonly joinMs?: number;
 }
 
 // Field by field, in the order in which they are stored: conditional spreads into an object of this size cost more than
 // everything else that is done to read a request.
 function factOf(
   { getPlan, checkPlan, ...request }: FetchImageRequest,
-  { source, credentials, asked, repository, tag, unsupported, checker }: Findings,
-  { traits, settings, hash }: { traits: EngineTraits; settings: EngineSettings; hash: Hash },
+  { source, credentials, asked, repository, tag, unsupported, checker, joinMs }: Findings,
+  { traits, settings, hash }: { traits: EngineTraits; settings: EffectiveSettings; hash: Hash },
 ): FetchRequest {
   const { id, get } = getPlan;
   const fact: { -readonly [Name in keyof FetchRequest]?: FetchRequest[Name] } = {
@@ -157,7 +171,7 @@ function factOf(
     patienceMs: settings.retryAfterPatienceMs,
     jitter: Number.parseInt(hash.sha256Hex(id).slice(0, 8), 16) / 0xffff_ffff,
   };
-  fact.joinMs = settings.claimMs;
+  fact.joinMs = joinMs ?? settings.claimMs;
   return fact as FetchRequest;
 }
 
@@ -182,7 +196,7 @@ function stepOf(getPlanId: string): string {
   return getPlanId.endsWith(suffix) ? getPlanId.slice(0, -suffix.length) : getPlanId;
 }
 
-function intervalOf(checkPlan: CheckPlan | undefined, settings: EngineSettings): number | "never" {
+function intervalOf(checkPlan: CheckPlan | undefined, settings: ScopeSettings): number | "never" {
   const interval = checkPlan?.check.interval;
   if (interval === undefined || interval === "") return settings.checkIntervalMs;
   if (interval === "never") return "never";

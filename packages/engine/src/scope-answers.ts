@@ -2,10 +2,12 @@ import {
   type Asker,
   type CheckDecision,
   type CheckEvidence,
+  type CheckQuestion,
   type Failure,
   FetchImageError,
   type FetchRequest,
   formatTime,
+  heldUp,
   parseTime,
   type RegistryCheck,
   type RegistryImageSource,
@@ -13,7 +15,10 @@ import {
   type ScopeFact,
   type ScopeFactData,
   type ScopeState,
+  type StaleDecision,
+  staleInstead,
   type Version,
+  withLastGood,
 } from "@fetch-image/core";
 import { retryAfterOf, toFailure } from "./failure.ts";
 
@@ -29,6 +34,10 @@ export interface ScopeQuestion {
   readonly asker: Asker;
   readonly interval: number | "never";
   readonly skipInterval: boolean;
+  /** From 1, of the fetch. */
+  readonly attempt: number;
+  /** Nobody waits for the answer: an old one has been given. */
+  readonly isForLater?: boolean;
   readonly redact: (text: string) => string;
 }
 
@@ -140,37 +149,119 @@ export function settle(checking: Promise<RegistryCheck>): Promise<Outcome> {
  * stands. Nodes' clocks differ, and an answer is stamped before it is stored, so who joined a claim passes a `since`
  * from before the claim, and it is the claim's end that tells its answer.
  */
-export function answerSince(state: ScopeState, since: number): CheckAnswer | undefined {
+export function answerSince(state: ScopeState, since: number, asking: Asking): CheckAnswer | undefined {
   if (state.claim !== null || state.checkedAt === null || state.checkedAt < since) return undefined;
   if (state.failure !== null) {
     const { failure, retryAfterMs } = state.failure;
-    return { ok: false, failure, ...(retryAfterMs > 0 ? { retryAfterMs } : {}) };
+    return failureAnswer(state, asking, { failure, retryAfterMs });
   }
+  if (state.vanished !== null) return { ok: false, failure: vanishedFailure(asking.question, state.vanished) };
   if (state.current === null || parseTime(state.current.observedAt) < since) return undefined;
   const { version, ...observed } = state.current;
   return { ok: true, version, evidence: { via: "joined", ...observed }, rejected: [] };
 }
 
+/** The same answer for who joined; one that was not the registry's stays what it is. */
 export function joined(answer: CheckAnswer, asker: Asker): CheckAnswer {
-  if (!answer.ok) return answer;
+  if (!answer.ok || answer.evidence.via === "stale-served") return answer;
   // The answer of another node says itself who asked.
   return { ...answer, evidence: { asker, ...answer.evidence, via: "joined" } };
 }
 
 /** The answer that the scope's history gives. */
-export function known(decision: Extract<CheckDecision, { kind: "fresh" | "stale" }>): CheckAnswer {
+export function known(decision: Extract<CheckDecision, { kind: "fresh" | "stale" }>, failed?: Failure): CheckAnswer {
   const { version, evidence } = decision;
-  const rejected =
-    decision.kind === "stale" ? [{ candidate: "check", reason: `not asked, though ${decision.because}` }] : [];
-  return { ok: true, version, evidence, rejected };
+  return { ok: true, version, evidence, rejected: decision.kind === "fresh" ? [] : [passedOver(decision, failed)] };
 }
 
-/** Of a question that was not asked. */
-export function unasked(error: FetchImageError, { redact }: ScopeQuestion): CheckAnswer {
-  return { ok: false, failure: toFailure(error, "FI_CHECK_FAILED", redact), ...retryAfterOf(error) };
+function passedOver({ because, evidence }: StaleDecision, failed: Failure | undefined): Rejected {
+  if (failed !== undefined) return { candidate: "check", reason: failed.message };
+  const how = evidence.stale?.because === "revalidating" ? "asked beside the fetch, since" : "not asked, though";
+  return { candidate: "check", reason: `${how} ${because}` };
 }
 
-function nothingFound({ repository, tag }: ScopeQuestion, { host, status }: RegistryCheck): FetchImageError {
+/** A question, and what holds for it now. */
+export interface Asking {
+  readonly question: ScopeQuestion;
+  readonly now: CheckQuestion;
+  /** The longest pause that the fetch makes between two attempts of its own. */
+  readonly longestPauseMs: number;
+}
+
+/**
+ * What becomes of a check that failed, its own or another's: the last good answer where that may be used, else the failure,
+ * with the pause until somebody may ask again where it fits the fetch's own.
+ */
+export function failureAnswer(
+  state: ScopeState,
+  { question, now, longestPauseMs }: Asking,
+  { failure, retryAfterMs }: { readonly failure: Failure; readonly retryAfterMs: number },
+): CheckAnswer {
+  const until = heldUp(state, { ...now, atOnce: false })?.until;
+  const instead = staleInstead(state, now, { failure, until });
+  if (instead !== undefined) return known(instead, failure);
+  const shown = withLastGood(failure, state, now);
+  if (retryAfterMs > 0) return { ok: false, failure: shown, retryAfterMs };
+  return notBefore(shown, { until, now: now.now, longestPauseMs, isByHand: question.skipInterval });
+}
+
+/** The answer to a question that is not asked before `until`. */
+export function refusedAnswer(
+  state: ScopeState,
+  { question, now, longestPauseMs }: Asking,
+  { failure, until }: { readonly failure: Failure | null; readonly until: number },
+): CheckAnswer {
+  const end = formatTime(until);
+  const last = failure ?? vanishedFailure(question, state.vanished ?? { host: "the registry", status: 404 });
+  const { failures } = state;
+  const times = failures === 1 ? "after a failure" : `after ${failures} failures in a row`;
+  const why = last.retryable
+    ? `${times} not asked again before ${end}`
+    : `not asked again before ${end} unless by hand`;
+  const details = { ...last.details, until: end, ...(last.retryable ? { failures } : {}) };
+  const refused = { ...last, message: `${last.message}; ${why}`, details };
+  if (!last.retryable) return { ok: false, failure: refused };
+  const asked = { until, now: now.now, longestPauseMs, isByHand: false };
+  return notBefore(withLastGood(refused, state, now), asked);
+}
+
+/** The answer to a question of a registry that nobody asks before `until`. */
+export function unasked(
+  state: ScopeState,
+  { now, longestPauseMs }: Asking,
+  { failure, until }: { readonly failure: Failure; readonly until: number },
+): CheckAnswer {
+  const shown = withLastGood(failure, state, now);
+  const { retryAfterMs } = failure.details ?? {};
+  if (typeof retryAfterMs === "number") return { ok: false, failure: shown, retryAfterMs };
+  return notBefore(shown, { until, now: now.now, longestPauseMs, isByHand: false });
+}
+
+/** A pause of our own is waited for in one piece where the fetch waits as long by itself. */
+function notBefore(
+  failure: Failure,
+  wait: {
+    readonly until: number | undefined;
+    readonly now: number;
+    readonly longestPauseMs: number;
+    readonly isByHand: boolean;
+  },
+): CheckAnswer {
+  const { until, now, longestPauseMs, isByHand } = wait;
+  if (until === undefined || !failure.retryable || isByHand || until - now > longestPauseMs)
+    return { ok: false, failure };
+  const details = { ...failure.details, notBefore: formatTime(until) };
+  return { ok: false, failure: { ...failure, details }, retryAfterMs: Math.max(0, until - now) };
+}
+
+function vanishedFailure(question: ScopeQuestion, where: Pick<RegistryCheck, "host" | "status">): Failure {
+  return toFailure(nothingFound(question, where), "FI_NO_VERSION", question.redact);
+}
+
+function nothingFound(
+  { repository, tag }: ScopeQuestion,
+  { host, status }: Pick<RegistryCheck, "host" | "status">,
+): FetchImageError {
   if (tag !== undefined) {
     const reference = `${repository}:${tag}`;
     const message = `${host} has no image ${reference}`;

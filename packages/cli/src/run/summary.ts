@@ -18,7 +18,7 @@ export function showSummary({ rows, traffic, checkInterval, color }: SummaryOpti
     part(rows, ["step"], "checked by a step"),
     part(rows, ["joined"], "answered by a question already under way"),
     part(rows, ["fresh"], "still fresh and not asked again"),
-    part(rows, ["stale-served"], "stale and not asked again, to spare the registry"),
+    part(rows, ["stale-served"], "stale, since the registry fails or is to be spared"),
     part(rows, ["pin", "plan"], "pinned by the pipeline"),
     part(rows, ["tag", "latest"], "known by tag only"),
     part(rows, ["base-type"], "of base types, from the built-in table"),

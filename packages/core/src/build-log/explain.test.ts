@@ -70,6 +70,8 @@ describe("an explanation", () => {
 
   test("has exactly one candidate taken, and a reason of its own, for every way to choose", () => {
     const asker = { buildId: "7", fetchId: "3/image-get" };
+    const error = { code: "FI_REGISTRY_UNAVAILABLE", message: "registry.example.com answered 503" };
+    const failing = { because: "failing", boundMs: 3_600_000, until: "2026-11-22T04:40:08.000Z", error };
     const all = [
       byCheck(head),
       byCheck({ ...head, via: "GET" }),
@@ -85,6 +87,8 @@ describe("an explanation", () => {
         host: "registry.example.com",
         stale: { because: "retry-after", boundMs: 3_600_000, until: "2026-11-22T05:00:00.000Z" },
       }),
+      byCheck({ ...head, via: "stale-served", asker, stale: failing }),
+      byCheck({ ...head, via: "stale-served", asker, stale: { because: "revalidating", boundMs: 120_000 } }),
       unpinned("pin", []),
       unpinned("plan", []),
       unpinned("tag", []),
@@ -102,6 +106,8 @@ describe("an explanation", () => {
         "1 tag listed, 1 candidate, newest by tag_regex is v1.2: registry.example.com answered a GET request with 200, and the manifest hashes to this digest",
         "build 7 (3/image-get) observed it 41s before, and nobody was asked again: to spare registry.example.com, 76 of 100 requests left per 6h",
         "another fetch observed it 41s before, and nobody was asked again: registry.example.com asked for a pause until 2026-11-22T05:00:00.000Z",
+        "build 7 (3/image-get) observed it 41s before, and there is no newer answer: registry.example.com answered 503 (FI_REGISTRY_UNAVAILABLE), and nobody asks again until 2026-11-22T04:40:08.000Z",
+        "build 7 (3/image-get) observed it 41s before, and it is taken at once: a check runs beside the fetch, for those who come after",
         "the pipeline pins it, so nobody was asked",
         "the check gave no digest, so the version of the get plan stands",
         "nobody knew a digest, so the source's tag v1.2 stands",

@@ -2,8 +2,8 @@ import { FetchImageError } from "../errors/fetch-image-error.ts";
 import { type BuildFactData, buildFactSchemas } from "../facts/build-facts.ts";
 import type { Asker, FetchRequest } from "../facts/facts.ts";
 import type { BuildImageRow } from "../ports/read-model.ts";
-import { duration } from "../scope/scope-state.ts";
-import { amongText, askerText, count, rateLimitText, sparingText, versionText } from "./version-text.ts";
+import { duration } from "../scope/duration.ts";
+import { amongText, askerText, count, rateLimitText, sparingText, staleText, versionText } from "./version-text.ts";
 
 /** What is kept of an `ImageVersionResolved` in a build image's `evidence`: all but the fetch, which is the row's key. */
 export type ResolvedVersion = Omit<BuildFactData<"ImageVersionResolved">, "fetchId">;
@@ -81,7 +81,7 @@ function because({ via, version, evidence: found, ageMs = 0 }: ResolvedVersion):
     case "joined":
       return `${asker} was asking the same, and its answer was taken`;
     case "stale-served":
-      return `${asker} observed it ${duration(ageMs)} before, and nobody was asked again: ${found === undefined ? "to spare the registry" : sparingText(found)}`;
+      return `${asker} observed it ${duration(ageMs)} before, and ${found === undefined ? "nobody was asked again: to spare the registry" : `${staleText(found)}: ${sparingText(found)}`}`;
     case "step":
       break;
   }

@@ -10,7 +10,7 @@ import { parseTime } from "../facts/time.ts";
 import { stateName, type FetchState } from "../fetch-image/step.ts";
 import { referenceOfImageURL } from "../image/image-url.ts";
 import type { Version } from "../plan/plan.ts";
-import { duration } from "../scope/scope-state.ts";
+import { duration } from "../scope/duration.ts";
 import type { Tone } from "./paint.ts";
 import { eventWords, printedWords } from "./event-words.ts";
 import { countSteps } from "./plan-names.ts";
@@ -167,7 +167,7 @@ function checked(
     case "fresh":
       return plain(`observed ${age} ago${whose}, not asked again: ${answer}${where === "" ? "" : ` (${where})`}`);
     case "stale-served":
-      return warning(`stale: observed ${age} ago${whose}, not asked again (${sparingText(evidence)}): ${answer}`);
+      return warning(`stale: observed ${age} ago${whose}, ${notAsked(evidence)} (${sparingText(evidence)}): ${answer}`);
     case "joined":
       return plain(
         `joined the check${whose === "" ? "" : ` made${whose}`}: ${answer}${where === "" ? "" : ` (${where})`}`,
@@ -176,6 +176,11 @@ function checked(
       break;
   }
   return plain(`check step gave ${answer}`);
+}
+
+function notAsked({ stale }: CheckEvidence): string {
+  if (stale?.because === "revalidating") return "asked again meanwhile";
+  return stale?.because === "failing" ? "not answered since" : "not asked again";
 }
 
 function setback(
@@ -189,8 +194,10 @@ function setback(
   const { attempts, patienceMs } = request.retry;
   if (stateName(after) === "backing-off" && after.timer !== null) {
     const delay = after.timer.dueAt - at;
-    const asked = retryAfterMs !== undefined && retryAfterMs > 0 && delay === retryAfterMs ? ", as it was asked" : "";
-    return warning(`${text}; to be tried again in ${span(delay)}${asked} (attempt ${attempt + 1} of ${attempts})`);
+    const isTold = retryAfterMs !== undefined && retryAfterMs > 0 && delay === retryAfterMs;
+    const ours = failure.details?.["notBefore"] !== undefined;
+    const why = !isTold ? "" : ours ? ", when somebody may ask again" : ", as it was asked";
+    return warning(`${text}; to be tried again in ${span(delay)}${why} (attempt ${attempt + 1} of ${attempts})`);
   }
   if (!failure.retryable) return bad(`${text}; not tried again, since it would fail the same way`);
   if (attempt >= attempts) return bad(`${text}; not tried again after attempt ${attempt} of ${attempts}`);

@@ -275,6 +275,25 @@ describe("the build log tells", () => {
         04:40:00.000    +0ms  kubelet pulls registry.example.com/my-resource:v1.2@sha256:1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f
       "
     `);
+    const error = { code: "FI_REGISTRY_UNAVAILABLE", message: "registry.example.com answered 503" };
+    const failing = { because: "failing", boundMs: 3_600_000, until: formatTime(t0 + 8000), error };
+    expect(
+      new History()
+        .requested()
+        .checked({ ...old, stale: failing })
+        .log(),
+    ).toContain(
+      "warning: stale: observed 12m ago by build 7 (3/image-get), not answered since (registry.example.com answered 503 (FI_REGISTRY_UNAVAILABLE), and nobody asks again until 2026-11-22T04:40:08.000Z): tag v1.2 is sha256:1f",
+    );
+    const revalidating = { because: "revalidating", boundMs: 900_000 };
+    expect(
+      new History()
+        .requested()
+        .checked({ ...old, stale: revalidating })
+        .log(),
+    ).toContain(
+      "warning: stale: observed 12m ago by build 7 (3/image-get), asked again meanwhile (a check runs beside the fetch, for those who come after): tag v1.2 is sha256:1f",
+    );
     const inPause = new History().requested().checked({
       ...old,
       stale: { because: "retry-after", boundMs: 3_600_000, until: formatTime(t0 + 60_000) },

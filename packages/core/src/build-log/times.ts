@@ -1,5 +1,5 @@
 import { formatTime } from "../facts/time.ts";
-import { duration } from "../scope/scope-state.ts";
+import { duration } from "../scope/duration.ts";
 
 /** A delay: `300ms`, `1.2s`, `41s`, `3m12s`. Below a minute to the tenth of a second, cut, never rounded up. */
 export function span(ms: number): string {

@@ -1,6 +1,6 @@
 import type { Asker, CheckEvidence, FetchRequest } from "../facts/facts.ts";
 import type { Version } from "../plan/plan.ts";
-import { duration } from "../scope/scope-state.ts";
+import { duration } from "../scope/duration.ts";
 import { byCodePoint } from "./concourse/go-json.ts";
 
 /** `v1.2@sha256:…`, `sha256:…` or `tag v1.2` for an image's version; `ref abc, short a` for another type's, keys sorted. */
@@ -35,13 +35,26 @@ export function amongText(among: CheckEvidence["among"], { tag = "" }: Version):
   return tag === "" ? found : `${found}, newest by ${by} is ${tag}`;
 }
 
-/** `to spare registry.test, 7 of 100 requests left per 6h`, or until when it asked for a pause. */
+/**
+ * `to spare registry.test, 7 of 100 requests left per 6h`; until when it asked for a pause; how it fails, and until when
+ * nobody asks it again; or that it is asked meanwhile.
+ */
 export function sparingText({ host = "the registry", rateLimit, stale }: CheckEvidence): string {
-  if (stale?.because === "retry-after") {
-    return `${host} asked for a pause${stale.until === undefined ? "" : ` until ${stale.until}`}`;
+  const until = stale?.until === undefined ? "" : ` until ${stale.until}`;
+  if (stale?.because === "retry-after") return `${host} asked for a pause${until}`;
+  if (stale?.because === "revalidating") return "a check runs beside the fetch, for those who come after";
+  if (stale?.because === "failing") {
+    const { code, message } = stale.error ?? { code: "", message: `${host} fails` };
+    return `${message}${code === "" ? "" : ` (${code})`}${until === "" ? "" : `, and nobody asks again${until}`}`;
   }
   const left = rateLimitText(rateLimit);
   return `to spare ${host}${left === undefined ? "" : `, ${left}`}`;
+}
+
+/** What was made of the registry where an answer is stale: `nobody was asked again`. */
+export function staleText({ stale }: CheckEvidence): string {
+  if (stale?.because === "revalidating") return "it is taken at once";
+  return stale?.because === "failing" ? "there is no newer answer" : "nobody was asked again";
 }
 
 /** `1 tag`, `5,000 tags` */

@@ -2,7 +2,14 @@ import { z } from "zod";
 import { FetchImageError } from "../errors/fetch-image-error.ts";
 import type { RecordedFact } from "../ports/event-log.ts";
 import { buildFactSchemas } from "./build-facts.ts";
-import { type RecordedBuildFact, type RecordedScopeFact, schemaVersion, type UnknownFact } from "./facts.ts";
+import {
+  type RecordedBuildFact,
+  type RecordedRegistryFact,
+  type RecordedScopeFact,
+  schemaVersion,
+  type UnknownFact,
+} from "./facts.ts";
+import { registryFactSchemas } from "./registry-facts.ts";
 import { time } from "./schema.ts";
 import { scopeFactSchemas } from "./scope-facts.ts";
 
@@ -25,6 +32,17 @@ export function decodeScopeFact(
 ): { readonly known: true; readonly fact: RecordedScopeFact } | { readonly known: false; readonly fact: UnknownFact } {
   return isKnown(recorded, scopeFactSchemas)
     ? { known: true, fact: recorded as unknown as RecordedScopeFact }
+    : { known: false, fact: recorded as unknown as UnknownFact };
+}
+
+/** As {@link decodeBuildFact}, for a registry's stream. */
+export function decodeRegistryFact(
+  recorded: RecordedFact,
+):
+  | { readonly known: true; readonly fact: RecordedRegistryFact }
+  | { readonly known: false; readonly fact: UnknownFact } {
+  return isKnown(recorded, registryFactSchemas)
+    ? { known: true, fact: recorded as unknown as RecordedRegistryFact }
     : { known: false, fact: recorded as unknown as UnknownFact };
 }
 

@@ -5,6 +5,7 @@ import {
   type BuildFact,
   type FactMetadata,
   machineVersion,
+  type RegistryFact,
   type ScopeFact,
   schemaVersion,
   type TraceContext,
@@ -35,8 +36,13 @@ export function scopeFactToStore(fact: ScopeFact, context: FactContext, hash: Ha
   return toStore(fact, undefined, context, hash);
 }
 
+/** A fact of a registry, ready to be stored. */
+export function registryFactToStore(fact: RegistryFact, context: FactContext, hash: Hash): NewFact {
+  return toStore(fact, undefined, context, hash);
+}
+
 function toStore(
-  fact: BuildFact | ScopeFact,
+  fact: BuildFact | ScopeFact | RegistryFact,
   machine: string | undefined,
   { stream, key, buildId, causationId, node, at, trace }: FactContext,
   hash: Hash,

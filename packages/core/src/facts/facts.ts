@@ -1,4 +1,5 @@
 import type { BuildFactData, BuildFactType } from "./build-facts.ts";
+import type { RegistryFactData, RegistryFactType } from "./registry-facts.ts";
 import type { ScopeFactData, ScopeFactType } from "./scope-facts.ts";
 import type { Position } from "../ports/event-log.ts";
 
@@ -30,6 +31,9 @@ export interface TraceContext {
 /** A fact before it is stored. */
 export type BuildFact = { [T in BuildFactType]: { readonly type: T; readonly data: BuildFactData<T> } }[BuildFactType];
 export type ScopeFact = { [T in ScopeFactType]: { readonly type: T; readonly data: ScopeFactData<T> } }[ScopeFactType];
+export type RegistryFact = {
+  [T in RegistryFactType]: { readonly type: T; readonly data: RegistryFactData<T> };
+}[RegistryFactType];
 export type FactOf<T extends BuildFactType> = Extract<BuildFact, { type: T }>;
 
 /** Where and how a fact is stored. */
@@ -43,6 +47,7 @@ export interface Recorded {
 
 export type RecordedBuildFact = BuildFact & Recorded;
 export type RecordedScopeFact = ScopeFact & Recorded;
+export type RecordedRegistryFact = RegistryFact & Recorded;
 
 /** A fact that this version does not know: kept, and skipped with a warning. */
 export type UnknownFact = Recorded & { readonly type: string; readonly data: unknown };
@@ -68,9 +73,20 @@ export function scopeStream(scope: string): string {
   return `imageScope-${scope}`;
 }
 
+/** `id`: of a registry and an identity that asks it. */
+export function registryStream(id: string): string {
+  return `${registryStreamPrefix}${id}`;
+}
+
 export const buildStreamPrefix = "build-";
 export const scopeStreamPrefix = "imageScope-";
+export const registryStreamPrefix = "imageRegistry-";
 /** Which process has drawn which number for a build. Its facts belong to no build, and are projected nowhere. */
 export const buildNumbersStream = "buildNumbers";
 /** What the names of all our streams begin with: whatever else is in a shared event store is not ours. */
-export const streamPrefixes: readonly string[] = [buildStreamPrefix, scopeStreamPrefix, buildNumbersStream];
+export const streamPrefixes: readonly string[] = [
+  buildStreamPrefix,
+  scopeStreamPrefix,
+  registryStreamPrefix,
+  buildNumbersStream,
+];

@@ -1,5 +1,6 @@
 import { buildFactSchemas } from "./build-facts.ts";
-import { buildStreamPrefix, machineVersion, schemaVersion, scopeStreamPrefix } from "./facts.ts";
+import { buildStreamPrefix, machineVersion, registryStreamPrefix, schemaVersion, scopeStreamPrefix } from "./facts.ts";
+import { registryFactSchemas } from "./registry-facts.ts";
 import { scopeFactSchemas } from "./scope-facts.ts";
 
 /**
@@ -20,6 +21,7 @@ export function newerPart(fact: {
 
 function schemasOf(stream: string): object {
   if (stream.startsWith(buildStreamPrefix)) return buildFactSchemas;
+  if (stream.startsWith(registryStreamPrefix)) return registryFactSchemas;
   return stream.startsWith(scopeStreamPrefix) ? scopeFactSchemas : {};
 }
 

@@ -10,6 +10,7 @@ export const jsonObject: z.ZodType<JsonObject> = z.record(z.string(), jsonValue)
 /** ISO 8601, UTC, milliseconds. */
 export const time = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 export const version = z.record(z.string(), z.string()).readonly();
+export const asker = z.object({ buildId: z.string(), fetchId: z.string() });
 
 /** What went wrong, as stored: never an Error. `message` names the culprit; secrets were cut where it was made. */
 export const failure = z.object({
@@ -62,15 +63,18 @@ export const checkEvidence = z.object({
   /** Why an answer older than the interval was taken, and how old it may be at most. */
   stale: z
     .looseObject({
-      /** `budget`: few of the registry's requests are left. `retry-after`: it asked for a pause. */
+      /** `budget`: few of the registry's requests are left. `retry-after`: it asked for a pause. `failing`: it failed.
+       *  `revalidating`: one check runs beside the fetch. */
       because: z.string(),
       boundMs: z.number(),
-      /** Until when the registry is not asked, where it said so. */
+      /** Until when the registry is not asked. */
       until: time.exactOptional(),
+      /** What went wrong, where something did. */
+      error: z.looseObject({ code: z.string(), message: z.string() }).exactOptional(),
     })
     .exactOptional(),
   /** Whose check it was, where it was another fetch's. */
-  asker: z.object({ buildId: z.string(), fetchId: z.string() }).exactOptional(),
+  asker: asker.exactOptional(),
 });
 
 /** A candidate for the version that was not taken, and why. */

@@ -1,7 +1,5 @@
 import { z } from "zod";
-import { failure, jsonObject, time, version } from "./schema.ts";
-
-const asker = z.object({ buildId: z.string(), fetchId: z.string() });
+import { asker, failure, jsonObject, time, version } from "./schema.ts";
 
 /** Facts of an `imageScope-<id>` stream: what was asked of a registry, and what it answered. */
 export const scopeFactSchemas = {

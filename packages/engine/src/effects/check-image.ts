@@ -1,8 +1,8 @@
 import { type CheckPlan, FetchImageError, formatTime, isDigest, showText, type Version } from "@fetch-image/core";
 import { retryAfterOf, toFailure } from "../failure.ts";
 import type { FetchRun } from "../fetch-run.ts";
-import type { CheckAnswer } from "../scope-answers.ts";
-import type { CheckStart } from "../scope-book.ts";
+import type { CheckAnswer, ScopeQuestion } from "../scope-answers.ts";
+import type { CheckStart } from "../scope-entry.ts";
 import type { Owed } from "./owed.ts";
 import { stepContext } from "./step-context.ts";
 
@@ -91,13 +91,15 @@ function checkPlanOf(run: FetchRun): CheckPlan {
   return { id: `${id}/image-check`, check: { name, type, source, ...(tags === undefined ? {} : { tags }) } };
 }
 
-function questionOf(run: FetchRun) {
+/** Undefined for a fetch that asks no registry. */
+export function questionOf(run: FetchRun): ScopeQuestion | undefined {
   const { fact, source, repository, credential, interval, skipInterval } = run.request;
   const { scope, tag } = fact;
   if (scope === undefined || repository === undefined || source === undefined) return undefined;
   const { asker, build } = run;
   const redact = (text: string) => build.redact(text);
-  const asked = { asker, interval, skipInterval, redact };
+  const attempt = run.state?.snapshot.context.attempt ?? 1;
+  const asked = { asker, interval, skipInterval, attempt, redact };
   const wanted = tag === undefined ? {} : { tag };
   return { scope, repository, ...wanted, publicSource: fact.source, source, credential, ...asked };
 }

@@ -1,19 +1,20 @@
 import { parseTime } from "@fetch-image/core";
 import type { FetchRun } from "../fetch-run.ts";
-import { answerCheck } from "./check-image.ts";
+import { answerCheck, questionOf } from "./check-image.ts";
 import type { Owed } from "./owed.ts";
 
 /** Waits for another fetch's answer. The machine's patience timer ends the waiting where that fetch died. */
 export async function joinCheck(run: FetchRun, owed: Owed): Promise<void> {
   const { since, signal } = owed;
   const { scopes } = run.build;
-  const { scope } = run.request.fact;
-  if (scopes === undefined || scope === undefined) return;
+  const question = questionOf(run);
+  if (scopes === undefined || question === undefined) return;
+  const { scope } = question;
   owed.whenEnded(() => {
     scopes.leave(scope, run.asker);
   });
   try {
-    const answer = await scopes.join(scope, run.asker, joinedAt(run), signal);
+    const answer = await scopes.join(question, joinedAt(run), signal);
     if (answer !== undefined && !signal.aborted) answerCheck(run, since, answer);
   } catch (error) {
     // The store is away: the patience timer leads back to a check of our own, which says so.

@@ -3,8 +3,16 @@ import type { CheckEvidence, FetchRequest } from "../../facts/facts.ts";
 import { parseTime } from "../../facts/time.ts";
 import { referenceOfImageURL } from "../../image/image-url.ts";
 import type { Version } from "../../plan/plan.ts";
-import { duration } from "../../scope/scope-state.ts";
-import { amongText, askerText, physicalReasons, rateLimitText, sparingText, versionText } from "../version-text.ts";
+import { duration } from "../../scope/duration.ts";
+import {
+  amongText,
+  askerText,
+  physicalReasons,
+  rateLimitText,
+  sparingText,
+  staleText,
+  versionText,
+} from "../version-text.ts";
 
 // What the log says to people, version 1. `fly` prints log lines and nothing of the get: the digest must stand in one.
 
@@ -52,7 +60,7 @@ function howKnown(
     case "joined":
       return `joined: ${who} was asking ${host} the same`;
     case "stale-served":
-      return `cached ${age}: ${who} asked, and nobody was asked again: ${sparingText(evidence)}`;
+      return `cached ${age}: ${who} asked, and ${staleText(evidence)}: ${sparingText(evidence)}`;
     case "step":
       break;
   }

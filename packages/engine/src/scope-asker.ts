@@ -1,0 +1,353 @@
+import {
+  type CancelSignal,
+  type CheckDecision,
+  type CheckQuestion,
+  decideCheck,
+  FetchImageError,
+  formatTime,
+  type ImageRegistry,
+  type RegistryCheck,
+  type Rejected,
+  type ScopeFact,
+  type Version,
+} from "@fetch-image/core";
+import type { EffectiveSettings } from "./engine-settings.ts";
+import { toFailure } from "./failure.ts";
+import { RegistryBudgets } from "./registry-budgets.ts";
+import { RegistryPauses } from "./registry-pauses.ts";
+import {
+  answerOf,
+  answerSince,
+  type Asking,
+  type CheckAnswer,
+  factsOf,
+  failureAnswer,
+  known,
+  type Outcome,
+  refusedAnswer,
+  type ScopeQuestion,
+  settle,
+  show,
+  unasked,
+} from "./scope-answers.ts";
+import type { Inflight, ScopeEntry } from "./scope-entry.ts";
+import type { ScopeLogOptions } from "./scope-log.ts";
+
+export interface ScopeAskerOptions extends ScopeLogOptions {
+  readonly registry: Pick<ImageRegistry, "check">;
+  readonly soleNode: boolean;
+  readonly settings: EffectiveSettings;
+}
+
+/** Asks a scope's question of its registry, once for all who want to know and only where it may be asked. */
+export class ScopeAsker {
+  readonly #options: ScopeAskerOptions;
+  readonly #budgets: RegistryBudgets;
+  readonly #pauses: RegistryPauses;
+  #closed = false;
+
+  constructor(options: ScopeAskerOptions) {
+    this.#options = options;
+    const { clock, settings } = options;
+    this.#budgets = new RegistryBudgets({ clock, reserve: settings.rateLimitReserve });
+    this.#pauses = new RegistryPauses({ ...options, isOver: () => this.#closed });
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** Records nothing any more. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  decide(entry: ScopeEntry, question: ScopeQuestion): CheckDecision {
+    const { node, soleNode } = this.#options;
+    const { state } = entry.log;
+    // Where there is no other node, another's claim is that of a predecessor which died.
+    const orphaned = soleNode && state.claim !== null && state.claim.node !== node;
+    return decideCheck(orphaned ? { ...state, claim: null } : state, this.#now(entry, question));
+  }
+
+  /** What a decision answers by itself; undefined where it takes a check, another's or our own. */
+  answerTo(decision: CheckDecision, entry: ScopeEntry, question: ScopeQuestion): CheckAnswer | undefined {
+    switch (decision.kind) {
+      case "fresh":
+      case "stale":
+        return known(decision);
+      case "refused":
+        return refusedAnswer(entry.log.state, this.#asking(entry, question), decision);
+      case "join":
+        return undefined;
+      case "ask":
+        break;
+    }
+    const now = this.#now(entry, question);
+    const refusal = this.#pauses.refusal(question, now);
+    if (refusal === undefined || (now.atOnce && now.sparing?.because === "failing")) return undefined;
+    return unasked(entry.log.state, this.#asking(entry, question), refusal);
+  }
+
+  /** The answer to what was asked at or after `since`, as the scope's stream has it. */
+  answerSince(entry: ScopeEntry, question: ScopeQuestion, since: number): CheckAnswer | undefined {
+    const { claimMs } = this.#options.settings.forScope(question.repository);
+    return answerSince(entry.log.state, since - claimMs, this.#asking(entry, question));
+  }
+
+  /** Resolves once the question is answered and the answer stored, as far as the store takes it. */
+  async ask(entry: ScopeEntry, inflight: Inflight, question: ScopeQuestion): Promise<void> {
+    const { soleNode, settings } = this.#options;
+    const { claimMs } = settings.forScope(question.repository);
+    const signal = inflight.cancellation;
+    if (!this.#pauses.isRead(question)) await this.#pauses.readOn(question);
+    let early: Promise<Asked> | undefined;
+    for (;;) {
+      const decision = this.decide(entry, question);
+      const answer = this.answerTo(decision, entry, question);
+      if (answer !== undefined) return settleAs(inflight, answer);
+      if (decision.kind === "join") {
+        inflight.asker = decision.asker;
+        inflight.begun.resolve({ kind: "joined", asker: decision.asker });
+        inflight.follows = true;
+        const followed = await this.#follow(entry, question, signal);
+        inflight.follows = false;
+        if (followed === undefined) {
+          inflight.asker = question.asker;
+          continue;
+        }
+        return settleAs(inflight, followed);
+      }
+      const isHalfOpen = this.#isHalfOpen(question);
+      if (this.#budgets.isTaken(question) || (isHalfOpen && this.#budgets.isBusy(question))) {
+        await this.#budgets.nextAnswer(question, signal);
+        continue;
+      }
+      if (isHalfOpen && !soleNode && !(await this.#mayProbe(question, claimMs, signal))) continue;
+      const before = entry.log.state.current?.version;
+      const answered = early === undefined ? this.#budgets.begin(question) : () => {};
+      const ask = () => this.#ask(question, inflight, before, answered);
+      const claim = this.#claim(entry, question, claimMs);
+      // A HEAD changes nothing: where no other node could ask, it is in flight beside its claim. Where one could, what
+      // others met at the registry is read beside it.
+      if (soleNode) early ??= ask();
+      const told = soleNode ? undefined : this.#pauses.readOn(question);
+      if (!(await claim.catch(giveUp(early, answered, inflight)))) {
+        if (early === undefined) answered(undefined);
+        continue;
+      }
+      await told;
+      if (early === undefined && !isHalfOpen && this.#mustNotAsk(entry, question)) {
+        answered(undefined);
+        await this.#release(entry, question);
+        continue;
+      }
+      inflight.begun.resolve({ kind: "asked", answer: inflight.answer.promise });
+      const because = decision.kind === "ask" ? decision.because : null;
+      const passedOver = because === null ? [] : [{ candidate: `scope ${show(before)}`, reason: because }];
+      return await this.#conclude(entry, { inflight, question, passedOver }, await (early ?? ask()));
+    }
+  }
+
+  #ask(
+    question: ScopeQuestion,
+    inflight: Inflight,
+    before: Version | undefined,
+    answered: (outcome: Outcome) => void,
+  ): Promise<Asked> {
+    const { clock } = this.#options;
+    const askedAt = clock.now();
+    return settle(this.#check(question, inflight, before)).then((outcome) => {
+      if (!this.#closed) this.#pauses.learn(question, outcome, askedAt);
+      answered(outcome);
+      return { outcome, at: clock.now() };
+    });
+  }
+
+  /** What the check gave is handed on at once; what becomes of a failure depends on what stands in the stream then. */
+  async #conclude(
+    entry: ScopeEntry,
+    asked: {
+      readonly inflight: Inflight;
+      readonly question: ScopeQuestion;
+      readonly passedOver: readonly Rejected[];
+    },
+    { outcome, at }: Asked,
+  ): Promise<void> {
+    const { inflight, question, passedOver } = asked;
+    const given = answerOf(question, outcome, at, passedOver);
+    if (given.ok || given.failure.code === "FI_ABORTED") inflight.answer.resolve(given);
+    if (given.ok) entry.refusedSources.clear();
+    else if (!given.failure.retryable) entry.refusedSources.add(this.#hashOf(question));
+    await this.#record(entry, question, outcome, at);
+    if (!given.ok) {
+      const { failure, retryAfterMs = 0 } = given;
+      inflight.answer.resolve(failureAnswer(entry.log.state, this.#asking(entry, question), { failure, retryAfterMs }));
+    }
+  }
+
+  /** Where one may try and another node does, false once something may have become of that. */
+  async #mayProbe(question: ScopeQuestion, claimMs: number, signal: CancelSignal): Promise<boolean> {
+    const { limits } = this.#options.settings.forScope(question.repository);
+    if (await this.#pauses.mayProbe(question, limits, claimMs)) return true;
+    if (this.#isHalfOpen(question)) {
+      await this.#pause(pollMs);
+      await this.#pauses.readOn(question);
+    }
+    if (signal.aborted) throw new FetchImageError("FI_ABORTED");
+    return false;
+  }
+
+  #isHalfOpen(question: ScopeQuestion): boolean {
+    return this.#pauses.isHalfOpen(question, this.#options.settings.forScope(question.repository).limits);
+  }
+
+  /** Whether another node met, since we last looked, what keeps us from asking. */
+  #mustNotAsk(entry: ScopeEntry, question: ScopeQuestion): boolean {
+    const decision = { kind: "ask", because: null } as const;
+    return this.answerTo(decision, entry, question) !== undefined || this.#isHalfOpen(question);
+  }
+
+  #asking(entry: ScopeEntry, question: ScopeQuestion): Asking {
+    const { backoffBaseMs, backoffCapMs, attempts } = this.#options.settings;
+    const longestPauseMs = Math.min(backoffBaseMs * 2 ** Math.max(0, attempts - 2), backoffCapMs);
+    return { question, now: this.#now(entry, question), longestPauseMs };
+  }
+
+  /** What is rarely asked for is not looked up before: a fresh answer needs none of it. */
+  #now(entry: ScopeEntry, question: ScopeQuestion): CheckQuestion {
+    const { scope, asker, interval, skipInterval, credential, repository, attempt } = question;
+    const [budgets, pauses, { state }] = [this.#budgets, this.#pauses, entry.log];
+    const { limits } = this.#options.settings.forScope(repository);
+    const refused = state.failure?.failure.retryable === false && this.#isOfAnother(entry, question);
+    return {
+      ...limits,
+      ...(question.isForLater === true ? { staleWhileRevalidateMs: 0 } : {}),
+      scope,
+      asker,
+      now: this.#options.clock.now(),
+      interval,
+      skipInterval,
+      atOnce: (skipInterval && attempt === 1) || refused,
+      credential,
+      get sparing() {
+        budgets.recall(question, state);
+        return pauses.sparing(question, limits, budgets.isBusy(question)) ?? budgets.sparing(question);
+      },
+      get registryAnsweredAt() {
+        return pauses.answeredAt(question);
+      },
+    };
+  }
+
+  /** Only the newest is wanted: from the scope's last version on, and with what other scopes learned within the interval. */
+  #check(
+    { source, interval, skipInterval }: ScopeQuestion,
+    { cancellation }: Inflight,
+    previous: Version | undefined,
+  ): Promise<RegistryCheck> {
+    const recallMs = interval === "never" ? Number.POSITIVE_INFINITY : interval;
+    return this.#options.registry.check(source, {
+      want: "newest",
+      ...(previous === undefined ? {} : { previous: { tag: previous["tag"], digest: previous["digest"] } }),
+      ...(skipInterval ? {} : { recallMs }),
+      signal: cancellation,
+    });
+  }
+
+  #claim(entry: ScopeEntry, question: ScopeQuestion, claimMs: number): Promise<boolean> {
+    const { clock } = this.#options;
+    const { scope, repository, tag, publicSource, credential, asker } = question;
+    const at = clock.now();
+    const until = formatTime(at + claimMs);
+    const claim: ScopeFact = {
+      type: "CheckClaimed",
+      data: {
+        scope,
+        type: "registry-image",
+        repository,
+        ...(tag === undefined ? {} : { tag }),
+        source: publicSource,
+        credential,
+        asker,
+        until,
+      },
+    };
+    return entry.log.append([claim], asker.buildId, at);
+  }
+
+  /** A claim that is not used after all: another node met a failure meanwhile. */
+  async #release(entry: ScopeEntry, question: ScopeQuestion): Promise<void> {
+    const error = new FetchImageError("FI_ABORTED", { message: "not asked: the registry is to be spared" });
+    await this.#record(entry, question, { ok: false, error }, this.#options.clock.now());
+  }
+
+  /** Writes the answer to the scope. A newer answer of another node stands; a store that is away loses only the memory. */
+  async #record(entry: ScopeEntry, question: ScopeQuestion, outcome: Outcome, at: number): Promise<void> {
+    if (this.#closed) return;
+    try {
+      while (!(await entry.log.append(factsOf(entry.log.state, question, outcome), question.asker.buildId, at))) {
+        if ((entry.log.state.checkedAt ?? 0) >= at) return;
+      }
+    } catch (error) {
+      const { code } = toFailure(error, "FI_INTERNAL", question.redact);
+      this.#options.logger.warn("an observation could not be recorded", { scope: question.scope, code });
+    }
+  }
+
+  /** What another node answers while its claim holds; undefined when the claim ran out. */
+  async #follow(entry: ScopeEntry, question: ScopeQuestion, signal: CancelSignal): Promise<CheckAnswer | undefined> {
+    const { clock } = this.#options;
+    const since = clock.now();
+    const until = entry.log.state.claim?.until ?? since;
+    while (!signal.aborted && clock.now() < until) {
+      await entry.log.lookLater();
+      const answer = this.answerSince(entry, question, since);
+      if (answer !== undefined) return answer;
+      if (entry.log.state.claim?.until !== until) return undefined;
+    }
+    if (signal.aborted) throw new FetchImageError("FI_ABORTED");
+    return undefined;
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#options.clock.after(ms, resolve);
+    });
+  }
+
+  /** Whether only other sources of the scope were refused: a rotated password is tried at once, once. */
+  #isOfAnother({ refusedSources }: ScopeEntry, question: ScopeQuestion): boolean {
+    return refusedSources.size > 0 && !refusedSources.has(this.#hashOf(question));
+  }
+
+  #hashOf({ source }: ScopeQuestion): string {
+    return this.#options.hash.sha256Hex(JSON.stringify(source));
+  }
+}
+
+interface Asked {
+  readonly outcome: Outcome;
+  readonly at: number;
+}
+
+function settleAs({ begun, answer }: Inflight, found: CheckAnswer): void {
+  begun.resolve({ kind: "answered", answer: found });
+  answer.resolve(found);
+}
+
+/** A claim that cannot be stored ends the asking; a question that is under way beside it tells by itself. */
+function giveUp(
+  early: unknown,
+  answered: (outcome: undefined) => void,
+  { cancellation }: Inflight,
+): (error: unknown) => never {
+  return (error) => {
+    if (early === undefined) answered(undefined);
+    cancellation.abort("the claim could not be stored");
+    throw error;
+  };
+}
+
+/** How often another's answer is looked for. */
+const pollMs = 250;
