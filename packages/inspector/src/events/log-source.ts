@@ -18,7 +18,7 @@ export interface LogSource {
 }
 
 /** What is read of the store at once, in facts at first, then in bytes of text as the build's facts have it. */
-const firstPage = 128;
+const firstPage = 32;
 const pageText = 256 * 1024;
 const largestPage = 1024;
 

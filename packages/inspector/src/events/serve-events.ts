@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { FetchImageError, sseEnd } from "@fetch-image/core";
 import { once } from "node:events";
+import { setImmediate as turn } from "node:timers/promises";
 import { textFrom } from "./log-chunks.ts";
 import type { LogSource } from "./log-source.ts";
 
@@ -70,6 +71,8 @@ export class EventStreams {
         const whole = nextId <= from.log.nextId;
         const part = whole ? one.value.bytes() : textFrom(one.value, nextId);
         if (part.length > 0 && !response.write(part)) await drained(response, gone.signal);
+        // An embedded store answers without a turn of the event loop: a long log must not keep the others waiting.
+        await turn();
         nextId = Math.max(nextId, to.log.nextId);
         ended = to.log.ended !== null;
         // It has had the end before: without another it would wait for ever.
