@@ -7,7 +7,7 @@ export interface EffectiveSettings extends EngineSettings {
   forScope(repository: string): EffectiveScopeSettings;
 }
 
-export interface EffectiveScopeSettings extends ScopeSettings {
+interface EffectiveScopeSettings extends ScopeSettings {
   readonly limits: ScopeLimits;
 }
 
