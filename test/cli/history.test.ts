@@ -75,7 +75,8 @@ describe("beside a running writer", () => {
         plan: "1",
         fetch: "1/image-get",
         chosen: `${golang()}:1.22@${digest()}`,
-        pinned: true,
+        pinned: false,
+        digestKnown: true,
         via: "HEAD",
         candidates: [
           expect.objectContaining({ taken: true, reason: expect.stringContaining("HEAD") }),

@@ -19,6 +19,7 @@ const wrongInput: ReadonlySet<FetchImageErrorCode> = new Set<FetchImageErrorCode
   "FI_DESTINATION_UNUSABLE",
   "FI_BUILD_UNKNOWN",
   "FI_PLAN_UNKNOWN",
+  "FI_QUERY_INVALID",
   "FI_STORE_LOCKED",
   "FI_STORE_UNREADABLE",
   "FI_STORE_TOO_NEW",

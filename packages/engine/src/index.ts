@@ -1,3 +1,24 @@
+export type {
+  AuditAsOf,
+  AuditFetch,
+  AuditHistory,
+  AuditImage,
+  AuditMove,
+  AuditObservation,
+  AuditPage,
+  AuditReason,
+  AuditScope,
+  AuditStay,
+  AuditVersion,
+  RerunImage,
+  RerunPlan,
+} from "./audit/answers.ts";
+export { type Audit, type AuditOptions, type BuildsQuestion, createAudit } from "./audit/audit.ts";
+export { csvLine, looksLikeFormula } from "./audit/csv.ts";
+export type { DriftQuery } from "./audit/drift.ts";
+export { exportColumns, type ExportRow, type ExportTable } from "./audit/export-rows.ts";
+export { requireAll, type RerunVerdict, verifyRerun } from "./audit/rerun.ts";
+export type { StatementOptions } from "./audit/statement.ts";
 export type { BuildEvent } from "./build-events.ts";
 export type { Build, FetchTaskImageRequest, OpenBuildOptions } from "./build-api.ts";
 export { type Closed, type CloseOptions, createFetchImageEngine, type FetchImageEngine } from "./engine.ts";

@@ -4,9 +4,15 @@ import { errorJson } from "../show-error.ts";
 import { createStyle } from "../style.ts";
 import type { Wanted } from "./images.ts";
 
+/** What a line says of the step that an image is for. */
+export type WantedStep = Pick<Wanted, "plan" | "step" | "resourceType"> & {
+  readonly kind: string;
+  readonly how: string;
+};
+
 /** What became of one image of a build: one line of `run`. */
 export interface ImageRow {
-  readonly wanted: Wanted;
+  readonly wanted: WantedStep;
   /** `domain/path:tag@digest`, what the kubelet pulls. */
   readonly image?: string;
   readonly imageURL?: string;
@@ -55,7 +61,7 @@ export interface RowFormat {
  * the terminal is too narrow for it, it has a line of its own.
  */
 export function rowFormat(
-  all: readonly Wanted[],
+  all: readonly WantedStep[],
   { color, columns = Infinity }: { readonly color: boolean; readonly columns: number | undefined },
 ): RowFormat {
   const style = createStyle(color);
@@ -83,7 +89,7 @@ export function rowFormat(
 const typicalImage = 110;
 
 /** `get pr: type pull-request`, `task unit`; of an image's own sub-plan, the step that it is for. */
-export function nameOf({ plan, step, kind, resourceType, how }: Wanted, all: readonly Wanted[]): string {
+export function nameOf({ plan, step, kind, resourceType, how }: WantedStep, all: readonly WantedStep[]): string {
   const [root = ""] = plan.split("/");
   const outer = all.find((wanted) => wanted.plan === root);
   const ofStep = outer === undefined ? `${kind} ${step}` : `${outer.kind} ${outer.step}`;

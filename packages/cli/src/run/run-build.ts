@@ -80,7 +80,10 @@ function createTeller({ wanted, job }: PreparedJob, context: RunBuildContext & {
   };
   return {
     tell(row: ImageRow) {
-      rows.set(wanted.indexOf(row.wanted), row);
+      rows.set(
+        wanted.findIndex((one) => one === row.wanted),
+        row,
+      );
       for (let next = rows.get(printed); next !== undefined; next = rows.get(printed)) {
         print(next);
         printed++;

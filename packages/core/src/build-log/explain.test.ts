@@ -62,9 +62,9 @@ describe("an explanation", () => {
       { candidate: "check tag v1.2", reason: "it has no digest" },
       { candidate: "plan (empty)", reason: "it has neither digest nor tag" },
     ];
-    const { candidates, pinned, because } = explainVersion(unpinned("tag", rejected), image);
+    const { candidates, digestKnown, because } = explainVersion(unpinned("tag", rejected), image);
     expect(candidates.map(({ candidate }) => candidate)).toEqual(["check tag v1.2", "plan (empty)", "source tag v1.2"]);
-    expect(pinned).toBe(false);
+    expect(digestKnown).toBe(false);
     expect(because).toBe("nobody knew a digest, so the source's tag v1.2 stands");
   });
 
@@ -117,6 +117,21 @@ describe("an explanation", () => {
     expect(new Set(all.map(({ because }) => because)).size).toBe(all.length);
   });
 
+  test("says pinned of what the pipeline pins alone, however well the digest is known", () => {
+    const pin: ResolvedVersion = { version: { tag: "v1.2", digest }, via: "pin", pinned: true, rejected: [] };
+    const told = [pin, byCheck(head), unpinned("pin", []), unpinned("latest", [])].map((resolved) => {
+      const { pinned, digestKnown, evidence } = explainVersion(resolved, image);
+      const [, line] = evidence;
+      return [pinned, digestKnown, line?.value];
+    });
+    expect(told).toEqual([
+      [true, true, "yes, by the pipeline"],
+      [false, true, "no"],
+      [true, false, "yes, by the pipeline"],
+      [false, false, "no"],
+    ]);
+  });
+
   test("of another type's image tells the version, and no tags", () => {
     const resolved = { version: { ref: "ab12", branch: "main" }, via: "pin", pinned: true, rejected: [] } as const;
     const { chosen, candidates } = explainVersion(resolved, { type: "git" });
@@ -149,7 +164,7 @@ describe("why a build has its image", () => {
 
         evidence
           via         HEAD
-          pinned      yes
+          pinned      no
           host        registry.example.com
           status      200
           observed    2026-11-22T04:40:00.300Z, 0ms before it was used
@@ -168,7 +183,7 @@ describe("why a build has its image", () => {
   });
 
   test("warns of an unpinned image", () => {
-    expect(renderExplanation(row(unpinned("latest", [])))).toContain("\nwarning: unpinned: ");
+    expect(renderExplanation(row(unpinned("latest", [])))).toContain("\nwarning: no digest: ");
   });
 
   test("is that no version was chosen, where the fetch failed before, with the failure and its hint", () => {

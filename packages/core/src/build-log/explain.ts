@@ -13,8 +13,10 @@ export interface VersionExplanation {
   readonly chosen: string;
   /** One sentence, without a full stop. */
   readonly because: string;
-  /** False where nobody knew a digest. */
+  /** Whether the pipeline pins it: nobody was asked. */
   readonly pinned: boolean;
+  /** False where nobody knew a digest: the reference may mean another image at the next pull. */
+  readonly digestKnown: boolean;
   /** In the order in which they come into question. */
   readonly candidates: readonly VersionCandidate[];
   /** Where the answer came from: name and value, in a fixed order. */
@@ -32,7 +34,8 @@ export function explainVersion(resolved: ResolvedVersion, request: Pick<FetchReq
   return {
     chosen: resolved.reference ?? versionText(resolved.version),
     because: because(resolved),
-    pinned: resolved.pinned,
+    pinned: resolved.via === "pin",
+    digestKnown: resolved.pinned,
     candidates: candidates(resolved, request.type === "registry-image"),
     evidence: evidence(resolved),
   };
@@ -130,7 +133,8 @@ function evidence({
   const credential = found?.credential === null ? "anonymous" : found?.credential;
   const all: readonly [name: string, value: string | undefined][] = [
     ["via", via],
-    ["pinned", pinned ? "yes" : "no: the reference may mean another image at the next pull"],
+    ["pinned", via === "pin" ? "yes, by the pipeline" : "no"],
+    ["digest", pinned ? undefined : "unknown: the reference may mean another image at the next pull"],
     ["host", found?.host],
     ["status", found?.status?.toString()],
     ["observed", observedAt === undefined ? undefined : `${observedAt}${age(ageMs)}`],

@@ -27,7 +27,7 @@ type Line = readonly [tone: Tone, text: string];
 function explained({
   chosen,
   because,
-  pinned,
+  digestKnown,
   candidates,
   evidence,
 }: VersionExplanation): readonly (readonly Line[])[] {
@@ -36,7 +36,7 @@ function explained({
     [
       ["plain", chosen],
       ["plain", `because ${because}`],
-      ...(pinned ? [] : [["warning", "warning: unpinned: it may be another image at the next pull"] as const]),
+      ...(digestKnown ? [] : [["warning", "warning: no digest: it may be another image at the next pull"] as const]),
     ],
     [["heading", "candidates, in order"], ...candidates.map(candidateLine)],
     [

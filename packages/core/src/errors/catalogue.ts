@@ -227,6 +227,21 @@ export const catalogue = {
     says: "the store did not say whether it stored the facts",
     fix: "Append the same facts with the same ids and expected revision again.",
   },
+  FI_QUERY_INVALID: {
+    retryable: false,
+    says: "the question cannot be asked like this",
+    fix: "Give a digest, a reference or a time as the message says.",
+  },
+  FI_DIGEST_GONE: {
+    retryable: false,
+    says: "a digest that is to be run again is no longer in the registry",
+    fix: "Push the image again, restore it from a mirror, or run the build with the images of today.",
+  },
+  FI_NOT_REPEATABLE: {
+    retryable: false,
+    says: "an image of the build cannot be run again",
+    fix: "Run the build with the images of today: nothing names the same bytes.",
+  },
   FI_POSITION_INVALID: {
     retryable: false,
     says: "the position is not one that this event log gave",
