@@ -1,6 +1,6 @@
-// What a fetch in flight costs in memory, and how long a process takes to go on with ten thousand of them that another
-// has left: every build is read, taken over, asked for anew and ended. Beside it, the same fetches begun by nobody before.
-// On PostgreSQL, by a registry in this process that answers at once.
+// How long a process takes to go on with ten thousand fetches in flight that another has left: every build is read, taken
+// over, asked for anew and ended. Beside it, as many fetches that nobody has begun. On PostgreSQL, by a registry in this
+// process that answers at once.
 import { createFetchImageEngine } from "@fetch-image/engine";
 import { createPostgresEventLog } from "@fetch-image/store/postgres";
 import { startPostgres } from "../support/postgres.ts";
@@ -14,14 +14,13 @@ const openings = 256;
 
 export async function run(emit) {
   const postgres = await startPostgres();
-  const memory = [];
   const takeovers = [];
   const anew = [];
   try {
     for (let round = 0; round < rounds; round++) {
       const eventLog = createPostgresEventLog({ connectionString: await postgres.createDatabase() });
       const ids = Array.from({ length: many }, (_, index) => `${round}-${index}`);
-      memory.push(await leaveInFlight(eventLog, ids));
+      await leaveInFlight(eventLog, ids);
       takeovers.push(await secondsFor(eventLog, ids));
       anew.push(
         await secondsFor(
@@ -34,26 +33,22 @@ export async function run(emit) {
   } finally {
     await postgres.stop();
   }
-  emit({ name: "memory-in-flight", unit: "KiB", per: "fetch", samples: memory });
   emit({ name: "ten-thousand-anew", unit: "s", samples: anew });
   emit({ name: "ten-thousand-taken-over", unit: "s", ratioTo: "ten-thousand-anew", samples: takeovers });
 }
 
-/** Begins a fetch in each build, and leaves them all while the registry is silent. Gives the heap's growth, KiB a fetch. */
+/** Begins a fetch in each build, and leaves them all while the registry is silent. */
 async function leaveInFlight(eventLog, ids) {
   let asked = 0;
   const registry = silentRegistry(() => asked++);
   const engine = createFetchImageEngine({ eventLog, registry, nativeImageFetch: true });
-  const before = heapKibibytes();
   await eachOf(ids, async (id) => {
     const build = await engine.openBuild({ id });
     build.fetchImage(requestFor(id)).catch(() => {});
   });
   // A registry is asked only once the claim is stored, and with it the request.
   while (asked < ids.length) await new Promise((resolve) => setTimeout(resolve, 20));
-  const grown = heapKibibytes() - before;
   await engine.close();
-  return grown / ids.length;
 }
 
 /** By an engine of its own, until the last of the fetches has ended. */
@@ -86,12 +81,6 @@ async function eachOf(ids, work) {
     for (const id of left) await work(id);
   };
   await Promise.all(Array.from({ length: openings }, worker));
-}
-
-function heapKibibytes() {
-  globalThis.gc?.();
-  globalThis.gc?.();
-  return process.memoryUsage().heapUsed / 1024;
 }
 
 /** @returns {import("@fetch-image/core").ImageRegistry} */
