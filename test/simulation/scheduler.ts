@@ -25,6 +25,7 @@ export class Scheduler {
   readonly #cluster: Cluster;
   readonly #builds: BuildJudge;
   readonly #places = new Map<string, Place>();
+  readonly #underWay = new Map<FetchOrder, number>();
   #waiting = 0;
 
   constructor(world: World, cluster: Cluster, builds: BuildJudge) {
@@ -84,7 +85,18 @@ export class Scheduler {
     }
   }
 
-  async #ask({ node, engine }: Member, order: FetchOrder, abortInMs: number | undefined): Promise<Result> {
+  /** Counts it as under way until it is answered, though the scheduler may long have given it up for lost. */
+  async #ask(member: Member, order: FetchOrder, abortInMs: number | undefined): Promise<Result> {
+    const count = (by: number) => this.#underWay.set(order, (this.#underWay.get(order) ?? 0) + by);
+    count(1);
+    try {
+      return await this.#askOnce(member, order, abortInMs);
+    } finally {
+      count(-1);
+    }
+  }
+
+  async #askOnce({ node, engine }: Member, order: FetchOrder, abortInMs: number | undefined): Promise<Result> {
     const { random } = this.#world;
     const { buildId, request } = order;
     const controller = new AbortController();
@@ -125,8 +137,9 @@ export class Scheduler {
     this.#world.tell("scheduler", `is refused ${which}: ${error.code} ${error.message}`);
     if (passing.has(error.code)) return false;
     const state = this.#builds.state(buildId).fetches.get(fetchId);
-    // One of two callers leaves without ending the fetch for the other.
-    const mayBeUnsaid = error.code === "FI_ABORTED" && (state === undefined || order.twice);
+    // One of two callers leaves without ending the fetch for the other: one that was asked for before a move, say.
+    const others = order.twice || (this.#underWay.get(order) ?? 0) > 0;
+    const mayBeUnsaid = error.code === "FI_ABORTED" && (state === undefined || others);
     if (!mayBeUnsaid && (state === undefined || !isFinished(state))) {
       this.#world.broken(`${which} was refused with ${error.code}, and its stream does not say so`);
     }
