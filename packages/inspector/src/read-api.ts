@@ -2,13 +2,16 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import {
   type EventLog,
   FetchImageError,
+  type FetchImageErrorCode,
   goJson,
   type Json,
   type Logger,
   type ReadModel,
   silentLogger,
 } from "@fetch-image/core";
+import type { Audit } from "@fetch-image/engine";
 import { type AccessOptions, createGate } from "./access.ts";
+import { auditAnswer, auditPath } from "./audit-answers.ts";
 import { buildAnswer, buildRowAnswer, planAnswer, resourcesAnswer } from "./build-answers.ts";
 import { createLogSource } from "./events/log-source.ts";
 import { EventStreams } from "./events/serve-events.ts";
@@ -18,6 +21,10 @@ export interface ReadApiOptions extends AccessOptions {
   readonly eventLog: EventLog;
   /** For the list of builds; without it there is none. */
   readonly readModel?: Pick<ReadModel, "builds">;
+  /** What it answers below `/api/v1/fetch-image/`; without it there is no such page. */
+  readonly audit?: Audit;
+  /** Awaited before the audit is asked: brings its read model up to the head of the log. */
+  readonly catchUp?: () => Promise<unknown>;
   readonly logger?: Logger;
   /** The version of Concourse to be taken for: `fly` wants its own, the patch aside. */
   readonly concourseVersion?: string;
@@ -78,6 +85,13 @@ export function createReadApi(options: ReadApiOptions): ReadApi {
       case "resources":
         reply(request, response, await resourcesAnswer(eventLog, buildId));
         return;
+      case "audit": {
+        const { audit, catchUp } = options;
+        if (audit === undefined) throw new Refusal(404, "there is no audit here");
+        await catchUp?.();
+        reply(request, response, await auditAnswer(audit, request.url ?? ""));
+        return;
+      }
       case "events": {
         const lastId = lastEventId(request);
         if (streams.open >= mostStreams) throw new Refusal(503, "too many streams are open", { "retry-after": "1" });
@@ -112,13 +126,14 @@ export function createReadApi(options: ReadApiOptions): ReadApi {
 }
 
 interface Route {
-  readonly name: "info" | "builds" | "build" | "plan" | "resources" | "events" | "unknown";
+  readonly name: "info" | "builds" | "build" | "plan" | "resources" | "events" | "audit" | "unknown";
   readonly buildId: string;
 }
 
 function routeOf(url: string): Route | undefined {
   const [path = ""] = url.split("?");
   if (!path.startsWith("/api/v1/")) return undefined;
+  if (path.startsWith(auditPath)) return { name: "audit", buildId: "" };
   const [page = "", id, part, ...rest] = path.slice("/api/v1/".length).split("/");
   const unknown = { name: "unknown", buildId: "" } as const;
   if (page === "info" && id === undefined) return { name: "info", buildId: "" };
@@ -172,7 +187,15 @@ function refuse(request: IncomingMessage, response: ServerResponse, error: unkno
   }
   const known = FetchImageError.is(error) ? error : new FetchImageError("FI_INTERNAL", { cause: error });
   const { code, message, hint, retryable } = known;
-  if (code !== "FI_BUILD_UNKNOWN") logger.warn("a request failed", { path: request.url ?? "", code, message });
-  const status = code === "FI_BUILD_UNKNOWN" ? 404 : retryable ? 503 : 500;
+  const status = statuses[code] ?? (retryable ? 503 : 500);
+  if (status >= 500) logger.warn("a request failed", { path: request.url ?? "", code, message });
   reply(request, response, { code, message, ...(hint === undefined ? {} : { hint }) }, status);
 }
+
+/** Of errors that are the asker's. */
+const statuses: { readonly [Code in FetchImageErrorCode]?: number } = {
+  FI_BUILD_UNKNOWN: 404,
+  FI_PLAN_UNKNOWN: 404,
+  FI_QUERY_INVALID: 400,
+  FI_REFERENCE_INVALID: 400,
+};

@@ -2,14 +2,14 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { isIPv6 } from "node:net";
 import { FetchImageError } from "@fetch-image/core";
 import type { Command } from "../command.ts";
-import { openStores } from "../compose.ts";
+import { openProjector, openStores } from "../compose.ts";
 import { exitStatus } from "../exit-status.ts";
 import { serveSettings, storeSettings } from "../setting-groups.ts";
 
 export const command: Command = {
   usage: "[--address ADDRESS] [--port PORT] [--token TEXT]",
   about: `Serves builds' logs over HTTP as Concourse's own API does, live and rebuilt: \`fly watch\` and the build's page of
-the web UI read them. Reads only, and works beside a running \`fetch-image run\`. Only this machine is answered, unless
+the web UI read them. The audit's answers are JSON below /api/v1/fetch-image/. Reads only, and works beside a running \`fetch-image run\`. Only this machine is answered, unless
 there is a token. Ends when it is interrupted.`,
   positionals: { min: 0, max: 0 },
   options: [
@@ -33,9 +33,13 @@ there is a token. Ends when it is interrupted.`,
     const concourseVersion = versionOf(options.text("concourse-version"));
     await using stores = await openStores(settings, { access: "read", makes: true, logger });
     const { eventLog, readModel } = stores;
+    const { createAudit } = await import("@fetch-image/engine");
+    const projector = await openProjector(stores, logger);
     const api = createReadApi({
       eventLog,
       readModel,
+      audit: createAudit({ readModel, where: stores.where }),
+      catchUp: () => projector.catchUp(),
       logger,
       allowedHosts: [...allowedHosts, hostOf(address)],
       ...(token === undefined ? {} : { token }),

@@ -112,8 +112,8 @@ type WirePage = Omit<Page, "facts" | "next"> & {
 };
 type WireReadOptions = Omit<ReadOptions, "from"> & { readonly from?: string };
 export type WireVersionRow = Omit<VersionRow, "checkOrder"> & { readonly checkOrder?: string };
-export type WireObservationRow = WithRevisionText<ObservationRow>;
-export type WireStayRow = WithRevisionText<StayRow>;
+type WireObservationRow = WithRevisionText<ObservationRow>;
+type WireStayRow = WithRevisionText<StayRow>;
 type WireObservationFilter = Omit<ObservationFilter, "before"> & { readonly before?: string };
 type WireObservationPage = Omit<ObservationPage, "after"> & {
   readonly after?: WithRevisionText<NonNullable<ObservationPage["after"]>>;
