@@ -7,6 +7,7 @@ import {
   decodeBuildFact,
   decodeRegistryFact,
   decodeScopeFact,
+  decodeShadowFact,
   evolveRegistry,
   evolveScope,
   fetchImageMachine,
@@ -18,6 +19,8 @@ import {
   type RegistryState,
   replayBuild,
   scopeFactSchemas,
+  shadowFactSchemas,
+  ShadowTally,
   type ScopeState,
   stateName,
   unknownScope,
@@ -50,6 +53,19 @@ describe("C6: every released shape of a stream still folds, and ends where it di
   });
 });
 
+describe("C6: comparisons, too", () => {
+  test.each(histories.filter(({ name }) => name.startsWith("shadow-")))("$name", ({ endsIn, facts }) => {
+    const tally = new ShadowTally();
+    for (const fact of facts.map(recorded)) {
+      const decoded = decodeShadowFact(fact);
+      if (!decoded.known) throw new Error(`${fact.type} is not known`);
+      tally.add(decoded.fact);
+    }
+    const { comparisons, counts, inferred, dropped, requests, time } = tally.report();
+    expect({ comparisons, counts, inferred, dropped, requests, time }).toEqual(endsIn);
+  });
+});
+
 describe("C6: a registry's stream, too", () => {
   test.each(histories.filter(({ name }) => name.startsWith("registry-")))("$name", ({ endsIn, facts }) => {
     expect(endOfRegistry(facts.map(recorded))).toEqual(endsIn);
@@ -58,7 +74,9 @@ describe("C6: a registry's stream, too", () => {
 
 test("every kind of fact stands in some history, and every end of a fetch", () => {
   const types = new Set(histories.flatMap(({ facts }) => facts.map(({ type }) => type)));
-  expect(types).toEqual(new Set([buildFactSchemas, scopeFactSchemas, registryFactSchemas].flatMap(Object.keys)));
+  expect(types).toEqual(
+    new Set([buildFactSchemas, scopeFactSchemas, registryFactSchemas, shadowFactSchemas].flatMap(Object.keys)),
+  );
   const states = new Set(JSON.stringify(histories.map(({ endsIn }) => endsIn)).match(/(?<="state":")[^"]+/g));
   const ends = Object.entries(fetchImageMachine.states).filter(([, state]) => state.type === "final");
   expect([...states]).toEqual(expect.arrayContaining(ends.map(([name]) => name)));

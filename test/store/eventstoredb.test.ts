@@ -192,7 +192,7 @@ describe("what is stored", () => {
     expect(paged).toEqual(idsOf(mine));
     const refused = await errorOf(eventLog.append("order-1", "no-stream", [aFact()]));
     expect(refused?.code).toBe("FI_APPEND_INVALID");
-    expect(refused?.message).toContain("build-…, imageScope-…, imageRegistry-… and buildNumbers");
+    expect(refused?.message).toContain("build-…, imageScope-…, imageRegistry-…, shadow-… and buildNumbers");
     expect(await eventLog.read("order-1")).toEqual([]);
   });
 

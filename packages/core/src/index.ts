@@ -98,6 +98,7 @@ export type { Hash } from "./ports/hash.ts";
 export type {
   CheckOptions,
   ImageRegistry,
+  ListedImage,
   RateLimit,
   RegistryCheck,
   Resolution,
@@ -137,6 +138,7 @@ export type {
 } from "./ports/telemetry.ts";
 export { type BuildFactData, buildFactSchemas, type BuildFactType } from "./facts/build-facts.ts";
 export { type RegistryFactData, registryFactSchemas, type RegistryFactType } from "./facts/registry-facts.ts";
+export { type ShadowFactData, shadowFactSchemas, type ShadowFactType } from "./facts/shadow-facts.ts";
 export { type ScopeFactData, scopeFactSchemas, type ScopeFactType } from "./facts/scope-facts.ts";
 export {
   type Asker,
@@ -154,6 +156,7 @@ export {
   type RecordedBuildFact,
   type RecordedRegistryFact,
   type RecordedScopeFact,
+  type RecordedShadowFact,
   type RegistryFact,
   registryStream,
   registryStreamPrefix,
@@ -165,11 +168,20 @@ export {
   type ScopeFact,
   scopeStream,
   scopeStreamPrefix,
+  type ShadowFact,
+  shadowStream,
+  shadowStreamPrefix,
   type UnknownFact,
   streamPrefixes,
 } from "./facts/facts.ts";
-export { decodeBuildFact, decodeRegistryFact, decodeScopeFact } from "./facts/decode.ts";
-export { buildFactToStore, type FactContext, registryFactToStore, scopeFactToStore } from "./facts/envelope.ts";
+export { decodeBuildFact, decodeRegistryFact, decodeScopeFact, decodeShadowFact } from "./facts/decode.ts";
+export {
+  buildFactToStore,
+  type FactContext,
+  registryFactToStore,
+  scopeFactToStore,
+  shadowFactToStore,
+} from "./facts/envelope.ts";
 export { newerPart } from "./facts/newer.ts";
 export { formatTime, parseTime } from "./facts/time.ts";
 export { nameUuid } from "./facts/uuid.ts";
@@ -255,6 +267,21 @@ export {
   type ScopeState,
   unknownScope,
 } from "./scope/scope-state.ts";
+export {
+  explainDifference,
+  type Explanation,
+  type Look,
+  type LookAt,
+  type Looks,
+  type Ours,
+  type Seen,
+  shadowClasses,
+  type ShadowClass,
+  type Theirs,
+} from "./shadow/explain-difference.ts";
+export { type ShadowDifference, type ShadowReport, ShadowTally } from "./shadow/tally.ts";
+export { renderShadowReport } from "./shadow/render-report.ts";
+export { defaultShadowRule, type ShadowRule, type ShadowVerdict, shadowVerdict } from "./shadow/verdict.ts";
 export type { Comparator } from "./version/comparator.ts";
 export {
   type ConstraintAlternative,

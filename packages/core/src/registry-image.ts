@@ -13,7 +13,14 @@ export type { ArtifactBytes, ArtifactStore } from "./ports/artifact-store.ts";
 export type { CancelSignal } from "./ports/cancel-signal.ts";
 export type { Clock } from "./ports/clock.ts";
 export type { Hash } from "./ports/hash.ts";
-export type { CheckOptions, ImageRegistry, RateLimit, RegistryCheck, TagCounts } from "./ports/image-registry.ts";
+export type {
+  CheckOptions,
+  ImageRegistry,
+  ListedImage,
+  RateLimit,
+  RegistryCheck,
+  TagCounts,
+} from "./ports/image-registry.ts";
 export { type Logger, silentLogger } from "./ports/logger.ts";
 export type { StepContext, StepRunner } from "./ports/step-runner.ts";
 export { pullableRepository } from "./source/pullable-repository.ts";

@@ -41,3 +41,14 @@ export { type Scanned, SecretScanner } from "./secret-scanner.ts";
 export type { TraceHeaders } from "./trace-context.ts";
 export { newIncarnation, nodeHash, systemClock } from "./system.ts";
 export type { FetchSummary } from "./stored-fetch.ts";
+export { createShadow } from "./shadow/create-shadow.ts";
+export type {
+  Compared,
+  Comparison,
+  Shadow,
+  ShadowActual,
+  ShadowCounts,
+  ShadowOptions,
+  ShadowQuestion,
+} from "./shadow/shadow-api.ts";
+export { shadowReport, type ShadowReportOptions } from "./shadow/shadow-report.ts";

@@ -3,6 +3,7 @@ import {
   type Digest,
   FetchImageError,
   type ImageRegistry,
+  type ListedImage,
   parseReference,
   pullableRepository,
   type RegistryImageSource,
@@ -30,6 +31,11 @@ import { createTransport } from "./transport/transport.ts";
 export interface OciRegistry extends ImageRegistry, AsyncDisposable {
   /** Whether the registry still has the digest: a HEAD by digest. Rejects as `resolve` does. */
   exists(source: RegistryImageSource, digest: Digest, options: { readonly signal: CancelSignal }): Promise<boolean>;
+  listed(
+    source: RegistryImageSource,
+    digest: Digest,
+    options: { readonly signal: CancelSignal },
+  ): Promise<readonly ListedImage[] | undefined>;
   /**
    * Brings the image of a digest into the store: one platform of it or all, with its layers or without. A source's
    * mirror is asked first, and what it cannot give is asked of the registry itself.
@@ -104,6 +110,12 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
       return found === true;
     },
     // Loaded when they are needed: a check starts without them.
+    async listed(source, digest, { signal }) {
+      const { listedBy } = await import("./listed.ts");
+      return firstThatKnows(await targetsOf(source, signal), (target) =>
+        listedBy({ ...parts, target }, digest, signal),
+      );
+    },
     async fetchImage(source, digest, options) {
       const { fetchImage } = await import("./fetch-image.ts");
       return pull(source, options, (each) => fetchImage(each, digest));

@@ -51,6 +51,11 @@ export const catalogue = {
     says: "a resource type depends on itself",
     fix: "Break the cycle named in the message; name the inner type differently from the outer.",
   },
+  FI_COMPARISON_INVALID: {
+    retryable: false,
+    says: "what the scheduler fetched is told in a way that cannot be compared",
+    fix: "Give the build, the get plan, and what it came to: a digest, a version, a reference or a failure.",
+  },
   FI_USAGE: { retryable: false, says: "the command line is wrong", fix: "See --help." },
   FI_SETTING_INVALID: { retryable: false, says: "a setting has no valid value", fix: "Correct the named setting." },
 

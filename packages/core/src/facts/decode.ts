@@ -6,12 +6,14 @@ import {
   type RecordedBuildFact,
   type RecordedRegistryFact,
   type RecordedScopeFact,
+  type RecordedShadowFact,
   schemaVersion,
   type UnknownFact,
 } from "./facts.ts";
 import { registryFactSchemas } from "./registry-facts.ts";
 import { time } from "./schema.ts";
 import { scopeFactSchemas } from "./scope-facts.ts";
+import { shadowFactSchemas } from "./shadow-facts.ts";
 
 /**
  * A stored fact of a build's stream, its data and metadata checked against their schemas.
@@ -43,6 +45,15 @@ export function decodeRegistryFact(
   | { readonly known: false; readonly fact: UnknownFact } {
   return isKnown(recorded, registryFactSchemas)
     ? { known: true, fact: recorded as unknown as RecordedRegistryFact }
+    : { known: false, fact: recorded as unknown as UnknownFact };
+}
+
+/** As {@link decodeBuildFact}, for a stream of comparisons. */
+export function decodeShadowFact(
+  recorded: RecordedFact,
+): { readonly known: true; readonly fact: RecordedShadowFact } | { readonly known: false; readonly fact: UnknownFact } {
+  return isKnown(recorded, shadowFactSchemas)
+    ? { known: true, fact: recorded as unknown as RecordedShadowFact }
     : { known: false, fact: recorded as unknown as UnknownFact };
 }
 

@@ -8,6 +8,7 @@ import {
   type RegistryFact,
   type ScopeFact,
   schemaVersion,
+  type ShadowFact,
   type TraceContext,
 } from "./facts.ts";
 import { formatTime } from "./time.ts";
@@ -41,8 +42,13 @@ export function registryFactToStore(fact: RegistryFact, context: FactContext, ha
   return toStore(fact, undefined, context, hash);
 }
 
+/** A comparison, ready to be stored. */
+export function shadowFactToStore(fact: ShadowFact, context: FactContext, hash: Hash): NewFact {
+  return toStore(fact, undefined, context, hash);
+}
+
 function toStore(
-  fact: BuildFact | ScopeFact | RegistryFact,
+  fact: BuildFact | ScopeFact | RegistryFact | ShadowFact,
   machine: string | undefined,
   { stream, key, buildId, causationId, node, at, trace }: FactContext,
   hash: Hash,

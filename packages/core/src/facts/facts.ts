@@ -1,6 +1,7 @@
 import type { BuildFactData, BuildFactType } from "./build-facts.ts";
 import type { RegistryFactData, RegistryFactType } from "./registry-facts.ts";
 import type { ScopeFactData, ScopeFactType } from "./scope-facts.ts";
+import type { ShadowFactData, ShadowFactType } from "./shadow-facts.ts";
 import type { Position } from "../ports/event-log.ts";
 
 /** What stands beside a fact's data. Fields in this order. */
@@ -34,6 +35,9 @@ export type ScopeFact = { [T in ScopeFactType]: { readonly type: T; readonly dat
 export type RegistryFact = {
   [T in RegistryFactType]: { readonly type: T; readonly data: RegistryFactData<T> };
 }[RegistryFactType];
+export type ShadowFact = {
+  [T in ShadowFactType]: { readonly type: T; readonly data: ShadowFactData<T> };
+}[ShadowFactType];
 export type FactOf<T extends BuildFactType> = Extract<BuildFact, { type: T }>;
 
 /** Where and how a fact is stored. */
@@ -47,6 +51,7 @@ export interface Recorded {
 
 export type RecordedBuildFact = BuildFact & Recorded;
 export type RecordedScopeFact = ScopeFact & Recorded;
+export type RecordedShadowFact = ShadowFact & Recorded;
 export type RecordedRegistryFact = RegistryFact & Recorded;
 
 /** A fact that this version does not know: kept, and skipped with a warning. */
@@ -78,9 +83,16 @@ export function registryStream(id: string): string {
   return `${registryStreamPrefix}${id}`;
 }
 
+/** Comparisons of a day, UTC, `2026-11-22`. */
+export function shadowStream(day: string): string {
+  return `${shadowStreamPrefix}${day}`;
+}
+
 export const buildStreamPrefix = "build-";
 export const scopeStreamPrefix = "imageScope-";
 export const registryStreamPrefix = "imageRegistry-";
+/** What was compared with the scheduler's own fetches. No build ran it, and it is projected nowhere. */
+export const shadowStreamPrefix = "shadow-";
 /** Which process has drawn which number for a build. Its facts belong to no build, and are projected nowhere. */
 export const buildNumbersStream = "buildNumbers";
 /** What the names of all our streams begin with: whatever else is in a shared event store is not ours. */
@@ -88,5 +100,6 @@ export const streamPrefixes: readonly string[] = [
   buildStreamPrefix,
   scopeStreamPrefix,
   registryStreamPrefix,
+  shadowStreamPrefix,
   buildNumbersStream,
 ];

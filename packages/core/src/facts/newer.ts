@@ -1,7 +1,15 @@
 import { buildFactSchemas } from "./build-facts.ts";
-import { buildStreamPrefix, machineVersion, registryStreamPrefix, schemaVersion, scopeStreamPrefix } from "./facts.ts";
+import {
+  buildStreamPrefix,
+  machineVersion,
+  registryStreamPrefix,
+  schemaVersion,
+  scopeStreamPrefix,
+  shadowStreamPrefix,
+} from "./facts.ts";
 import { registryFactSchemas } from "./registry-facts.ts";
 import { scopeFactSchemas } from "./scope-facts.ts";
+import { shadowFactSchemas } from "./shadow-facts.ts";
 
 /**
  * What of a stored fact is of a newer version of this software, in words; undefined where nothing is. A stream with such a
@@ -22,6 +30,7 @@ export function newerPart(fact: {
 function schemasOf(stream: string): object {
   if (stream.startsWith(buildStreamPrefix)) return buildFactSchemas;
   if (stream.startsWith(registryStreamPrefix)) return registryFactSchemas;
+  if (stream.startsWith(shadowStreamPrefix)) return shadowFactSchemas;
   return stream.startsWith(scopeStreamPrefix) ? scopeFactSchemas : {};
 }
 

@@ -82,6 +82,13 @@ export interface CheckOptions {
   readonly signal: CancelSignal;
 }
 
+/** An entry of an index. */
+export interface ListedImage {
+  readonly digest: Digest;
+  /** `linux/arm64/v8`; absent where the index does not say. */
+  readonly platform?: string;
+}
+
 export interface ImageRegistry {
   /**
    * Whether the configuration stands in the way of answering this source as the resource would: the field that asks for
@@ -111,6 +118,17 @@ export interface ImageRegistry {
     tag: string,
     options: { readonly signal: CancelSignal },
   ): Promise<Resolution | undefined>;
+
+  /**
+   * What a digest of the source's repository is: the images that it lists where it is an index (none where it is an image
+   * itself), undefined where the registry has no such digest. One GET. Rejects as `resolve` does. Without this method a
+   * shadow cannot tell a platform's digest from its index's.
+   */
+  listed?(
+    source: RegistryImageSource,
+    digest: Digest,
+    options: { readonly signal: CancelSignal },
+  ): Promise<readonly ListedImage[] | undefined>;
 
   /**
    * One attempt at a check of the source, by the rules of `versionRule` and `nextCheckStep`. A source with a `tag` costs

@@ -10,7 +10,7 @@ export const ownStreams: string = streamPrefixes
 /**
  * Which of the server's streams are ours, and what they are called there. In a namespace `ci`, stream `build-1` is
  * `ci.build-1`, and everything in it is ours; its category, by which EventStoreDB's projections go, is then `ci.build`.
- * Without one, names are as they are, and ours are `build-…`, `imageScope-…`, `imageRegistry-…` and `buildNumbers`: the
+ * Without one, names are as they are, and ours are `build-…`, `imageScope-…`, `imageRegistry-…`, `shadow-…` and `buildNumbers`: the
  * server may serve others too.
  */
 export class Names {
