@@ -32,10 +32,10 @@ const longestPauseMs = 60_000;
 
 /** What must hold once everything has ended, and was well for a while. */
 export async function judgeTheEnd(world: World, end: TheEnd): Promise<void> {
-  const { judge, cluster } = end;
+  const { judge, cluster, scheduler } = end;
   const restMs = longestPauseMs + 2 * cluster.clockErrorMs;
   await world.run(restMs, () => false);
-  const unfinished = judge.builds.unfinished();
+  const unfinished = judge.builds.unfinished().filter((which) => !scheduler.neverBegun.has(which));
   if (unfinished.length > 0) world.broken(`nobody goes on with ${unfinished.join(", ")}`);
   if (world.problems.length > 0) return;
   await judgeHealth(world, end);

@@ -26,6 +26,7 @@ export class Scheduler {
   readonly #builds: BuildJudge;
   readonly #places = new Map<string, Place>();
   readonly #underWay = new Map<FetchOrder, number>();
+  readonly #neverBegun = new Set<string>();
   #waiting = 0;
 
   constructor(world: World, cluster: Cluster, builds: BuildJudge) {
@@ -36,6 +37,14 @@ export class Scheduler {
 
   get isDone(): boolean {
     return this.#waiting === 0;
+  }
+
+  /**
+   * Fetches that were called off before their stream held them, `BUILD/FETCH`. What a dead process had sent to the store may
+   * begin one all the same: it waits for whoever opens the build next.
+   */
+  get neverBegun(): ReadonlySet<string> {
+    return this.#neverBegun;
   }
 
   order(order: FetchOrder): void {
@@ -140,6 +149,7 @@ export class Scheduler {
     // One of two callers leaves without ending the fetch for the other: one that was asked for before a move, say.
     const others = order.twice || (this.#underWay.get(order) ?? 0) > 0;
     const mayBeUnsaid = error.code === "FI_ABORTED" && (state === undefined || others);
+    if (mayBeUnsaid && state === undefined) this.#neverBegun.add(which);
     if (!mayBeUnsaid && (state === undefined || !isFinished(state))) {
       this.#world.broken(`${which} was refused with ${error.code}, and its stream does not say so`);
     }
