@@ -6,12 +6,7 @@ import {
   decodeFact,
   type ShadowClass,
 } from "@fetch-image/core";
-import {
-  createShadow,
-  type ShadowActual,
-  shadowReport,
-  type ShadowOptions,
-} from "@fetch-image/engine";
+import { createShadow, type ShadowActual, shadowReport, type ShadowOptions } from "@fetch-image/engine";
 import { createImageRegistry } from "@fetch-image/registry";
 import { type EmbeddedRegistry, startEmbeddedRegistry } from "@fetch-image/registry/embedded";
 import { createMemoryEventLog } from "@fetch-image/store/memory";

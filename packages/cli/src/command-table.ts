@@ -96,6 +96,13 @@ export const commandTable: readonly CommandEntry[] = [
     load: () => import("./commands/drift.ts"),
   },
   {
+    name: "shadow",
+    arguments: "report|compare",
+    summary: "compare with a scheduler that fetches another way, and tell whether it may be switched",
+    group: "What happened",
+    load: () => import("./commands/shadow.ts"),
+  },
+  {
     name: "rerun",
     arguments: "BUILD",
     summary: "print a build's images, digest for digest, to run it again with the same",

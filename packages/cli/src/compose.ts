@@ -2,7 +2,7 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import type { EventLog, Logger, ReadModel } from "@fetch-image/core";
-import type { FetchImageEngine, Projector } from "@fetch-image/engine";
+import type { EngineSettings, FetchImageEngine, Projector, Shadow } from "@fetch-image/engine";
 import type { OciRegistry, UnpackLimits } from "@fetch-image/registry";
 import { artifactPlaces } from "./artifact-places.ts";
 import type { EffectiveSettings } from "./effective-settings.ts";
@@ -165,21 +165,7 @@ export async function openEngine(
     soleNode: stores.soleNode,
     logger,
     scopes: values.repositories.flatMap((text) => repositoryRule(text) ?? []),
-    settings: {
-      checkIntervalMs: values.checkInterval,
-      staleWhileRevalidateMs: values.staleWhileRevalidate,
-      stalenessBoundMs: values.stalenessBound,
-      failureBackoffBaseMs: values.failureBackoff,
-      failureBackoffCapMs: Math.max(values.failureBackoff, values.failureBackoffCap),
-      refusalMemoryMs: values.refusalMemory,
-      rateLimitReserve: values.rateLimitReserve,
-      attempts: values.attempts,
-      backoffBaseMs: values.backoff,
-      backoffCapMs: values.backoffCap,
-      retryAfterPatienceMs: values.retryAfterPatience,
-      claimMs: values.claim,
-      storePatienceMs: values.storePatience,
-    },
+    settings: engineSettings({ values }),
   });
   return {
     engine,
@@ -189,6 +175,48 @@ export async function openEngine(
       await registry.close();
       unsubscribe("undici:client:sendHeaders", countRequest);
     },
+  };
+}
+
+/** A shadow over the stores and registries. Closes what it opened; the stores stay open. */
+export async function openShadow(
+  { values }: EffectiveSettings,
+  { stores, logger }: { readonly stores: Stores; readonly logger: Logger },
+): Promise<AsyncDisposable & { readonly shadow: Shadow }> {
+  const { createShadow } = await import("@fetch-image/engine");
+  const registry = await openRegistry({ values }, logger);
+  const shadow = createShadow({
+    eventLog: stores.eventLog,
+    registry,
+    concurrency: values.concurrency,
+    logger,
+    scopes: values.repositories.flatMap((text) => repositoryRule(text) ?? []),
+    settings: engineSettings({ values }),
+  });
+  return {
+    shadow,
+    async [Symbol.asyncDispose]() {
+      await shadow.close();
+      await registry.close();
+    },
+  };
+}
+
+function engineSettings({ values }: Pick<EffectiveSettings, "values">): Partial<EngineSettings> {
+  return {
+    checkIntervalMs: values.checkInterval,
+    staleWhileRevalidateMs: values.staleWhileRevalidate,
+    stalenessBoundMs: values.stalenessBound,
+    failureBackoffBaseMs: values.failureBackoff,
+    failureBackoffCapMs: Math.max(values.failureBackoff, values.failureBackoffCap),
+    refusalMemoryMs: values.refusalMemory,
+    rateLimitReserve: values.rateLimitReserve,
+    attempts: values.attempts,
+    backoffBaseMs: values.backoff,
+    backoffCapMs: values.backoffCap,
+    retryAfterPatienceMs: values.retryAfterPatience,
+    claimMs: values.claim,
+    storePatienceMs: values.storePatience,
   };
 }
 

@@ -8,6 +8,7 @@ const wrongInput: ReadonlySet<FetchImageErrorCode> = new Set<FetchImageErrorCode
   "FI_SOURCE_INVALID",
   "FI_SOURCE_UNSUPPORTED",
   "FI_PAYLOAD_INVALID",
+  "FI_COMPARISON_INVALID",
   "FI_PIPELINE_INVALID",
   "FI_PIPELINE_UNREADABLE",
   "FI_JOB_UNKNOWN",

@@ -44,6 +44,7 @@ export function createShadow(options: ShadowOptions): Shadow {
     registry: counted(registry, (questions) => (asked.requests += questions)),
     ...(policy === undefined ? {} : { policy }),
     ...(telemetry === undefined ? {} : { telemetry }),
+    ...(options.scopes === undefined ? {} : { scopes: options.scopes }),
     nativeImageFetch: true,
     settings,
     clock,

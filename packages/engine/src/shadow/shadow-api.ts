@@ -12,7 +12,7 @@ import type {
   Telemetry,
   Version,
 } from "@fetch-image/core";
-import type { EngineSettings } from "../options.ts";
+import type { EngineOptions, EngineSettings } from "../options.ts";
 
 export interface ShadowOptions {
   /** Where comparisons go, and what the registries are observed to have. No fact of a build is stored. */
@@ -24,7 +24,9 @@ export interface ShadowOptions {
   readonly concurrency?: number;
   /** Comparisons that wait for one of those to end; the next are dropped, and counted. Default: 1000. */
   readonly waiting?: number;
+  /** As the engine's. */
   readonly settings?: Partial<EngineSettings>;
+  readonly scopes?: EngineOptions["scopes"];
   readonly clock?: Clock;
   readonly hash?: Hash;
   readonly logger?: Logger;
