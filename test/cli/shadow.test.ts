@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Images, startImages } from "../support/cli.ts";
 import { fetchImageInHost as fetchImage } from "../support/command-host.ts";
+import { makeEmbeddedStore } from "../support/embedded.ts";
 import { type Scratch, scratch } from "../support/scratch.ts";
 
 let images: Images;
@@ -8,7 +9,8 @@ let place: Scratch;
 beforeAll(async () => {
   images = await startImages();
   place = scratch("shadow");
-});
+  await makeEmbeddedStore(place.path("data"));
+}, 60_000);
 afterAll(async () => {
   place[Symbol.dispose]();
   await images.registry.close();
