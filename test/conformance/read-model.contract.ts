@@ -278,6 +278,9 @@ function auditContract(check: Check<ReadModel>): void {
     const range = { since: time(1), until: time(5) };
     const whole = await readModel.builds({ ...range, limit: 100 });
     expect(whole.map(({ buildId }) => Number(buildId))).toEqual(Array.from({ length: 16 }, (_, n) => 19 - n));
+    const named = await readModel.builds({ ids: ["7", 'a"{},\\', "24", "404"], limit: 9 });
+    expect(named.map(({ buildId }) => buildId)).toEqual(["24", "7"]);
+    expect(await readModel.builds({ ids: [], limit: 9 })).toEqual([]);
     const paged: BuildRow[] = [];
     for (;;) {
       const { buildId = "", openedAt = "" } = paged.at(-1) ?? {};

@@ -138,6 +138,8 @@ export interface TimeRange {
 
 export interface BuildsQuery extends TimeRange {
   readonly limit: number;
+  /** Only these, as far as they are there. */
+  readonly ids?: readonly string[];
   /** The last one of the page before. */
   readonly after?: { readonly openedAt: string; readonly buildId: string };
 }

@@ -17,6 +17,10 @@ export interface DriftQuery {
 
 /** How many rows are looked at for a page, at most: most are moves, but not of the one that is asked for. */
 const looked = 500;
+/** How many moves are looked into at the same time. */
+const atOnce = 16;
+
+type Place = Pick<ObservationRow, "observedAt" | "scope" | "revision">;
 
 /** The tags that moved, the oldest move first. A first observation is no move. */
 export async function driftPage(query: DriftQuery, readModel: ReadModel): Promise<AuditPage<AuditMove>> {
@@ -25,7 +29,6 @@ export async function driftPage(query: DriftQuery, readModel: ReadModel): Promis
   const scopes = new Map<string, ScopeRow | undefined>();
   if (query.reference !== undefined) {
     for (const row of await readModel.scopes(askedTag(query.reference))) scopes.set(row.scope, row);
-    // Of one scope its own index is the better one.
     if (scopes.size === 0) return { rows: [] };
   }
   const only = query.reference !== undefined;
@@ -33,21 +36,31 @@ export async function driftPage(query: DriftQuery, readModel: ReadModel): Promis
   const filter = {
     ...range,
     outcomes: ["changed", "vanished"] as const,
+    // One scope's own index is the better one.
     ...(only && scopes.size === 1 && one !== undefined ? { scope: one } : {}),
   };
-  let after = query.page === undefined ? undefined : readPlace(query.page);
+  const scopeOf = async (scope: string): Promise<ScopeRow | undefined> => {
+    if (!scopes.has(scope)) scopes.set(scope, await readModel.scope(scope));
+    return scopes.get(scope);
+  };
+  let after: Place | undefined = query.page === undefined ? undefined : readPlace(query.page);
   const moves: AuditMove[] = [];
   for (;;) {
-    const rows = await readModel.observations(filter, { limit: looked, first: "oldest", ...(after && { after }) });
-    for (const row of rows) {
-      after = row;
-      if (only && !scopes.has(row.scope)) continue;
-      if (!scopes.has(row.scope)) scopes.set(row.scope, await readModel.scope(row.scope));
-      const move = await moveOf(row, scopes.get(row.scope), readModel);
-      if (move !== undefined) moves.push(move);
-      if (moves.length === limit) return { rows: moves, next: place(row) };
+    const page = { limit: looked, first: "oldest", ...(after && { after }) } as const;
+    const all = await readModel.observations(filter, page);
+    const rows = only ? all.filter(({ scope }) => scopes.has(scope)) : all;
+    for (let from = 0; from < rows.length; from += atOnce) {
+      const some = rows.slice(from, from + atOnce);
+      const found = await Promise.all(some.map(async (row) => await moveOf(row, await scopeOf(row.scope), readModel)));
+      for (const [index, move] of found.entries()) {
+        after = some[index];
+        if (move === undefined) continue;
+        moves.push(move);
+        if (moves.length === limit && after !== undefined) return { rows: moves, next: place(after) };
+      }
     }
-    if (rows.length < looked) return { rows: moves };
+    if (all.length < looked) return { rows: moves };
+    after = all.at(-1);
   }
 }
 
@@ -104,11 +117,11 @@ async function firstBuild(
   }
 }
 
-function place({ observedAt, scope, revision }: ObservationRow): string {
+function place({ observedAt, scope, revision }: Place): string {
   return pageMark([observedAt, scope, String(revision)]);
 }
 
-function readPlace(mark: string): Pick<ObservationRow, "observedAt" | "scope" | "revision"> {
+function readPlace(mark: string): Place {
   const [observedAt = "", scope = "", revision = "0"] = readPageMark(mark, 3);
   return { observedAt: askedTime(observedAt), scope, revision: readRevision(revision) };
 }

@@ -1,6 +1,5 @@
 import type { BuildRow, ReadModel, TimeRange } from "@fetch-image/core";
-import { given } from "./images.ts";
-import { auditImage } from "./images.ts";
+import { auditImage, given } from "./images.ts";
 import { auditScope } from "./histories.ts";
 import { askedRange } from "./questions.ts";
 
@@ -53,6 +52,7 @@ export const exportColumns: { readonly [Table in ExportTable]: readonly string[]
 };
 
 const pageSize = 500;
+const atOnce = 16;
 
 /** Rows page by page, so that an export of any size holds a few thousand in memory. */
 export async function* exportRows(
@@ -67,7 +67,11 @@ export async function* exportRows(
   }
   for await (const builds of buildPages(range, readModel)) {
     if (table === "builds") yield builds.map(buildRow);
-    else for (const build of builds) yield await imageRows(build, readModel);
+    // Some at a time: one alone would wait for the store again and again.
+    else
+      for (let at = 0; at < builds.length; at += atOnce) {
+        yield (await Promise.all(builds.slice(at, at + atOnce).map((build) => imageRows(build, readModel)))).flat();
+      }
   }
 }
 

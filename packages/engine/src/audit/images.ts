@@ -51,7 +51,8 @@ export async function buildsOf(
   readModel: ReadModel,
 ): Promise<ReadonlyMap<string, BuildRow | undefined>> {
   const ids = [...new Set(rows.map(({ buildId }) => buildId))];
-  return new Map(await Promise.all(ids.map(async (id) => [id, await readModel.build(id)] as const)));
+  const builds = ids.length === 0 ? [] : await readModel.builds({ ids, limit: ids.length });
+  return new Map(builds.map((build) => [build.buildId, build]));
 }
 
 /** `get pr: type pull-request`: a type's own type stands below the plan of the image that needs it. */

@@ -60,12 +60,13 @@ class MemoryReadModel implements ReadModel {
     return this.#builds.get(keyOf([buildId]));
   }
 
-  async builds({ limit, after, ...range }: BuildsQuery): Promise<readonly BuildRow[]> {
+  async builds({ limit, after, ids, ...range }: BuildsQuery): Promise<readonly BuildRow[]> {
     const newestFirst = (a: Omit<BuildRow, "steps">, b: Omit<BuildRow, "steps">) =>
       newest(a.openedAt, b.openedAt) || -byId(a.buildId, b.buildId);
     const isDated = after !== undefined || range.since !== undefined || range.until !== undefined;
     return [...this.#builds.values()]
       .filter(({ openedAt }) => !isDated || (openedAt !== undefined && isWithin(openedAt, range)))
+      .filter(({ buildId }) => ids === undefined || ids.some((id) => toText(id) === buildId))
       .sort(newestFirst)
       .filter((row) => after === undefined || newestFirst(row, after) > 0)
       .slice(0, Math.max(0, limit));

@@ -16,6 +16,7 @@ import type {
 } from "@fetch-image/core";
 import { toText } from "../facts/text.ts";
 import { again } from "./again.ts";
+import { textArray } from "./arrays.ts";
 import { storeError } from "./errors.ts";
 import { migrateOnce } from "./migrate.ts";
 import { schemaName, type SchemaName } from "./schema-name.ts";
@@ -85,8 +86,9 @@ export class SqlReadModel implements ReadModel {
     return rows[0];
   }
 
-  async builds({ limit, since, until, after }: BuildsQuery): Promise<readonly BuildRow[]> {
+  async builds({ limit, since, until, ids, after }: BuildsQuery): Promise<readonly BuildRow[]> {
     const where = new Where();
+    if (ids !== undefined) where.and(`t.build_id = any (${where.take(textArray(ids.map(toText)))}::text[])`);
     where.range("t.opened_at", { since, until });
     if (after !== undefined) {
       const [at, id] = [where.take(after.openedAt), where.take(after.buildId)];

@@ -13,7 +13,7 @@ export class Where {
   }
 
   /** The placeholder of a further parameter. */
-  take(value: string | number): string {
+  take(value: string | number | Uint8Array): string {
     return `$${this.parameters.push(typeof value === "string" ? toText(value) : value)}`;
   }
 
