@@ -53,7 +53,7 @@ describe("C6: every released shape of a stream still folds, and ends where it di
   });
 });
 
-describe("C6: comparisons, too", () => {
+describe("every released shape of the comparisons still folds, too", () => {
   test.each(histories.filter(({ name }) => name.startsWith("shadow-")))("$name", ({ endsIn, facts }) => {
     const tally = new ShadowTally();
     for (const fact of facts.map(recorded)) {
@@ -66,7 +66,7 @@ describe("C6: comparisons, too", () => {
   });
 });
 
-describe("C6: a registry's stream, too", () => {
+describe("every released shape of a registry's stream still folds, too", () => {
   test.each(histories.filter(({ name }) => name.startsWith("registry-")))("$name", ({ endsIn, facts }) => {
     expect(endOfRegistry(facts.map(recorded))).toEqual(endsIn);
   });

@@ -1,7 +1,7 @@
 import { readSse } from "./read-sse.ts";
 
 /** A step, or a sub-step of an image, as the build's page shows it. */
-export interface ShownStep {
+interface ShownStep {
   readonly id: string;
   readonly kind: string;
   readonly name: string;
