@@ -36,3 +36,35 @@ for (const [what, methods] of [
     expect(await factTypesOf(eventLog, "1")).not.toContain("ImageCheckFailed");
   });
 }
+
+test("a claim that the store took, and did not say so, keeps nobody of its one process from asking, and lets no two ask", async () => {
+  const log = createMemoryEventLog();
+  let isAnswerLost = true;
+  const eventLog: EventLog = {
+    append: async (stream, expected, facts) => {
+      const appended = await log.append(stream, expected, facts);
+      if (isAnswerLost && stream.startsWith(scopeStreamPrefix)) throw new FetchImageError("FI_APPEND_OUTCOME_UNKNOWN");
+      return appended;
+    },
+    read: (stream, options) => log.read(stream, options),
+    readAll: (options) => log.readAll(options),
+    subscribe: (options) => log.subscribe(options),
+    close: () => log.close(),
+  };
+  const settings = { backoffBaseMs: 2000, storePatienceMs: 500 };
+  const { engine, registry, clock } = scene({ eventLog, soleNode: true, settings });
+  const digest = registry.push(`${repository}:v1.2`, "one");
+  registry.hold();
+  const first = (await engine.openBuild({ id: "1" })).fetchImage(plans);
+  first.catch(() => {});
+  await clock.advance(1000);
+  isAnswerLost = false;
+  const second = (await engine.openBuild({ id: "2" })).fetchImage(plans);
+  // The first one comes back while the second asks.
+  await clock.advance(5000);
+  expect(registry.questions).toHaveLength(2);
+  registry.release();
+  await clock.advance(1000);
+  for (const { imageURL } of await Promise.all([first, second])) expect(imageURL).toContain(digest);
+  expect(registry.questions).toHaveLength(2);
+});

@@ -153,8 +153,9 @@ export class ScopeJudge {
     where: string,
   ): void {
     if (claim === null || isSame(claim.asker, data.asker) || claim.until <= parseTime(metadata.time)) return;
-    // Who knows that there is no other process takes over at once from the one that died.
-    if (this.#options.soleNode && !this.#options.isAlive(claim.node)) return;
+    // Who knows that there is no other process takes over at once from the one that died, and from a question of its own that
+    // was given up: two of them in flight would be noticed as they are asked.
+    if (this.#options.soleNode && (claim.node === metadata.node || !this.#options.isAlive(claim.node))) return;
     this.#world.broken(`${where}: ${metadata.node} claims what ${claim.node} holds`);
   }
 

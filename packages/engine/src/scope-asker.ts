@@ -62,11 +62,13 @@ export class ScopeAsker {
     this.#closed = true;
   }
 
-  decide(entry: ScopeEntry, question: ScopeQuestion): CheckDecision {
+  /** `running`: another question of this process that has asked, or will. */
+  decide(entry: ScopeEntry, question: ScopeQuestion, running?: Inflight): CheckDecision {
     const { node, soleNode } = this.#options;
     const { state } = entry.log;
-    // Where there is no other node, another's claim is that of a predecessor which died.
-    const orphaned = soleNode && state.claim !== null && state.claim.node !== node;
+    // Where there is no other node, a claim is of who asks here, of a predecessor which died, or of a question that was given
+    // up here: the store may have taken it all the same, and nobody will answer it.
+    const orphaned = soleNode && state.claim !== null && (state.claim.node !== node || running === undefined);
     return decideCheck(orphaned ? { ...state, claim: null } : state, this.#now(entry, question));
   }
 
@@ -103,9 +105,15 @@ export class ScopeAsker {
     if (!this.#pauses.isRead(question)) await this.#pauses.readOn(question);
     let early: Promise<Asked> | undefined;
     for (;;) {
+      if (signal.aborted) throw new FetchImageError("FI_ABORTED");
       const decision = this.decide(entry, question);
       const answer = this.answerTo(decision, entry, question);
-      if (answer !== undefined) return settleAs(inflight, answer);
+      if (answer !== undefined) {
+        settleAs(inflight, answer);
+        // What was asked beside a claim that was refused is given up: the next question may come at once.
+        signal.abort("it was answered otherwise");
+        return;
+      }
       if (decision.kind === "join") {
         inflight.asker = decision.asker;
         inflight.begun.resolve({ kind: "joined", asker: decision.asker });

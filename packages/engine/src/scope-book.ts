@@ -101,8 +101,8 @@ export class ScopeBook {
   }
 
   #start(entry: ScopeEntry, question: ScopeQuestion): CheckStart | Promise<CheckStart> {
-    const decision = this.#asker.decide(entry, question);
     const running = this.#running(entry, question);
+    const decision = this.#asker.decide(entry, question, running);
     if (decision.kind === "stale" && decision.revalidate && running === undefined) this.#revalidate(entry, question);
     const isKnown = decision.kind === "fresh" || decision.kind === "stale";
     if (running !== undefined && !isKnown) {
