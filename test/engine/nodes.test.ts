@@ -161,6 +161,31 @@ describe("several nodes on one event log", () => {
     await held;
   });
 
+  test("a question that is called off leaves those who joined it no older answer: one of them asks", async () => {
+    const { engine: a, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
+    const b = createFetchImageEngine({ eventLog, registry, clock, nativeImageFetch: true, node: "b" });
+    const byHand = { ...typePlans("2", source, { skip: true }), privileged: false };
+    registry.push(`${repository}:v1.2`, "one");
+    await (await b.openBuild({ id: "0" })).fetchImage(byHand);
+    await clock.advance(1000);
+
+    const digest = registry.push(`${repository}:v1.2`, "two");
+    registry.hold();
+    const controller = new AbortController();
+    const calledOff = (await a.openBuild({ id: "1" })).fetchImage({ ...byHand, signal: controller.signal });
+    calledOff.catch(() => {});
+    await clock.settle();
+    const joined = (await b.openBuild({ id: "2" })).fetchImage(byHand);
+    await clock.advance(1000);
+    expect(await factTypesOf(eventLog, "2")).toContain("CheckJoined");
+    controller.abort();
+    await expect(calledOff).rejects.toMatchObject({ code: "FI_ABORTED" });
+    registry.release();
+    await clock.advance(1000);
+    expect((await joined).imageURL).toContain(digest);
+    expect(registry.questions).toHaveLength(3);
+  });
+
   test("an answer that was stamped before the other node joined is its answer all the same", async () => {
     const { engine, eventLog, registry, clock } = scene({ node: "b", soleNode: false });
     const digest = registry.push(`${repository}:v1.2`, "one");

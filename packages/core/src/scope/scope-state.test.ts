@@ -11,6 +11,7 @@ const carol = { buildId: "2", fetchId: "f2/image-get" };
 const version = { tag: "v1", digest: `sha256:${"a".repeat(64)}` };
 const moved = { tag: "v1", digest: `sha256:${"b".repeat(64)}` };
 const failure = { code: "FI_REGISTRY_TIMEOUT", message: "registry.test did not answer", retryable: true };
+const aborted = { code: "FI_ABORTED", message: "the fetch was aborted", retryable: false };
 const host = "registry.test";
 
 describe("a scope, folded from its stream", () => {
@@ -24,6 +25,7 @@ describe("a scope, folded from its stream", () => {
       failures: 0,
       vanished: null,
       checkedAt: start + 60_000,
+      calledOff: false,
       rateLimit: null,
     });
   });
@@ -51,6 +53,22 @@ describe("a scope, folded from its stream", () => {
     expect(fold([0, claimed(alice, 15_000)], [9, failed(alice)]).claim).toBeNull();
     const late = fold([0, claimed(alice, 1)], [5, claimed(bob, 15_000)], [9, failed(alice)]);
     expect(late.claim?.asker).toEqual(bob);
+  });
+
+  test("a claim that is given up is free, and is told from one that was answered", () => {
+    const calledOff: ScopeFact = { type: "CheckFailed", data: { failure: aborted, asker: alice } };
+    const before = [
+      [0, observed(bob)],
+      [5, claimed(alice, 15_000)],
+      [9, calledOff],
+    ] as const;
+    expect(fold(...before)).toMatchObject({ claim: null, failure: null, calledOff: true, checkedAt: start });
+    expect(fold(...before, [10, claimed(carol, 15_000)], [11, observed(carol)]).calledOff).toBe(false);
+    expect(fold(...before, [10, claimed(carol, 15_000)], [11, failed(carol)]).calledOff).toBe(false);
+    expect(fold([0, claimed(alice, 1)], [5, claimed(bob, 15_000)], [9, calledOff])).toMatchObject({
+      claim: { asker: bob },
+      calledOff: false,
+    });
   });
 
   test("a failure leaves the last version standing, a vanished tag does not", () => {

@@ -16,6 +16,8 @@ export interface ScopeState {
   readonly vanished: { readonly at: number; readonly host: string; readonly status: number } | null;
   /** Milliseconds since the epoch: of the last answer, whatever it was. */
   readonly checkedAt: number | null;
+  /** The last claim was given up: what stands here is from before it, and answers nobody who waited for it. */
+  readonly calledOff: boolean;
   /** What the registry last said of its rate limit. */
   readonly rateLimit: ScopeRateLimit | null;
 }
@@ -48,6 +50,7 @@ export const unknownScope: ScopeState = {
   failures: 0,
   vanished: null,
   checkedAt: null,
+  calledOff: false,
   rateLimit: null,
 };
 
@@ -74,12 +77,21 @@ export function evolveScope(state: ScopeState, fact: RecordedScopeFact): ScopeSt
       const { failure, retryAfterMs = 0, asker } = fact.data;
       // Who was called off has not been answered: the claim is free, and nobody fails for it.
       if (failure.code === "FI_ABORTED") {
-        return { ...next, claim: state.claim !== null && sameAsker(state.claim.asker, asker) ? null : state.claim };
+        return state.claim !== null && sameAsker(state.claim.asker, asker)
+          ? { ...next, claim: null, calledOff: true }
+          : next;
       }
       // An answer answers everyone; the late failure of one whose claim ran out does not stop the one who asks now.
       const claim = state.claim !== null && !sameAsker(state.claim.asker, asker) ? state.claim : null;
       const failures = failure.retryable ? state.failures + 1 : 0;
-      return { ...next, claim, failure: { failure, at, retryAfterMs }, failures, vanished: null, checkedAt: at };
+      const last = {
+        failure: { failure, at, retryAfterMs },
+        failures,
+        vanished: null,
+        checkedAt: at,
+        calledOff: false,
+      };
+      return { ...next, ...last, claim };
     }
     case "RateLimitObserved":
       break;
@@ -94,7 +106,7 @@ export function evolveScope(state: ScopeState, fact: RecordedScopeFact): ScopeSt
 }
 
 /** What an answer of the registry makes of what was before it. */
-const answered = { claim: null, failure: null, failures: 0, vanished: null } as const;
+const answered = { claim: null, failure: null, failures: 0, vanished: null, calledOff: false } as const;
 
 export function sameAsker(a: Asker, b: Asker): boolean {
   return a.buildId === b.buildId && a.fetchId === b.fetchId;
