@@ -5,9 +5,10 @@ import {
   formatTime,
   parseTime,
   type RecordedBuildFact,
+  sameAsker,
 } from "@fetch-image/core";
 import type { RegistryJudge } from "./registry-judge.ts";
-import { keyOf, type ScopeJudge } from "./scope-judge.ts";
+import { type Delivered, keyOf, type ScopeJudge } from "./scope-judge.ts";
 import type { FetchOrder } from "./workload.ts";
 import type { World } from "./world.ts";
 
@@ -51,15 +52,17 @@ export function judgeResolution(
   const bound = via === "stale-served" ? (evidence?.stale?.boundMs ?? 0) : maxAge(options, buildId, fetchId);
   const clockError = options.clockErrorMs();
   const oldest = requestedAt - bound - 2 * clockError;
-  const given = options.scopes
-    .delivered(keyOf(request.repository, request.tag))
-    .filter(({ digest }) => digest === version["digest"]);
+  const answers = options.scopes.delivered(keyOf(request.repository, request.tag));
+  const given = answers.filter(({ digest }) => digest === version["digest"]);
   const says = `${where} resolves ${via} to ${version["digest"]}, observed ${observedAt}`;
-  // Who joins a question in flight gets its answer, which may have come before it was stored.
-  const lately = given.filter(
-    ({ at, inFlightUntil }) =>
-      at >= oldest || (via === "joined" && inFlightUntil >= oldest && at >= oldest - options.claimMs),
-  );
+  // Who joins a question in flight gets its answer, which may have come before it was stored, or a newer one: while the one
+  // who asked was not told that his stands, another may have asked and been answered. So does a fetch whose stream did not
+  // take it at first, where it comes back and joins the question that it asked itself.
+  const { asker } = state.snapshot.context;
+  const joins = via === "joined" || (asker !== null && sameAsker(asker, { buildId, fetchId }));
+  const inFlight = ({ at, inFlightUntil }: Delivered) => inFlightUntil >= oldest && at >= oldest - options.claimMs;
+  const joinable = joins ? answers.filter(inFlight).map(({ at }) => at) : [];
+  const lately = given.filter(({ at }) => at >= Math.min(oldest, ...joinable));
   if (given.length === 0) world.broken(`${says}: no registry gave that`);
   else if (lately.length === 0) world.broken(`${says}: that is too old for one of ${formatTime(requestedAt)}`);
   else if (lately.every(({ at }) => Math.abs(at - parseTime(observedAt)) > clockError + 1)) {
