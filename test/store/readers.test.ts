@@ -22,6 +22,13 @@ const fact = (n: number): NewFact => ({
   metadata: {},
 });
 
+test("a socket that another process removes while it begins to listen ends nobody: the lock tells who has the directory", async () => {
+  const store = { eventLog: createMemoryEventLog(), readModel: createMemoryReadModel() };
+  const serving = serveReaders({ directory, ...store });
+  rmSync(join(directory, "readers.sock"));
+  expect(await (await serving).close()).toBeUndefined();
+});
+
 test("a reader sees what the holder has, with the same values", async () => {
   const eventLog = createMemoryEventLog();
   const readModel = createMemoryReadModel();

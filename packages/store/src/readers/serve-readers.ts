@@ -79,7 +79,16 @@ function listen(server: Server, path: string): Promise<void> {
     // Node binds before `listen` returns, so that nobody else ever finds the socket open. Worker threads have no umask.
     const umask = isMainThread ? process.umask(0o177) : undefined;
     server.listen(path, () => {
-      chmodSync(path, 0o600);
+      try {
+        chmodSync(path, 0o600);
+      } catch (error) {
+        // Who took the directory at this moment has removed it as a dead process's: the lock will tell.
+        if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) {
+          server.close();
+          reject(error);
+          return;
+        }
+      }
       resolve();
     });
     if (umask !== undefined) process.umask(umask);
