@@ -15,45 +15,38 @@ import { time } from "./schema.ts";
 import { scopeFactSchemas } from "./scope-facts.ts";
 import { shadowFactSchemas } from "./shadow-facts.ts";
 
+/** A stored fact with its data and metadata checked against their schemas, or one of a newer version, as it stands. */
+export type Decoded<Fact> =
+  { readonly known: true; readonly fact: Fact } | { readonly known: false; readonly fact: UnknownFact };
+
 /**
  * A stored fact of a build's stream, its data and metadata checked against their schemas.
  * Undefined type names are facts of a newer version: `known: false`, to be kept and skipped with a warning.
  * Throws `FI_FACT_UNREADABLE` where a known type's data has another shape.
  */
-export function decodeBuildFact(
-  recorded: RecordedFact,
-): { readonly known: true; readonly fact: RecordedBuildFact } | { readonly known: false; readonly fact: UnknownFact } {
-  return isKnown(recorded, buildFactSchemas)
-    ? { known: true, fact: recorded as unknown as RecordedBuildFact }
-    : { known: false, fact: recorded as unknown as UnknownFact };
+export function decodeBuildFact(recorded: RecordedFact): Decoded<RecordedBuildFact> {
+  return decode(recorded, buildFactSchemas);
 }
 
 /** As {@link decodeBuildFact}, for a scope's stream. */
-export function decodeScopeFact(
-  recorded: RecordedFact,
-): { readonly known: true; readonly fact: RecordedScopeFact } | { readonly known: false; readonly fact: UnknownFact } {
-  return isKnown(recorded, scopeFactSchemas)
-    ? { known: true, fact: recorded as unknown as RecordedScopeFact }
-    : { known: false, fact: recorded as unknown as UnknownFact };
+export function decodeScopeFact(recorded: RecordedFact): Decoded<RecordedScopeFact> {
+  return decode(recorded, scopeFactSchemas);
 }
 
 /** As {@link decodeBuildFact}, for a registry's stream. */
-export function decodeRegistryFact(
-  recorded: RecordedFact,
-):
-  | { readonly known: true; readonly fact: RecordedRegistryFact }
-  | { readonly known: false; readonly fact: UnknownFact } {
-  return isKnown(recorded, registryFactSchemas)
-    ? { known: true, fact: recorded as unknown as RecordedRegistryFact }
-    : { known: false, fact: recorded as unknown as UnknownFact };
+export function decodeRegistryFact(recorded: RecordedFact): Decoded<RecordedRegistryFact> {
+  return decode(recorded, registryFactSchemas);
 }
 
 /** As {@link decodeBuildFact}, for a stream of comparisons. */
-export function decodeShadowFact(
-  recorded: RecordedFact,
-): { readonly known: true; readonly fact: RecordedShadowFact } | { readonly known: false; readonly fact: UnknownFact } {
-  return isKnown(recorded, shadowFactSchemas)
-    ? { known: true, fact: recorded as unknown as RecordedShadowFact }
+export function decodeShadowFact(recorded: RecordedFact): Decoded<RecordedShadowFact> {
+  return decode(recorded, shadowFactSchemas);
+}
+
+// The schemas say what the fact's type does: that is what makes the casts true.
+function decode<Fact>(recorded: RecordedFact, schemas: { readonly [type: string]: Schema }): Decoded<Fact> {
+  return isKnown(recorded, schemas)
+    ? { known: true, fact: recorded as unknown as Fact }
     : { known: false, fact: recorded as unknown as UnknownFact };
 }
 
