@@ -1,4 +1,5 @@
 import type { EventLog, ImageRegistry, ReadModel, StepRunner } from "@fetch-image/core";
+import { handingOn } from "../support/handing-on.ts";
 import type { KillOrder, Report } from "./protocol.ts";
 
 /**
@@ -83,22 +84,7 @@ export function watchedRegistry(registry: ImageRegistry, killPoint: KillPoint): 
 
 /** The rest of it is read only. */
 export function watchedReadModel(readModel: ReadModel, killPoint: KillPoint): ReadModel {
-  return {
-    checkpoint: () => readModel.checkpoint(),
-    apply: (changes, move) => killPoint.page(() => readModel.apply(changes, move)),
-    reset: () => readModel.reset(),
-    build: (buildId) => readModel.build(buildId),
-    builds: (options) => readModel.builds(options),
-    imagesOfBuild: (buildId) => readModel.imagesOfBuild(buildId),
-    images: (filter, page) => readModel.images(filter, page),
-    scope: (scope) => readModel.scope(scope),
-    everyScope: (page) => readModel.everyScope(page),
-    observations: (filter, page) => readModel.observations(filter, page),
-    stays: (scope, page) => readModel.stays(scope, page),
-    scopes: (filter) => readModel.scopes(filter),
-    versions: (scope) => readModel.versions(scope),
-    close: () => readModel.close(),
-  };
+  return { ...handingOn(readModel), apply: (changes, move) => killPoint.page(() => readModel.apply(changes, move)) };
 }
 
 /** Steps that do nothing but say that they run. */

@@ -12,6 +12,7 @@ import {
   type SubscriptionMessage,
 } from "@fetch-image/core";
 import { createMemoryEventLog, createMemoryReadModel } from "@fetch-image/store/memory";
+import { handingOn } from "../support/handing-on.ts";
 import type { SimulatedNode } from "./node.ts";
 import type { World } from "./world.ts";
 
@@ -113,7 +114,7 @@ export class SimulatedStore {
   #readModel(node: SimulatedNode): ReadModel {
     const { readModel } = this;
     return {
-      ...boundMethods(readModel),
+      ...handingOn(readModel),
       checkpoint: () => this.#ask(node, () => readModel.checkpoint()),
       apply: async (changes: ReadModelChanges, move) => {
         const isAnswerLost = this.#world.random.rarely(this.faults.answerLost);
@@ -285,23 +286,4 @@ function settled<T>(promise: Promise<T>): Promise<Settled<T>> {
     (value) => ({ ok: true, value }),
     (thrown: unknown) => ({ ok: false, error: thrown }),
   );
-}
-
-function boundMethods(readModel: ReadModel): ReadModel {
-  return {
-    checkpoint: () => readModel.checkpoint(),
-    apply: (changes, move) => readModel.apply(changes, move),
-    reset: () => readModel.reset(),
-    build: (buildId) => readModel.build(buildId),
-    builds: (options) => readModel.builds(options),
-    imagesOfBuild: (buildId) => readModel.imagesOfBuild(buildId),
-    images: (filter, page) => readModel.images(filter, page),
-    scope: (scope) => readModel.scope(scope),
-    everyScope: (page) => readModel.everyScope(page),
-    observations: (filter, page) => readModel.observations(filter, page),
-    stays: (scope, page) => readModel.stays(scope, page),
-    scopes: (filter) => readModel.scopes(filter),
-    versions: (scope) => readModel.versions(scope),
-    close: () => readModel.close(),
-  };
 }
