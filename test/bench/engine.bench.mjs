@@ -1,18 +1,12 @@
 // The engine's own CPU a cold fetch, 64 at a time: a log in memory, and a registry that answers at once.
 import { createFetchImageEngine } from "@fetch-image/engine";
 import { createMemoryEventLog } from "@fetch-image/store/memory";
+import { promptRegistry } from "./support/prompt-registry.mjs";
 
 export const name = "engine";
 
 export async function run(emit) {
-  /** @type {import("@fetch-image/core").Digest} */
-  const digest = `sha256:${"0".repeat(64)}`;
-  const answer = { via: /** @type {const} */ ("HEAD"), host: "registry.example.com", status: 200 };
-  /** @type {import("@fetch-image/core").ImageRegistry} */
-  const registry = {
-    resolve: async () => ({ digest, ...answer }),
-    check: async () => ({ versions: [{ tag: "1", digest }], rejected: [], requests: 1, ...answer }),
-  };
+  const registry = promptRegistry();
   const engine = createFetchImageEngine({ eventLog: createMemoryEventLog(), registry, nativeImageFetch: true });
   let next = 0;
   const fetch = async () => {

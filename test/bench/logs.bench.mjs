@@ -10,6 +10,7 @@ import { createReadApi } from "@fetch-image/inspector";
 import { openEmbedded } from "@fetch-image/store/pglite";
 import { createMemoryEventLog } from "@fetch-image/store/memory";
 import { summary } from "./support/load.mjs";
+import { promptRegistry } from "./support/prompt-registry.mjs";
 
 export const name = "logs";
 
@@ -110,14 +111,7 @@ function read(url) {
 /** A build of so many events: its steps' output, and an image for every thousand lines. */
 async function factsOf() {
   const eventLog = createMemoryEventLog();
-  /** @type {import("@fetch-image/core").Digest} */
-  const digest = `sha256:${"0".repeat(64)}`;
-  const answer = { via: /** @type {const} */ ("HEAD"), host: "registry.example.com", status: 200 };
-  /** @type {import("@fetch-image/core").ImageRegistry} */
-  const registry = {
-    resolve: async () => ({ digest, ...answer }),
-    check: async () => ({ versions: [{ tag: "1", digest }], rejected: [], requests: 1, ...answer }),
-  };
+  const registry = promptRegistry();
   const engine = createFetchImageEngine({ eventLog, registry, nativeImageFetch: true, soleNode: true });
   const build = await engine.openBuild({ id: "1" });
   await build.append({ key: "started", event: "status", data: { status: "started" } });

@@ -3,6 +3,7 @@ import { createFetchImageEngine } from "@fetch-image/engine";
 import { buildStream, decodeBuildFact, renderBuildLog, replayBuild } from "@fetch-image/core";
 import { createMemoryEventLog } from "@fetch-image/store/memory";
 import { summary } from "./support/load.mjs";
+import { promptRegistry } from "./support/prompt-registry.mjs";
 
 export const name = "replay";
 
@@ -49,14 +50,7 @@ function decode(row) {
 /** A build's facts, made by the engine itself. */
 async function factsOf(count) {
   const eventLog = createMemoryEventLog();
-  /** @type {import("@fetch-image/core").Digest} */
-  const digest = `sha256:${"0".repeat(64)}`;
-  const answer = { via: /** @type {const} */ ("HEAD"), host: "registry.example.com", status: 200 };
-  /** @type {import("@fetch-image/core").ImageRegistry} */
-  const registry = {
-    resolve: async () => ({ digest, ...answer }),
-    check: async () => ({ versions: [{ tag: "1", digest }], rejected: [], requests: 1, ...answer }),
-  };
+  const registry = promptRegistry();
   const engine = createFetchImageEngine({ eventLog, registry, nativeImageFetch: true, soleNode: true });
   const build = await engine.openBuild({ id: "1" });
   const source = { repository: "registry.example.com/acme/app", tag: "1" };

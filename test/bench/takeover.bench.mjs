@@ -4,6 +4,7 @@
 import { createFetchImageEngine } from "@fetch-image/engine";
 import { createPostgresEventLog } from "@fetch-image/store/postgres";
 import { startPostgres } from "../support/postgres.ts";
+import { promptRegistry } from "./support/prompt-registry.mjs";
 
 export const name = "takeover";
 
@@ -90,15 +91,4 @@ function silentRegistry(onQuestion) {
     return new Promise(() => {});
   };
   return { resolve: silence, check: silence };
-}
-
-/** @returns {import("@fetch-image/core").ImageRegistry} */
-function promptRegistry() {
-  /** @type {import("@fetch-image/core").Digest} */
-  const digest = `sha256:${"0".repeat(64)}`;
-  const answer = { via: /** @type {const} */ ("HEAD"), host: "registry.example.com", status: 200 };
-  return {
-    resolve: async () => ({ digest, ...answer }),
-    check: async ({ tag = "latest" }) => ({ versions: [{ tag, digest }], rejected: [], requests: 1, ...answer }),
-  };
 }
