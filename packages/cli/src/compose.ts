@@ -2,7 +2,7 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import type { EventLog, Logger, ReadModel } from "@fetch-image/core";
-import type { EngineSettings, FetchImageEngine, Projector, Shadow } from "@fetch-image/engine";
+import type { EngineOptions, EngineSettings, FetchImageEngine, Projector, Shadow } from "@fetch-image/engine";
 import type { OciRegistry, UnpackLimits } from "@fetch-image/registry";
 import { artifactPlaces } from "./artifact-places.ts";
 import type { EffectiveSettings } from "./effective-settings.ts";
@@ -164,8 +164,7 @@ export async function openEngine(
     nativeImageFetch: values.runtime === "kubernetes",
     soleNode: stores.soleNode,
     logger,
-    scopes: values.repositories.flatMap((text) => repositoryRule(text) ?? []),
-    settings: engineSettings({ values }),
+    ...checkRules({ values }),
   });
   return {
     engine,
@@ -190,8 +189,7 @@ export async function openShadow(
     registry,
     concurrency: values.concurrency,
     logger,
-    scopes: values.repositories.flatMap((text) => repositoryRule(text) ?? []),
-    settings: engineSettings({ values }),
+    ...checkRules({ values }),
   });
   return {
     shadow,
@@ -202,8 +200,9 @@ export async function openShadow(
   };
 }
 
-function engineSettings({ values }: Pick<EffectiveSettings, "values">): Partial<EngineSettings> {
-  return {
+/** How registries are asked: for all repositories, and for some. */
+function checkRules({ values }: Pick<EffectiveSettings, "values">): Pick<EngineOptions, "scopes" | "settings"> {
+  const settings: Partial<EngineSettings> = {
     checkIntervalMs: values.checkInterval,
     staleWhileRevalidateMs: values.staleWhileRevalidate,
     stalenessBoundMs: values.stalenessBound,
@@ -218,6 +217,7 @@ function engineSettings({ values }: Pick<EffectiveSettings, "values">): Partial<
     claimMs: values.claim,
     storePatienceMs: values.storePatience,
   };
+  return { settings, scopes: values.repositories.flatMap((text) => repositoryRule(text) ?? []) };
 }
 
 /** Where unpacking an image stops. */
