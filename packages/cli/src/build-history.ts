@@ -11,7 +11,7 @@ import {
   showText,
   type UnknownFact,
 } from "@fetch-image/core";
-import type { Stores } from "./compose.ts";
+import type { Stores } from "./open-stores.ts";
 
 /** The facts of a build's stream, in order. Throws `FI_BUILD_UNKNOWN`, naming builds that there are. */
 export async function buildFacts(

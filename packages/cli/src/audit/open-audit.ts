@@ -1,6 +1,6 @@
 import type { Logger } from "@fetch-image/core";
 import type { Audit } from "@fetch-image/engine";
-import { openStores, projectToHead, type Stores } from "../compose.ts";
+import { openStores, projectToHead, type Stores } from "../open-stores.ts";
 import type { EffectiveSettings } from "../effective-settings.ts";
 
 export interface OpenAudit extends AsyncDisposable {

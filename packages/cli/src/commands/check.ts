@@ -1,6 +1,6 @@
 import type { RegistryImageSource } from "@fetch-image/core";
 import type { Command } from "../command.ts";
-import { openRegistry } from "../compose.ts";
+import { openRegistry } from "../open-engine.ts";
 import { exitStatus } from "../exit-status.ts";
 import { checkableSourceOf, nativeOnly } from "../resource/registry-image.ts";
 import { type ResourceCall, runResource } from "../resource/resource-command.ts";

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { Command, CommandContext } from "../command.ts";
-import { openRegistry, unpackLimits } from "../compose.ts";
+import { openRegistry, unpackLimits } from "../open-engine.ts";
 import { exitStatus } from "../exit-status.ts";
 import { createDownloadBars } from "../progress/download-bars.ts";
 import { size } from "../progress/size-text.ts";

@@ -8,7 +8,7 @@ import {
 } from "@fetch-image/core";
 import { buildFacts } from "../build-history.ts";
 import type { Command, CommandContext } from "../command.ts";
-import { openStores, type Stores } from "../compose.ts";
+import { openStores, type Stores } from "../open-stores.ts";
 import { exitStatus } from "../exit-status.ts";
 import { verifyLog } from "../log/verify-log.ts";
 import { storeSettings } from "../setting-groups.ts";

@@ -1,7 +1,7 @@
 import { duration, parseTime } from "@fetch-image/core";
 import type { ProjectionProgress } from "@fetch-image/engine";
 import type { Command } from "../command.ts";
-import { openProjector, openStores } from "../compose.ts";
+import { openProjector, openStores } from "../open-stores.ts";
 import { exitStatus } from "../exit-status.ts";
 import { storeSettings } from "../setting-groups.ts";
 

@@ -9,7 +9,7 @@ import {
 } from "@fetch-image/core";
 import { buildFacts, replayAsFar } from "../build-history.ts";
 import type { Command } from "../command.ts";
-import { openStores } from "../compose.ts";
+import { openStores } from "../open-stores.ts";
 import { exitStatus } from "../exit-status.ts";
 import { storeSettings } from "../setting-groups.ts";
 

@@ -2,7 +2,8 @@ import { FetchImageError, parseRegistryImageSource, type RegistryImageSource } f
 import type { RerunImage, RerunPlan, RerunVerdict } from "@fetch-image/engine";
 import { openAudit } from "../audit/open-audit.ts";
 import type { Command } from "../command.ts";
-import { openRegistry, type Stores } from "../compose.ts";
+import { openRegistry } from "../open-engine.ts";
+import { type Stores } from "../open-stores.ts";
 import { exitStatus } from "../exit-status.ts";
 import { type ImageRow, rowFormat, rowJson } from "../run/rows.ts";
 import { registrySettings, storeSettings } from "../setting-groups.ts";

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { isIPv6 } from "node:net";
 import { FetchImageError } from "@fetch-image/core";
 import type { Command } from "../command.ts";
-import { openProjector, openStores } from "../compose.ts";
+import { openProjector, openStores } from "../open-stores.ts";
 import { exitStatus } from "../exit-status.ts";
 import { serveSettings, storeSettings } from "../setting-groups.ts";
 

@@ -1,7 +1,7 @@
 import { FetchImageError, type ShadowRule, showText } from "@fetch-image/core";
 import { moment } from "../audit/options.ts";
 import type { Command, CommandContext, GivenOptions } from "../command.ts";
-import { openStores } from "../compose.ts";
+import { openStores } from "../open-stores.ts";
 import { exitStatus } from "../exit-status.ts";
 import { duration } from "../setting-kinds.ts";
 import { fetchSettings, registrySettings, storeSettings } from "../setting-groups.ts";

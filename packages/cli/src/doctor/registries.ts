@@ -8,7 +8,7 @@ import {
 } from "@fetch-image/core";
 import type { OciRegistry } from "@fetch-image/registry";
 import type { CommandContext } from "../command.ts";
-import { openRegistry } from "../compose.ts";
+import { openRegistry } from "../open-engine.ts";
 import { loadPipeline } from "../pipeline-file.ts";
 import { prepareJob } from "../run/prepare-job.ts";
 import { type Finding, problem } from "./finding.ts";

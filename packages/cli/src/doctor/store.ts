@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { duration } from "@fetch-image/core";
 import type { CommandContext } from "../command.ts";
-import { openProjector, openStores } from "../compose.ts";
+import { openProjector, openStores } from "../open-stores.ts";
 import { type Finding, problem } from "./finding.ts";
 
 /** Opens the store as a reader does, and looks at what is in it. A data directory that is not there is not made. */

@@ -1,7 +1,7 @@
 import { buildStream, decodeBuildFact, FetchImageError } from "@fetch-image/core";
 import { logSeal } from "@fetch-image/engine";
 import type { CommandContext } from "../command.ts";
-import type { Stores } from "../compose.ts";
+import type { Stores } from "../open-stores.ts";
 import { exitStatus } from "../exit-status.ts";
 
 /** Compares the log as it renders now with what was kept of it when the build ended. */

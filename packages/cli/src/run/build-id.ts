@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { buildNumbersStream, buildStream, FetchImageError, type NewFact } from "@fetch-image/core";
-import type { Stores } from "../compose.ts";
+import type { Stores } from "../open-stores.ts";
 
 /**
  * A number that no build has, above those of the newest builds. Project to the head before. Where others write to the

@@ -1,5 +1,5 @@
 import { duration } from "@fetch-image/core";
-import type { Traffic } from "../compose.ts";
+import type { Traffic } from "../open-engine.ts";
 import { createStyle } from "../style.ts";
 import type { ImageRow } from "./rows.ts";
 

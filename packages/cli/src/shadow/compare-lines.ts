@@ -3,7 +3,8 @@ import { Readable } from "node:stream";
 import { FetchImageError, type Json, type JsonObject, secretsOf, visible } from "@fetch-image/core";
 import type { Compared, Shadow, ShadowQuestion } from "@fetch-image/engine";
 import type { CommandContext } from "../command.ts";
-import { openShadow, openStores } from "../compose.ts";
+import { openShadow } from "../open-engine.ts";
+import { openStores } from "../open-stores.ts";
 import { exitStatus } from "../exit-status.ts";
 import { isMap } from "../json.ts";
 

@@ -1,118 +1,13 @@
-// The one place that wires adapters. Each is imported when it is wired, so that a command that needs none loads none.
+// Wires the engine, its shadow and the registries. Each adapter is imported when it is wired, so that a command that needs
+// none loads none.
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { existsSync, readdirSync, statSync } from "node:fs";
-import type { EventLog, Logger, ReadModel } from "@fetch-image/core";
-import type { EngineOptions, EngineSettings, FetchImageEngine, Projector, Shadow } from "@fetch-image/engine";
+import type { Logger } from "@fetch-image/core";
+import type { EngineOptions, EngineSettings, FetchImageEngine, Shadow } from "@fetch-image/engine";
 import type { OciRegistry, UnpackLimits } from "@fetch-image/registry";
 import { artifactPlaces } from "./artifact-places.ts";
 import type { EffectiveSettings } from "./effective-settings.ts";
+import type { Stores } from "./open-stores.ts";
 import { repositoryRule } from "./repository-rules.ts";
-import { databaseUrl } from "./setting-kinds.ts";
-
-export interface Stores extends AsyncDisposable {
-  readonly eventLog: EventLog;
-  readonly readModel: ReadModel;
-  /** For messages. */
-  readonly where: string;
-  /** Whether this process is the only one that writes. */
-  readonly soleNode: boolean;
-  /** The process that holds an embedded store, where it is another one. */
-  holder(): Promise<{ readonly pid: number } | undefined>;
-}
-
-export interface OpenStoresOptions {
-  /** The embedded store has one writer; `read` works beside it, and projects through it. */
-  readonly access: "read" | "write";
-  /** A reader that stays makes the store where there is none: what is written later is in it. */
-  readonly makes?: true;
-  readonly logger: Logger;
-}
-
-/**
- * The facts, and what is projected from them: on one PostgreSQL or in one data directory, or the facts in EventStoreDB.
- * Throws `FI_STORE_LOCKED` naming the holder's pid, `FI_STORE_UNREADABLE`, `FI_STORE_UNAVAILABLE`.
- */
-export async function openStores(settings: EffectiveSettings, options: OpenStoresOptions): Promise<Stores> {
-  const { eventStore } = settings.values;
-  const stores = await openPostgres(settings, options);
-  if (eventStore === "postgres") return stores;
-  try {
-    const { openEventStoreDb } = await import("@fetch-image/store/eventstoredb");
-    const { logger } = options;
-    const facts = await openEventStoreDb({ connectionString: eventStore, logger });
-    const { eventLog, where } = facts;
-    logger.info(facts.guarantees, { where });
-    return {
-      eventLog,
-      readModel: stores.readModel,
-      where,
-      // Others may keep their facts there, too.
-      soleNode: false,
-      holder: () => stores.holder(),
-      async [Symbol.asyncDispose]() {
-        await facts.close();
-        await stores[Symbol.asyncDispose]();
-      },
-    };
-  } catch (error) {
-    await stores[Symbol.asyncDispose]();
-    throw error;
-  }
-}
-
-async function openPostgres(
-  settings: EffectiveSettings,
-  { access, makes, logger }: OpenStoresOptions,
-): Promise<Stores> {
-  const { databaseUrl: url, databaseConnections: poolSize, data } = settings.values;
-  if (url !== undefined) return await openServer(url, poolSize);
-  const isNew = access === "read" && isEmpty(data);
-  if (isNew && makes !== true) return await openNothing(data);
-  const { openEmbedded } = await import("@fetch-image/store/pglite");
-  if (isNew) await (await openEmbedded({ directory: data, access: "write" })).close();
-  const store = await openEmbedded({ directory: data, access });
-  const { eventLog, readModel, guarantees } = store;
-  logger.info(guarantees, { directory: data });
-  return {
-    eventLog,
-    readModel,
-    where: data,
-    soleNode: access === "write",
-    holder: async () => ("holder" in store ? await store.holder() : undefined),
-    [Symbol.asyncDispose]: () => store.close(),
-  };
-}
-
-async function openServer(url: string, poolSize: number): Promise<Stores> {
-  const { openPostgresStore } = await import("@fetch-image/store/postgres");
-  const store = await openPostgresStore({ connectionString: url, poolSize });
-  const { eventLog, readModel } = store;
-  return { eventLog, readModel, where: databaseUrl.show(url), ...shared, [Symbol.asyncDispose]: () => store.close() };
-}
-
-/** What is read where nothing was ever stored: reading makes no data directory. */
-async function openNothing(data: string): Promise<Stores> {
-  const { createMemoryEventLog, createMemoryReadModel } = await import("@fetch-image/store/memory");
-  const eventLog = createMemoryEventLog();
-  const readModel = createMemoryReadModel();
-  return { eventLog, readModel, where: data, ...shared, [Symbol.asyncDispose]: () => eventLog.close() };
-}
-
-const shared = { soleNode: false, holder: () => Promise.resolve(undefined) } as const;
-
-function isEmpty(directory: string): boolean {
-  return !existsSync(directory) || (statSync(directory).isDirectory() && readdirSync(directory).length === 0);
-}
-
-export async function openProjector({ eventLog, readModel }: Stores, logger: Logger): Promise<Projector> {
-  const { createProjector, systemClock } = await import("@fetch-image/engine");
-  return createProjector({ eventLog, readModel, clock: systemClock, logger });
-}
-
-/** Brings the read model up to what is stored now. */
-export async function projectToHead(stores: Stores, logger: Logger): Promise<void> {
-  await (await openProjector(stores, logger)).catchUp();
-}
 
 /** What went over the network to registries and token servers. */
 export interface Traffic {
