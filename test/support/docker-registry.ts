@@ -27,6 +27,8 @@ export interface DockerRegistry extends AsyncDisposable {
   readonly tokens: TokenServer | undefined;
   /** Pushes an image made from the recipe as `repository:tag`. */
   push(reference: string, recipe?: ImageRecipe): Promise<BuiltImage>;
+  /** From now on these may log in, and nobody else. Only of a registry with `htpasswd`. */
+  changeUsers(users: { readonly [username: string]: string }): void;
   /** Ends the server and deletes what it stored. */
   close(): Promise<void>;
 }
@@ -41,7 +43,8 @@ export function dockerRegistryMissing(auth: DockerRegistryOptions["auth"] = "non
 }
 
 export async function startDockerRegistry(options: DockerRegistryOptions = {}): Promise<DockerRegistry> {
-  const { auth = "none", tls = false, users = { alice: "s3cret" } } = options;
+  const { auth = "none", tls = false } = options;
+  let { users = { alice: "s3cret" } } = options;
   const folder = mkdtempSync(join(tmpdir(), "fetch-image-registry-"));
   const authority = tls ? makeAuthority() : undefined;
   const signer = auth === "token" ? makeAuthority("token signer") : undefined;
@@ -102,6 +105,11 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
       const image = buildImage({ layers: [`${reference}\n`], ...recipe });
       await pushImage({ agent, origin, repository, authorization: await authorization(repository) }, image, tag);
       return image;
+    },
+    changeUsers(changed) {
+      users = changed;
+      // It reads the file again when that is newer.
+      file("htpasswd", htpasswd(users));
     },
     close,
     [Symbol.asyncDispose]: close,

@@ -1,6 +1,7 @@
 // A token server as Debian's docker-registry (CNCF distribution 2.8) trusts it: RS256, the signer's certificate in x5c.
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { text } from "node:stream/consumers";
 import { SignJWT } from "jose";
 import type { TestCertificate } from "./certificates.ts";
 import { listenOnLoopback } from "./listen.ts";
@@ -68,17 +69,23 @@ export async function startTokenServer({ signer, users, publicPrefix }: TokenSer
 
   async function answer(request: IncomingMessage): Promise<{ status: number; body: object }> {
     const query = new URL(request.url ?? "/", origin).searchParams;
-    const [user, password] = login(request.headers.authorization);
+    // As containerd logs in (OAuth 2.0, RFC 6749 §4.3): a form, and no header.
+    const form = request.method === "POST" ? new URLSearchParams(await text(request)) : undefined;
+    const [user, password] = form
+      ? [form.get("username") ?? undefined, form.get("password") ?? undefined]
+      : login(request.headers.authorization);
     if (user !== undefined && (!Object.hasOwn(users, user) || users[user] !== password)) {
       return { status: 401, body: { errors: [{ code: "UNAUTHORIZED", message: "wrong user name or password" }] } };
     }
-    const scopes = query.getAll("scope").flatMap((scope) => scope.split(" "));
-    requests.push({ scopes, service: query.get("service"), user });
+    const asked = form ?? query;
+    const scopes = asked.getAll("scope").flatMap((scope) => scope.split(" "));
+    requests.push({ scopes, service: asked.get("service"), user });
     const { behaviour } = tokens;
     const granted = behaviour.grants ?? scopes.filter((scope) => user !== undefined || isPublicPull(scope));
     const token = await sign(granted, user ?? "", behaviour);
     const claims = behaviour.claimsSeconds ?? 300;
-    return { status: 200, body: { token, expires_in: claims, issued_at: new Date().toISOString() } };
+    const body = { token, access_token: token, expires_in: claims, issued_at: new Date().toISOString() };
+    return { status: 200, body };
   }
 
   function isPublicPull(scope: string): boolean {

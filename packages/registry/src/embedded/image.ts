@@ -6,8 +6,8 @@ import { tarOf } from "./tar.ts";
 
 /** What an image is made of. The same recipe gives the same digests, on any machine. */
 export interface ImageRecipe {
-  /** A layer each: a text stands for one file with that text, an object for files by their path. */
-  readonly layers?: readonly (string | { readonly [path: string]: string })[];
+  /** A layer each: a text stands for one file with that text, an object for files by their path, bytes for a ready tar. */
+  readonly layers?: readonly (string | { readonly [path: string]: string } | Buffer)[];
   /** `linux/amd64`, `linux/arm64/v8`. When given, even one alone, an index is made with an image for each. */
   readonly platforms?: readonly string[];
   /** What a container of it runs with: `Env`, `Cmd`, `Labels`… (OCI image-spec, config.md). */
@@ -41,7 +41,7 @@ export interface BuiltImage {
 export function buildImage(recipe: ImageRecipe = {}): BuiltImage {
   const types = typesOf(recipe.format ?? "oci");
   const layers = (recipe.layers ?? ["hello\n"]).map((layer, at) =>
-    blobOf(types.layer, tarOf(typeof layer === "string" ? { [`layer-${at + 1}.txt`]: layer } : layer)),
+    blobOf(types.layer, Buffer.isBuffer(layer) ? layer : tarOf(filesOf(layer, at))),
   );
   const images = (recipe.platforms ?? ["linux/amd64"]).map((text) => singleImage(recipe, parsePlatform(text), layers));
   const index = recipe.platforms && blobOf(types.index, indexOf(types.index, images, recipe.annotations));
@@ -56,6 +56,10 @@ export function buildImage(recipe: ImageRecipe = {}): BuiltImage {
     platforms: Object.fromEntries(images.map(({ platform, manifest }) => [platformText(platform), manifest.digest])),
     layers: layers.map(({ digest }) => digest),
   };
+}
+
+function filesOf(layer: string | { readonly [path: string]: string }, at: number): { readonly [path: string]: string } {
+  return typeof layer === "string" ? { [`layer-${at + 1}.txt`]: layer } : layer;
 }
 
 interface SingleImage {
