@@ -56,6 +56,11 @@ export const catalogue = {
     says: "what the scheduler fetched is told in a way that cannot be compared",
     fix: "Give the build, the get plan, and what it came to: a digest, a version, a reference or a failure.",
   },
+  FI_POD_INVALID: {
+    retryable: false,
+    says: "a step cannot be run as a pod",
+    fix: "Change what the message names: in the step, or in the settings of pods.",
+  },
   FI_USAGE: { retryable: false, says: "the command line is wrong", fix: "See --help." },
   FI_SETTING_INVALID: { retryable: false, says: "a setting has no valid value", fix: "Correct the named setting." },
 
