@@ -36,7 +36,7 @@ test("the log is one and the same, printed, followed and served beside it, and v
   expect(verified.json()).toEqual([{ build: "1", events: expect.any(Number), sha256, renderer: "1" }]);
   expect(text.stdout).toMatch(/\n {2}[\d:.]+ +\+\S+ {2}build succeeded\n/);
 
-  const origin = `http://${serving.said(/http:\/\/(\S+)/)}`;
+  const origin = `http://${serving.said(/http:\/\/([^\s/]+)/)}`;
   const authorization = `Bearer ${token}`;
   expect((await ask(`${origin}/api/v1/info`)).status).toBe(401);
   const follower = await follow(`${origin}/api/v1/builds/1/events`, { authorization });

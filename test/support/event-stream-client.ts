@@ -7,21 +7,26 @@ export interface Answer {
   readonly text: string;
 }
 
+export interface Asked {
+  readonly method?: string;
+  readonly headers?: { readonly [name: string]: string };
+  /** As it goes over the wire, in the place of the URL's. */
+  readonly path?: string;
+}
+
 /** One request, its whole answer. */
-export function ask(
-  url: string,
-  {
-    method = "GET",
-    headers = {},
-  }: { readonly method?: string; readonly headers?: { readonly [name: string]: string } } = {},
-): Promise<Answer> {
+export function ask(url: string, { method = "GET", headers = {}, path }: Asked = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const asked = request(url, { method, headers, agent: false }, (response) => {
-      let text = "";
-      response.setEncoding("utf8").on("data", (part: string) => (text += part));
-      response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
-      response.on("error", reject);
-    });
+    const asked = request(
+      url,
+      { method, headers, agent: false, ...(path === undefined ? {} : { path }) },
+      (response) => {
+        let text = "";
+        response.setEncoding("utf8").on("data", (part: string) => (text += part));
+        response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
+        response.on("error", reject);
+      },
+    );
     asked.on("error", reject).end();
   });
 }

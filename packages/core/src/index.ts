@@ -236,6 +236,7 @@ export { concoursePlan } from "./build-log/concourse/plan.ts";
 export { sseEnd, sseEvent } from "./build-log/concourse/sse.ts";
 export { visible } from "./build-log/visible.ts";
 export { decodeFact, type DecodedFact, isBuildFact, isScopeFact } from "./projections/decode-fact.ts";
+export { planSteps } from "./projections/plan-steps.ts";
 export { projectFacts } from "./projections/read-model.ts";
 export { type BackOff, backOffMs } from "./scope/back-off.ts";
 export {

@@ -1,5 +1,6 @@
 import type { Json } from "@fetch-image/core";
 import type { Audit } from "@fetch-image/engine";
+import { Query } from "./query.ts";
 import { Refusal } from "./refusal.ts";
 
 export const auditPath = "/api/v1/fetch-image/";
@@ -12,7 +13,7 @@ export const auditPath = "/api/v1/fetch-image/";
 export async function auditAnswer(audit: Audit, url: string): Promise<Json> {
   const { pathname, searchParams } = new URL(url, "http://localhost");
   const [page = "", id, part, ...rest] = pathname.slice(auditPath.length).split("/");
-  const asked = new Questions(searchParams);
+  const asked = new Query(searchParams);
   if (rest.length > 0) throw unknownPage();
   // What the audit answers is JSON as it is.
   return (await answer(audit, { page, id, part }, asked)) as Json;
@@ -24,7 +25,7 @@ interface Path {
   readonly part: string | undefined;
 }
 
-function answer(audit: Audit, { page, id, part }: Path, asked: Questions): Promise<unknown> {
+function answer(audit: Audit, { page, id, part }: Path, asked: Query): Promise<unknown> {
   if (page === "builds" && id !== undefined) return ofBuild(audit, { buildId: decoded(id), part }, asked);
   if (id !== undefined) throw unknownPage();
   switch (page) {
@@ -34,15 +35,15 @@ function answer(audit: Audit, { page, id, part }: Path, asked: Questions): Promi
         all,
         ...question
       } = asked.take("digest", "ref", "since", "until", "all", "limit", "page");
-      return audit.builds({ ...question, ...given("reference", reference), ...asked.limit(), all: all === "true" });
+      return audit.builds({ ...question, ...given("reference", reference), ...limitOf(asked), all: all === "true" });
     }
     case "drift": {
       const { ref: reference, ...question } = asked.take("ref", "since", "until", "limit", "page");
-      return audit.drift({ ...question, ...given("reference", reference), ...asked.limit() });
+      return audit.drift({ ...question, ...given("reference", reference), ...limitOf(asked) });
     }
     case "versions": {
       const { before } = asked.take("ref", "limit", "before");
-      return audit.versions(asked.need("ref"), { ...asked.limit(), ...given("before", before) });
+      return audit.versions(asked.need("ref"), { ...limitOf(asked), ...given("before", before) });
     }
     case "as-of":
       asked.take("ref", "time");
@@ -55,7 +56,7 @@ function answer(audit: Audit, { page, id, part }: Path, asked: Questions): Promi
 function ofBuild(
   audit: Audit,
   { buildId, part }: { readonly buildId: string; readonly part: string | undefined },
-  asked: Questions,
+  asked: Query,
 ): Promise<unknown> {
   if (part === "why") return audit.why(buildId, asked.take("plan").plan);
   asked.take();
@@ -71,35 +72,9 @@ function ofBuild(
   }
 }
 
-/** The query of a request: a misspelt name is told, not passed over. */
-class Questions {
-  readonly #given: URLSearchParams;
-
-  constructor(given: URLSearchParams) {
-    this.#given = given;
-  }
-
-  /** Those of these names that are given; throws where there is another. `limit` is a number: see below. */
-  take<Name extends string>(...names: readonly Name[]): { readonly [N in Exclude<Name, "limit">]?: string } {
-    for (const name of this.#given.keys()) {
-      if (!names.some((known) => known === name)) {
-        throw new Refusal(400, `${JSON.stringify(name)} is none of ${names.join(", ") || "no parameters at all"}`);
-      }
-    }
-    const found: string[][] = [...this.#given].filter(([name]) => name !== "limit");
-    return Object.fromEntries(found);
-  }
-
-  need(name: string): string {
-    const value = this.#given.get(name);
-    if (value === null) throw new Refusal(400, `${name} is missing`);
-    return value;
-  }
-
-  limit(): { readonly limit?: number } {
-    const text = this.#given.get("limit");
-    return text === null ? {} : { limit: text.trim() === "" ? Number.NaN : Number(text) };
-  }
+function limitOf(asked: Query): { readonly limit?: number } {
+  const limit = asked.number("limit");
+  return limit === undefined ? {} : { limit };
 }
 
 function given<Name extends string>(name: Name, value: string | undefined): { readonly [N in Name]?: string } {

@@ -1,18 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import {
-  type EventLog,
-  FetchImageError,
-  type FetchImageErrorCode,
-  goJson,
-  type Json,
-  type Logger,
-  type ReadModel,
-  silentLogger,
-} from "@fetch-image/core";
+import { type EventLog, type Logger, type ReadModel, silentLogger } from "@fetch-image/core";
 import type { Audit } from "@fetch-image/engine";
 import { type AccessOptions, createGate } from "./access.ts";
 import { auditAnswer, auditPath } from "./audit-answers.ts";
 import { buildAnswer, buildRowAnswer, planAnswer, resourcesAnswer } from "./build-answers.ts";
+import { decodedId, isReading, lastEventId, refuse, reply } from "./http.ts";
 import { createLogSource } from "./events/log-source.ts";
 import { EventStreams } from "./events/serve-events.ts";
 import { Refusal } from "./refusal.ts";
@@ -40,6 +32,8 @@ export interface ReadApi {
    * nothing was answered. Never rejects.
    */
   handle(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
+  /** As {@link handle}, for a URL that is not the request's own: what is below the path where the API is mounted. */
+  answer(url: string, request: IncomingMessage, response: ServerResponse): Promise<boolean>;
   /** Connections on streams, and builds followed for them. */
   readonly open: { readonly streams: number; readonly builds: number };
   /** Breaks the connections that are open on streams. */
@@ -61,11 +55,13 @@ export function createReadApi(options: ReadApiOptions): ReadApi {
   const source = createLogSource({ eventLog, logger });
   const streams = new EventStreams(source, { keepAliveMs });
 
-  async function answer(request: IncomingMessage, response: ServerResponse, route: Route): Promise<void> {
+  async function answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    route: Route & { readonly url: string },
+  ): Promise<void> {
     gate(request);
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      throw new Refusal(405, "this API is read only", { allow: "GET, HEAD" });
-    }
+    isReading(request);
     const { buildId } = route;
     switch (route.name) {
       case "info":
@@ -89,11 +85,11 @@ export function createReadApi(options: ReadApiOptions): ReadApi {
         const { audit, catchUp } = options;
         if (audit === undefined) throw new Refusal(404, "there is no audit here");
         await catchUp?.();
-        reply(request, response, await auditAnswer(audit, request.url ?? ""));
+        reply(request, response, await auditAnswer(audit, route.url));
         return;
       }
       case "events": {
-        const lastId = lastEventId(request);
+        const lastId = Number(lastEventId(request) ?? -1n);
         if (streams.open >= mostStreams) throw new Refusal(503, "too many streams are open", { "retry-after": "1" });
         await streams.serve({ request, response, buildId }, lastId);
         return;
@@ -104,17 +100,20 @@ export function createReadApi(options: ReadApiOptions): ReadApi {
     throw new Refusal(404, "this API has no such page");
   }
 
+  async function handle(url: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+    const route = routeOf(url);
+    if (route === undefined) return false;
+    try {
+      await answer(request, response, { ...route, url });
+    } catch (error) {
+      refuse(request, response, error, logger);
+    }
+    return true;
+  }
+
   return {
-    async handle(request, response) {
-      const route = routeOf(request.url ?? "");
-      if (route === undefined) return false;
-      try {
-        await answer(request, response, route);
-      } catch (error) {
-        refuse(request, response, error, logger);
-      }
-      return true;
-    },
+    handle: (request, response) => handle(request.url ?? "", request, response),
+    answer: handle,
     get open() {
       return { streams: streams.open, builds: source.following };
     },
@@ -139,63 +138,8 @@ function routeOf(url: string): Route | undefined {
   if (page === "info" && id === undefined) return { name: "info", buildId: "" };
   if (page !== "builds" || rest.length > 0) return unknown;
   if (id === undefined) return { name: "builds", buildId: "" };
-  const buildId = decoded(id);
+  const buildId = decodedId(id);
   if (buildId === undefined) return unknown;
   if (part === undefined) return { name: "build", buildId };
   return part === "plan" || part === "resources" || part === "events" ? { name: part, buildId } : unknown;
 }
-
-/** The id of a build, as part of a stream's name. */
-function decoded(text: string): string | undefined {
-  try {
-    const id = decodeURIComponent(text);
-    // oxlint-disable-next-line no-control-regex -- what no stream's name has
-    return /^[^\u0000-\u001f]{1,300}$/.test(id) ? id : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** −1 where nothing was read before. */
-function lastEventId({ headers }: IncomingMessage): number {
-  const given = headers["last-event-id"];
-  if (given === undefined || given === "") return -1;
-  if (typeof given !== "string" || !/^\d{1,15}$/.test(given)) throw new Refusal(400, "Last-Event-ID is no event's id");
-  return Number(given);
-}
-
-const jsonHeaders = {
-  "content-type": "application/json",
-  "cache-control": "no-store",
-  "x-content-type-options": "nosniff",
-} as const;
-
-function reply(request: IncomingMessage, response: ServerResponse, body: Json, status = 200, headers = {}): void {
-  const text = `${goJson(body)}\n`;
-  response.writeHead(status, { ...jsonHeaders, ...headers, "content-length": Buffer.byteLength(text) });
-  response.end(request.method === "HEAD" ? undefined : text);
-}
-
-function refuse(request: IncomingMessage, response: ServerResponse, error: unknown, logger: Logger): void {
-  if (response.headersSent || response.destroyed) {
-    if (!(error instanceof Refusal)) logger.warn("a stream broke", { path: request.url ?? "", error: String(error) });
-    return;
-  }
-  if (error instanceof Refusal) {
-    reply(request, response, { message: error.message }, error.status, error.headers);
-    return;
-  }
-  const known = FetchImageError.is(error) ? error : new FetchImageError("FI_INTERNAL", { cause: error });
-  const { code, message, hint, retryable } = known;
-  const status = statuses[code] ?? (retryable ? 503 : 500);
-  if (status >= 500) logger.warn("a request failed", { path: request.url ?? "", code, message });
-  reply(request, response, { code, message, ...(hint === undefined ? {} : { hint }) }, status);
-}
-
-/** Of errors that are the asker's. */
-const statuses: { readonly [Code in FetchImageErrorCode]?: number } = {
-  FI_BUILD_UNKNOWN: 404,
-  FI_PLAN_UNKNOWN: 404,
-  FI_QUERY_INVALID: 400,
-  FI_REFERENCE_INVALID: 400,
-};

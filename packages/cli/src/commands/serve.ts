@@ -8,9 +8,10 @@ import { serveSettings, storeSettings } from "../setting-groups.ts";
 
 export const command: Command = {
   usage: "[--address ADDRESS] [--port PORT] [--token TEXT]",
-  about: `Serves builds' logs over HTTP as Concourse's own API does, live and rebuilt: \`fly watch\` and the build's page of
-the web UI read them. The audit's answers are JSON below /api/v1/fetch-image/. Reads only, and works beside a running \`fetch-image run\`. Only this machine is answered, unless
-there is a token. Ends when it is interrupted.`,
+  about: `Serves the inspector: a page on which every fetch is seen in its state machine, live and back in time. Beside it,
+builds' logs as Concourse's own API has them, live and rebuilt: \`fly watch\` and the build's page of the web UI read them.
+The audit's answers are JSON below /api/v1/fetch-image/. Reads only, and works beside a running \`fetch-image run\`. Only
+this machine is answered, unless there is a token. Ends when it is interrupted.`,
   positionals: { min: 0, max: 0 },
   options: [
     {
@@ -23,7 +24,7 @@ there is a token. Ends when it is interrupted.`,
   examples: ["fetch-image serve", 'fetch-image serve --address 0.0.0.0 --port 8443 --token "$(cat token)"'],
   async run({ options, settings, terminal, logger, signal }) {
     const { address, port, token, allowedHosts } = settings.values;
-    const { createReadApi, isLoopback } = await import("@fetch-image/inspector");
+    const { createInspector, isLoopback } = await import("@fetch-image/inspector");
     if (token === undefined && !isLoopback(address)) {
       throw new FetchImageError("FI_USAGE", {
         message: `${address} is not this machine's own loopback, and there is no token`,
@@ -35,7 +36,7 @@ there is a token. Ends when it is interrupted.`,
     const { eventLog, readModel } = stores;
     const { createAudit } = await import("@fetch-image/engine");
     const projector = await openProjector(stores, logger);
-    const api = createReadApi({
+    const inspector = createInspector({
       eventLog,
       readModel,
       audit: createAudit({ readModel, where: stores.where }),
@@ -48,12 +49,12 @@ there is a token. Ends when it is interrupted.`,
     });
     const server = createServer((request, response) => void answer(request, response));
     async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-      if (!(await api.handle(request, response))) response.writeHead(404).end();
+      if (!(await inspector.handle(request, response))) response.writeHead(404).end();
     }
     const at = await listen(server, { address, port });
-    terminal.err(`serving ${stores.where} on http://${hostOf(address)}:${at}\n`);
+    terminal.err(`serving ${stores.where} on ${urlOf(address, at)}\n`);
     await interrupted(signal);
-    api.close();
+    inspector.close();
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
     return exitStatus.interrupted;
@@ -90,6 +91,12 @@ function interrupted(signal: AbortSignal): Promise<void> {
 /** As a URL has it. */
 function hostOf(address: string): string {
   return isIPv6(address) ? `[${address}]` : address;
+}
+
+/** To be opened: where every address is listened on, by the one that leads to this machine. */
+function urlOf(address: string, port: number): string {
+  const host = address === "0.0.0.0" ? "127.0.0.1" : address === "::" ? "::1" : address;
+  return `http://${hostOf(host)}:${port}/`;
 }
 
 function versionOf(text: string | undefined): string | undefined {
