@@ -2,9 +2,12 @@
 //   npm start                            examples/ci.yml
 //   npm start -- examples/pinned.yml     another pipeline
 //   npm start -- --runtime artifact      options go to `fetch-image run`
-// It starts a registry of its own, runs a job against it, and lets another process rebuild the build log from the facts.
+//   npm start -- --no-serve              ends without serving the inspector
+// It starts a registry of its own, runs a job against it, lets another process rebuild the build log from the facts, and
+// serves the inspector until it is interrupted.
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { login, startDemoRegistry } from "./lib/demo-registry.mjs";
@@ -12,6 +15,7 @@ import { root } from "./lib/process.mjs";
 
 const bin = join("packages", "cli", "dist", "bin.js");
 const given = process.argv.slice(2).filter((argument) => argument !== "--no-serve");
+const serves = !process.argv.includes("--no-serve");
 const [first = ""] = given;
 const pipeline = /^[^-].*\.ya?ml$/.test(first)
   ? first
@@ -57,6 +61,7 @@ if (code < 2 && build !== undefined) {
   process.exitCode = Math.max(code, await fetchImage(["log", build, ...stores, ...(json ? ["--json"] : [])]));
 }
 if (code < 2) say(closing(build));
+if (code < 2 && serves) await serveInspector(build);
 await registry.close();
 
 /** What the registry itself saw, and where to go from here. */
@@ -90,6 +95,26 @@ function closing(build) {
     `\n${strong("Try next")}`,
     ...again.map(([command, does]) => `  ${command.padEnd(width)}  ${does}`),
   ].join("\n");
+}
+
+/** Serves what is stored until it is interrupted. */
+async function serveInspector(build) {
+  const port = await freePort(8080);
+  const address = `http://127.0.0.1:${port}/${build === undefined ? "" : `?build=${build}`}`;
+  say(`\n${strong("The inspector")}   Ctrl-C ends it\n  ${address}\n`);
+  await fetchImage(["serve", "--port", String(port), ...stores]);
+}
+
+/** The port where it is free, else any that is. */
+function freePort(wanted) {
+  return new Promise((done, reject) => {
+    const probe = createServer();
+    probe.on("error", () => (wanted === 0 ? reject(new Error("no port is free")) : done(freePort(0))));
+    probe.listen(wanted, "127.0.0.1", () => {
+      const { port } = probe.address();
+      probe.close(() => done(port));
+    });
+  });
 }
 
 /** Runs the command on this process's own terminal; resolves with its exit status. */

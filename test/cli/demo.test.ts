@@ -25,6 +25,19 @@ test("the demo resolves every step's image, rebuilds the log in another process,
   expect(image.exec(second.stdout)?.[0]).toBe(image.exec(first.stdout)?.[0]);
 });
 
+test("the demo ends with the inspector's address, and serves it until it is interrupted", async () => {
+  using place = scratch("demo");
+  const running = startNode(["scripts/demo.mjs", "examples/pinned.yml", "--data", place.path("data")]);
+  await running.says("serving ");
+  const origin = running.said(/on (http:\S+)/);
+  const answer = await fetch(`${origin}api/v1/fetch-image/fetches`);
+  expect(await answer.json()).toMatchObject({ fetches: [{ build: "1", via: "pin" }] });
+  running.kill("SIGINT");
+  const { status, stdout } = await running.ended;
+  expect(status).toBe(0);
+  expect(stdout.trimEnd().split("\n").at(-1)).toBe(`  ${origin}?build=1`);
+});
+
 test("the demo hands its options to run, and ends as run ends", async () => {
   using place = scratch("demo");
   await makeEmbeddedStore(place.path("data"));

@@ -28,14 +28,14 @@ export async function serveInspector(options: Partial<InspectorOptions> = {}): P
   };
 }
 
-export interface Frame {
+interface Frame {
   readonly event: string;
   readonly id: string | undefined;
   readonly data: string;
 }
 
 /** The events of a text of server-sent events, those that a browser would tell its page of. */
-export function frames(text: string): readonly Frame[] {
+function frames(text: string): readonly Frame[] {
   return text.split("\n\n").flatMap((block) => {
     const fields = block.split("\n").map((line) => /^([a-z]+): (.*)$/.exec(line));
     const value = (name: string) => fields.findLast((field) => field?.[1] === name)?.[2];

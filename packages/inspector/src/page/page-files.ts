@@ -15,7 +15,7 @@ export interface PageFile {
 }
 
 /** Where the page's build stands, beside this package's own. */
-export const builtPage: string = fileURLToPath(new URL("../../dist-web", import.meta.url));
+const builtPage: string = fileURLToPath(new URL("../../dist-web", import.meta.url));
 
 /**
  * The page's files by their path below the page, `""` the page itself: what is in memory is all that can be asked for. Read

@@ -7,7 +7,7 @@ export const sessionPath = "inspector/session";
 const cookieName = "fetch-image-inspector";
 
 /** What a browser is given instead of the token, which it cannot send on a stream. It says nothing of the token. */
-export function sessionOf(token: string): string {
+function sessionOf(token: string): string {
   return createHmac("sha256", token).update("a session of fetch-image's inspector").digest("base64url");
 }
 
