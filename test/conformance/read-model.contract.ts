@@ -188,6 +188,7 @@ function questionContract(check: Check<ReadModel>): void {
   check("what is not there is undefined, or an empty list", async (readModel) => {
     expect(await readModel.build("1")).toBeUndefined();
     expect(await everything(readModel)).toEqual(changes({}));
+    expect(await readModel.droppedBefore()).toBeUndefined();
   });
 
   check("builds come newest first, those of the same moment by their number, so many as asked", async (readModel) => {
@@ -281,6 +282,7 @@ function auditContract(check: Check<ReadModel>): void {
     const named = await readModel.builds({ ids: ["7", 'a"{},\\', "24", "404"], limit: 9 });
     expect(named.map(({ buildId }) => buildId)).toEqual(["24", "7"]);
     expect(await readModel.builds({ ids: [], limit: 9 })).toEqual([]);
+    expect(await readModel.builds({ ...range, stored: true, limit: 100 })).toEqual(whole);
     const paged: BuildRow[] = [];
     for (;;) {
       const { buildId = "", openedAt = "" } = paged.at(-1) ?? {};

@@ -16,6 +16,7 @@ export function handingOn(readModel: ReadModel): ReadModel {
     stays: (scope, page) => readModel.stays(scope, page),
     scopes: (filter) => readModel.scopes(filter),
     versions: (scope) => readModel.versions(scope),
+    droppedBefore: () => readModel.droppedBefore(),
     close: () => readModel.close(),
   };
 }

@@ -22,6 +22,7 @@ export async function printPages<Row extends object>(
   const { quiet } = createStyle(terminal.outColor);
   let count = 0;
   let next: string | undefined;
+  let dropped: string | undefined;
   // The first page says how wide the columns are.
   let widths: readonly number[] = [];
   do {
@@ -42,6 +43,13 @@ export async function printPages<Row extends object>(
     await terminal.flushed();
     count += answer.rows.length;
     next = answer.next;
+    dropped = answer.droppedBefore;
   } while (next !== undefined && count < limit);
+  if (dropped !== undefined) terminal.err(droppedNote(dropped));
   return count;
+}
+
+/** What stands beside an answer that cannot be of all builds. */
+export function droppedNote(before: string): string {
+  return `builds opened before ${before} may have been dropped from the audit: what they ran is not told\n`;
 }

@@ -1,6 +1,7 @@
 import { FetchImageError, showText } from "@fetch-image/core";
 import type { ExportRow, ExportTable } from "@fetch-image/engine";
 import { openAudit } from "../audit/open-audit.ts";
+import { droppedNote } from "../audit/print-rows.ts";
 import { rangeOf, rangeOptions } from "../audit/options.ts";
 import type { Command, CommandContext, GivenOptions } from "../command.ts";
 import { exitStatus } from "../exit-status.ts";
@@ -78,6 +79,8 @@ async function exportTable(
     // Whoever reads slowly is waited for.
     await terminal.flushed();
   }
+  const dropped = table === "versions" ? undefined : await opened.stores.readModel.droppedBefore();
+  if (dropped !== undefined && (range.since === undefined || range.since < dropped)) terminal.err(droppedNote(dropped));
   if (changed > 0) {
     const fields = changed === 1 ? "1 field begins" : `${changed} fields begin`;
     terminal.err(`${fields} as a formula does and got an apostrophe in front; --format ndjson changes nothing\n`);

@@ -140,6 +140,8 @@ export interface BuildsQuery extends TimeRange {
   readonly limit: number;
   /** Only these, as far as they are there. */
   readonly ids?: readonly string[];
+  /** Only those whose facts are in the store, as far as the read model knows: they were not expired. */
+  readonly stored?: true;
   /** The last one of the page before. */
   readonly after?: { readonly openedAt: string; readonly buildId: string };
 }
@@ -213,5 +215,8 @@ export interface ReadModel {
   observations(filter: ObservationFilter, page: ObservationPage): Promise<readonly ObservationRow[]>;
   /** The stays of a scope's versions, the newest first, of those that began before revision `before`. */
   stays(scope: string, page: { readonly limit: number; readonly before?: bigint }): Promise<readonly StayRow[]>;
+  /** Builds that were opened before this time may have been dropped: an answer that reaches there is not of all builds.
+   *  Undefined where none were. */
+  droppedBefore(): Promise<string | undefined>;
   close(): Promise<void>;
 }

@@ -6,6 +6,9 @@ export interface AuditPage<Row> {
   readonly rows: readonly Row[];
   /** Where the next page begins, opaque; absent on the last one. */
   readonly next?: string;
+  /** Builds that were opened before this time may have been dropped from the audit, and the question reaches there: what
+   *  they ran is not told. Absent where the answer is of all builds that there were. */
+  readonly droppedBefore?: string;
 }
 
 /** A fetch of a build. */

@@ -87,9 +87,13 @@ export function createAudit({ readModel, where = "the read model" }: AuditOption
 
   async function buildUnknown(buildId: string): Promise<FetchImageError> {
     const newest = (await readModel.builds({ limit: 10 })).map((row) => row.buildId);
+    const dropped = await readModel.droppedBefore();
+    const before =
+      dropped === undefined ? "" : ` Builds opened before ${dropped} may have been dropped from the audit.`;
+    const known = newest.length === 0 ? "There are no builds yet." : `The newest builds are ${newest.join(", ")}.`;
     return new FetchImageError("FI_BUILD_UNKNOWN", {
       message: `there is no build ${showText(buildId)} in ${where}`,
-      hint: newest.length === 0 ? "There are no builds yet." : `The newest builds are ${newest.join(", ")}.`,
+      hint: `${known}${before}`,
       details: { build: showText(buildId).slice(1, -1) },
     });
   }
@@ -130,16 +134,22 @@ export function createAudit({ readModel, where = "the read model" }: AuditOption
       };
       const [requestedAt = "", buildId = "", fetchId = ""] = page === undefined ? [] : readPageMark(page, 3);
       const after = page === undefined ? {} : { after: { requestedAt: askedTime(requestedAt), buildId, fetchId } };
-      const rows = await readModel.images(filter, { limit: limit + 1, ...after });
+      const [rows, dropped] = await Promise.all([
+        readModel.images(filter, { limit: limit + 1, ...after }),
+        reachOf(question, readModel),
+      ]);
       const shown = rows.slice(0, limit);
       const builds = await buildsOf(shown, readModel);
       const last = rows.length > limit ? shown.at(-1) : undefined;
       return {
         rows: shown.map((row) => auditImage(row, builds.get(row.buildId))),
         ...(last === undefined ? {} : { next: pageMark([last.requestedAt ?? "", last.buildId, last.fetchId]) }),
+        ...dropped,
       };
     },
-    drift: (question = {}) => driftPage(question, readModel),
+    async drift(question = {}) {
+      return { ...(await driftPage(question, readModel)), ...(await reachOf(question, readModel)) };
+    },
     async rerunPlan(buildId) {
       const { build, images } = await ofBuild(buildId);
       return rerunPlanOf(build, images);
@@ -161,6 +171,12 @@ export function createAudit({ readModel, where = "the read model" }: AuditOption
     },
     export: (table, range = {}) => exportRows(table, range, readModel),
   };
+}
+
+/** What an answer does not tell, since it was dropped. */
+async function reachOf({ since }: TimeRange, readModel: ReadModel): Promise<{ readonly droppedBefore?: string }> {
+  const before = await readModel.droppedBefore();
+  return before === undefined || (since !== undefined && askedTime(since) >= before) ? {} : { droppedBefore: before };
 }
 
 /** A plan's own image; where it has none, the images below it. */

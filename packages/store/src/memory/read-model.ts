@@ -156,6 +156,10 @@ class MemoryReadModel implements ReadModel {
       .slice(0, Math.max(0, limit));
   }
 
+  async droppedBefore(): Promise<string | undefined> {
+    return undefined;
+  }
+
   async close(): Promise<void> {}
 }
 

@@ -13,6 +13,7 @@ export {
   serveReaders,
   type ServeReadersOptions,
 } from "../readers/serve-readers.ts";
+export { type ExpiredAudit, expireAudit, type ExpireAuditOptions } from "../sql/expire-audit.ts";
 export { type ExpiredBuilds, expireBuilds, type ExpireBuildsOptions } from "../sql/expire-builds.ts";
 export {
   type Sql,

@@ -177,6 +177,7 @@ export class ReadingStore implements ReadableStore {
       versions: (scope) => this.#ask(({ readModel }) => readModel.versions(scope)),
       observations: (filter, page) => this.#ask(({ readModel }) => readModel.observations(filter, page)),
       stays: (scope, page) => this.#ask(({ readModel }) => readModel.stays(scope, page)),
+      droppedBefore: () => this.#ask(({ readModel }) => readModel.droppedBefore()),
       close: () => this.close(),
     };
   }

@@ -7,6 +7,7 @@ import type { PostgresOptions } from "./options.ts";
 import { createPostgresSql } from "./pg-sql.ts";
 
 export { createPostgresSql };
+export { type ExpiredAudit, expireAudit, type ExpireAuditOptions } from "../sql/expire-audit.ts";
 export { type ExpiredBuilds, expireBuilds, type ExpireBuildsOptions } from "../sql/expire-builds.ts";
 export { migrate } from "../sql/migrate.ts";
 export {

@@ -36,7 +36,7 @@ export interface Greeting {
   readonly pid: number;
 }
 
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 
 /** Every question a reader can ask: its fields, and its answer. */
 export interface Questions {
@@ -76,6 +76,7 @@ export interface Questions {
     readonly asked: { scope: string; limit: number; before?: string };
     readonly answer: readonly WireStayRow[];
   };
+  readonly droppedBefore: { readonly asked: object; readonly answer: string | null };
 }
 
 export type Question = keyof Questions;

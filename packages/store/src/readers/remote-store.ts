@@ -68,6 +68,7 @@ function remoteReadModel(connection: Connection): ReadModel {
       const asked = { scope, limit, ...(before === undefined ? {} : { before: String(before) }) };
       return (await connection.ask("stays", asked)).map(revisionFromWire);
     },
+    droppedBefore: async () => (await connection.ask("droppedBefore", {})) ?? undefined,
     close: async () => undefined,
   };
 }

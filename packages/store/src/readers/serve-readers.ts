@@ -190,6 +190,8 @@ async function ask(
       const rows = await readModel.stays(scope, { limit, ...(before === undefined ? {} : { before: BigInt(before) }) });
       return rows.map(revisionToWire);
     }
+    case "droppedBefore":
+      return (await readModel.droppedBefore()) ?? null;
     default:
       throw new Error(`a reader asked something unknown: ${JSON.stringify(call)}`);
   }

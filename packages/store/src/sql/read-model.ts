@@ -82,13 +82,15 @@ export class SqlReadModel implements ReadModel {
   }
 
   async build(buildId: string): Promise<BuildRow | undefined> {
-    const rows = await this.#rows(builds, "where t.build_id = $1", [toText(buildId)]);
+    const rows = await this.#rows(buildsById, "", [textArray([toText(buildId)])]);
     return rows[0];
   }
 
-  async builds({ limit, since, until, ids, after }: BuildsQuery): Promise<readonly BuildRow[]> {
+  async builds({ limit, since, until, ids, after, stored }: BuildsQuery): Promise<readonly BuildRow[]> {
     const where = new Where();
-    if (ids !== undefined) where.and(`t.build_id = any (${where.take(textArray(ids.map(toText)))}::text[])`);
+    // The function's parameter is the first.
+    if (ids !== undefined) where.take(textArray(ids.map(toText)));
+    if (stored === true) where.and("t.expired_at is null");
     where.range("t.opened_at", { since, until });
     if (after !== undefined) {
       const [at, id] = [where.take(after.openedAt), where.take(after.buildId)];
@@ -98,7 +100,7 @@ export class SqlReadModel implements ReadModel {
       );
     }
     return this.#rows(
-      builds,
+      ids === undefined ? builds : buildsById,
       `${where.text} order by t.opened_at desc nulls last, length(t.build_id) desc, t.build_id desc
        limit ${where.take(rowCount(limit))}`,
       where.parameters,
@@ -106,11 +108,9 @@ export class SqlReadModel implements ReadModel {
   }
 
   async imagesOfBuild(buildId: string): Promise<readonly BuildImageRow[]> {
-    return this.#rows(
-      images,
-      "where t.build_id = $1 order by t.requested_at nulls last, length(t.fetch_id), t.fetch_id",
-      [toText(buildId)],
-    );
+    return this.#rows(imagesOfBuilds, "order by t.requested_at nulls last, length(t.fetch_id), t.fetch_id", [
+      textArray([toText(buildId)]),
+    ]);
   }
 
   async images(filter: ImageFilter, { limit, first = "newest", after }: ImagePage): Promise<readonly BuildImageRow[]> {
@@ -212,6 +212,14 @@ export class SqlReadModel implements ReadModel {
     ]);
   }
 
+  async droppedBefore(): Promise<string | undefined> {
+    const [row] = await this.#query<{ readonly day: string }>(
+      `select to_char(h.dropped_before, 'YYYY-MM-DD') as day from ${this.#schema.identifier}.audit_horizon h`,
+      [],
+    );
+    return row === undefined ? undefined : `${row.day}T00:00:00.000Z`;
+  }
+
   async close(): Promise<void> {
     if (this.#ownsSql) await this.#sql.close();
   }
@@ -243,16 +251,18 @@ export class SqlReadModel implements ReadModel {
   }
 }
 
-const builds = table<BuildRow>("builds", {
+const buildColumns = {
   buildId: "text",
   team: "text",
   pipeline: "text",
   job: "text",
   steps: "json",
   openedAt: "time",
-});
+} as const;
+const builds = table<BuildRow>("builds", buildColumns);
+const buildsById = table<BuildRow>("builds_by_id($1)", buildColumns);
 
-const images = table<BuildImageRow>("build_images", {
+const imageColumns = {
   buildId: "text",
   fetchId: "text",
   planId: "text",
@@ -273,7 +283,9 @@ const images = table<BuildImageRow>("build_images", {
   failure: "json",
   requestedAt: "time",
   endedAt: "time",
-});
+} as const;
+const images = table<BuildImageRow>("build_images", imageColumns);
+const imagesOfBuilds = table<BuildImageRow>("images_of_builds($1)", imageColumns);
 
 const scopes = table<ScopeRow>("scopes", {
   scope: "text",
