@@ -7,7 +7,7 @@ import { connect } from "node:net";
 import { expect, test } from "vitest";
 import { seedFromEnv } from "../properties/seed.ts";
 import { anyScheduledBuild } from "../support/any-scheduled-build.ts";
-import { follow, hasEnded } from "../support/event-stream-client.ts";
+import { ask, follow, hasEnded } from "../support/event-stream-client.ts";
 import { aRequest, digestA, inputs } from "../support/fetch-facts.ts";
 import { serveReadApi, store } from "../support/read-api-server.ts";
 import { BuildHistory } from "../support/stream-histories.ts";
@@ -58,16 +58,8 @@ test("who leaves takes nothing from the others, and the last one ends the subscr
 });
 
 test("a reader that does not read holds no more of a long log in memory than a few pages", async () => {
-  let read = 0;
-  const plain = createMemoryEventLog();
-  const eventLog: EventLog = {
-    ...counting(plain, []),
-    async read(stream, options) {
-      const facts = await plain.read(stream, options);
-      read += facts.length;
-      return facts;
-    },
-  };
+  const reads = { facts: 0 };
+  const eventLog = countingReads(createMemoryEventLog(), reads);
   const build = new BuildHistory();
   const line = "x".repeat(16 * 1024);
   for (let at = 0; at < 1800; at++) build.save({ event: "log", data: { origin: { id: "1" }, payload: line } });
@@ -80,11 +72,11 @@ test("a reader that does not read holds no more of a long log in memory than a f
   await expect.poll(() => server.api.open.streams).toBe(1);
   let [before, after] = [-1, 0];
   while (before !== after) {
-    before = read;
+    before = reads.facts;
     await new Promise((resolve) => setTimeout(resolve, 200));
-    after = read;
+    after = reads.facts;
   }
-  expect(read).toBeLessThan(1400);
+  expect(reads.facts).toBeLessThan(1400);
   let received = 0;
   socket.on("data", (part) => (received += part.length));
   socket.resume();
@@ -113,6 +105,80 @@ test("any build, followed from any event on while it is written, gives the rest 
     }),
     { seed: seedFromEnv(), numRuns: 25 },
   );
+});
+
+test("who resumes a long log that was read before has only its end read again, byte for byte, from any event on", async () => {
+  const build = longBuild(4000);
+  const reads = { facts: 0 };
+  const eventLog = countingReads(createMemoryEventLog(), reads);
+  await store(eventLog, "123", build.facts);
+  await using server = await serveReadApi({ eventLog });
+  const url = `${server.origin}/api/v1/builds/123/events`;
+  const whole = await wholeOf(url);
+  expect(whole === renderConcourseLog(build.facts)).toBe(true);
+  const frames = whole.split(/(?<=\n\n)/);
+
+  const places = fc.sample(fc.nat({ max: frames.length - 2 }), { seed: seedFromEnv(), numRuns: 20 });
+  const edges = [999, 1000, 1001, 3999, frames.length - 3, frames.length - 2];
+  for (const lastId of [...places, ...edges]) {
+    reads.facts = 0;
+    const rest = await wholeOf(url, { "last-event-id": String(lastId) });
+    expect(rest === frames.slice(lastId + 1).join(""), `behind event ${lastId}`).toBe(true);
+    // A checkpoint's distance and a page before the event.
+    expect(reads.facts).toBeLessThan(frames.length - lastId + 1500);
+  }
+});
+
+test("a build that was removed and made anew is resumed in its new log, and one that was only removed is unknown", async () => {
+  const [old, anew] = [longBuild(3000), longBuild(2000)];
+  let current = createMemoryEventLog();
+  await store(current, "123", old.facts);
+  await using server = await serveReadApi({ eventLog: handingOn(() => current) });
+  const url = `${server.origin}/api/v1/builds/123/events`;
+  await wholeOf(url);
+  current = createMemoryEventLog();
+  expect((await ask(url, { headers: { "last-event-id": "2500" } })).status).toBe(404);
+  await store(current, "99", new BuildHistory("99").facts);
+  await store(current, "123", anew.facts);
+  const frames = renderConcourseLog(anew.facts).split(/(?<=\n\n)/);
+  expect((await wholeOf(url, { "last-event-id": "1900" })) === frames.slice(1901).join("")).toBe(true);
+  expect((await wholeOf(url)) === frames.join("")).toBe(true);
+});
+
+test("all who come back at once, after a restart say, have the log read and rendered once", async () => {
+  const build = longBuild(4000);
+  const reads = { facts: 0 };
+  const eventLog = countingReads(createMemoryEventLog(), reads);
+  await store(eventLog, "123", build.facts);
+  const source = createLogSource({ eventLog });
+  const { signal } = new AbortController();
+  const expected = renderConcourseLog(build.facts);
+  const readers = Array.from({ length: 100 }, async () => {
+    let text = "";
+    for await (const chunk of source.chunks("123", { follow: true, signal })) text += chunk.text;
+    return text === expected;
+  });
+  expect(new Set(await Promise.all(readers))).toEqual(new Set([true]));
+  // Not once for each of the hundred.
+  expect(reads.facts).toBeLessThan(2 * build.facts.length);
+  source.close();
+});
+
+test("what stands before a fact that cannot be rendered is sent, and the connection then breaks", async () => {
+  const build = new BuildHistory();
+  const line = "x".repeat(70_000);
+  for (let at = 0; at < 3; at++) build.save({ event: "log", data: { origin: { id: "1" }, payload: line } });
+  const before = renderConcourseLog(build.facts);
+  const unreadable = { buildId: "123", key: "k", event: "log", data: { origin: { id: "1" }, payload: 7 } };
+  build.append({ type: "BuildEventSaved", data: unreadable }, "event\nk");
+  const eventLog = createMemoryEventLog();
+  await store(eventLog, "123", build.facts);
+  await using server = await serveReadApi({ eventLog });
+  const follower = await follow(`${server.origin}/api/v1/builds/123/events`);
+  const closed = new Promise((resolve) => follower.response.once("close", resolve));
+  expect(await follower.until((text) => text.length >= before.length)).toBe(before);
+  await closed;
+  expect(follower.response.complete).toBe(false);
 });
 
 test("who fell behind what is kept of the newest reads the store, and misses nothing", async () => {
@@ -149,6 +215,49 @@ test("who fell behind what is kept of the newest reads the store, and misses not
   leaving.abort();
   source.close();
 });
+
+/** A build of so many lines and more, with an image now and then. */
+function longBuild(lines: number): BuildHistory {
+  const build = new BuildHistory().save({ event: "status", data: { status: "started" } });
+  for (let at = 0; at < lines; at++) {
+    build.save({ event: "log", data: { origin: { id: "1" }, payload: `line ${at} of ${lines} \u{1f600} <&>\n` } });
+    if (at % 700 !== 0) continue;
+    const fetchId = `${at}/image-get`;
+    build.request(aRequest({ fetchId, planId: String(at) }));
+    build.offer(inputs.checked({ tag: "v1", digest: digestA }), fetchId);
+  }
+  return build.save({ event: "status", data: { status: "succeeded" } });
+}
+
+async function wholeOf(url: string, headers: { readonly [name: string]: string } = {}): Promise<string> {
+  const follower = await follow(url, headers);
+  const text = await follower.until(hasEnded);
+  follower.close();
+  return text;
+}
+
+/** The log that is current, whichever that is at each call. */
+function handingOn(current: () => EventLog): EventLog {
+  return {
+    append: (stream, expected, facts) => current().append(stream, expected, facts),
+    read: (stream, options) => current().read(stream, options),
+    readAll: (options) => current().readAll(options),
+    subscribe: (options) => current().subscribe(options),
+    close: () => current().close(),
+  };
+}
+
+/** The log, with a count of the facts that were read of it. */
+function countingReads(eventLog: EventLog, reads: { facts: number }): EventLog {
+  return {
+    ...counting(eventLog, []),
+    async read(stream, options) {
+      const facts = await eventLog.read(stream, options);
+      reads.facts += facts.length;
+      return facts;
+    },
+  };
+}
 
 /** The log, its subscriptions noted as they begin and as they end. */
 function counting(eventLog: EventLog, begun: unknown[], ended: unknown[] = []): EventLog {

@@ -5,5 +5,5 @@ export type { FetchSummary } from "./fetches/fetch-summary.ts";
 export { createInspector, type Inspector, type InspectorOptions } from "./inspector.ts";
 export type { RegistryAnswer } from "./registries/registries.ts";
 export { createReadApi, type ReadApi, type ReadApiOptions } from "./read-api.ts";
-export { type LogChunk, type LogCursor, startOfLog } from "./events/log-chunks.ts";
+export type { LogChunk, LogCursor } from "./events/log-chunks.ts";
 export { createLogSource, type LogSource } from "./events/log-source.ts";

@@ -1,26 +1,23 @@
 import { buildStream, type EventLog, type Logger, silentLogger } from "@fetch-image/core";
-import { type LogChunk, type LogCursor, renderChunks, startOfLog } from "./log-chunks.ts";
+import { LogCheckpoints } from "./log-checkpoints.ts";
+import { type LogChunk, type LogCursor, startOfLog } from "./log-chunks.ts";
 import { LogFeed } from "./log-feed.ts";
+import { firstPage, LogPages } from "./log-pages.ts";
 
 export interface LogSource {
   /**
-   * A build's stream from the cursor on, chunk by chunk. Ends behind the build's last status, when `signal` aborts, and
-   * at once where there is no such build; without `follow` where the facts end. Rejects as the event log does, and where
-   * the log cannot be rendered.
+   * A build's stream, chunk by chunk, from its start, or from some place at or before the event of the id `fromEvent`. Ends
+   * behind the build's last status, when `signal` aborts, and at once where there is no such build; without `follow` where
+   * the facts end. Rejects as the event log does, and where the log cannot be rendered.
    */
   chunks(
     buildId: string,
-    options: { readonly from?: LogCursor; readonly follow: boolean; readonly signal: AbortSignal },
+    options: { readonly fromEvent?: number; readonly follow: boolean; readonly signal: AbortSignal },
   ): AsyncGenerator<LogChunk, void>;
   /** How many builds are followed now. */
   readonly following: number;
   close(): void;
 }
-
-/** What is read of the store at once, in facts at first, then in bytes of text as the build's facts have it. */
-const firstPage = 32;
-const pageText = 256 * 1024;
-const largestPage = 1024;
 
 /** Builds' logs out of an event log. Whoever follows a build shares one subscription with all others who do. */
 export function createLogSource({
@@ -31,6 +28,18 @@ export function createLogSource({
   readonly logger?: Logger;
 }): LogSource {
   const feeds = new Map<string, { readonly feed: LogFeed; readonly followers: Set<symbol> }>();
+  const pages = new LogPages(eventLog);
+  const checkpoints = new LogCheckpoints();
+
+  /** A place that was rendered before, where its facts still stand. */
+  async function startAt(buildId: string, event: number): Promise<LogCursor> {
+    const checkpoint = checkpoints.before(buildId, event);
+    if (checkpoint === undefined) return startOfLog;
+    const [before] = await eventLog.read(buildStream(buildId), { from: checkpoint.revision - 1n, limit: 1 });
+    if (before?.position === checkpoint.position) return checkpoint;
+    checkpoints.drop(buildId);
+    return startOfLog;
+  }
 
   function join(buildId: string, follower: symbol, cursor: LogCursor): LogFeed {
     const shared = feeds.get(buildId) ?? {
@@ -51,18 +60,21 @@ export function createLogSource({
   }
 
   return {
-    async *chunks(buildId, { from = startOfLog, follow, signal }) {
-      const stream = buildStream(buildId);
+    async *chunks(buildId, { fromEvent = 0, follow, signal }) {
       const follower = Symbol(buildId);
-      let cursor = from;
+      let cursor = await startAt(buildId, fromEvent);
       let limit = firstPage;
       let feed: LogFeed | undefined;
+      const pass = (chunk: LogChunk): LogChunk => {
+        checkpoints.note(buildId, chunk.from);
+        cursor = chunk.to;
+        return chunk;
+      };
       try {
         while (!signal.aborted && cursor.log.ended === null) {
           const shared = feed?.chunkFrom(cursor.revision);
           if (shared !== undefined) {
-            yield shared;
-            cursor = shared.to;
+            yield pass(shared);
             continue;
           }
           if (feed !== undefined && cursor.revision >= feed.head.revision) {
@@ -70,20 +82,17 @@ export function createLogSource({
             await feed.changed(signal);
             continue;
           }
-          const facts = await eventLog.read(stream, { from: cursor.revision, limit });
-          if (facts.length === 0) {
+          const page = await pages.read(buildId, cursor, limit);
+          if (page.chunks.length === 0) {
             if (!follow || cursor.revision === 0n) return;
             feed = join(buildId, follower, cursor);
             continue;
           }
-          let length = 1;
-          for (const chunk of renderChunks(cursor, facts)) {
-            length += chunk.text.length;
-            yield chunk;
-            cursor = chunk.to;
+          for (const chunk of page.chunks) {
+            yield pass(chunk);
             if (signal.aborted || cursor.log.ended !== null) return;
           }
-          limit = Math.max(16, Math.min(largestPage, Math.floor((pageText / length) * facts.length)));
+          limit = page.nextLimit;
         }
       } finally {
         leave(buildId, follower);

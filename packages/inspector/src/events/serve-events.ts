@@ -46,7 +46,7 @@ export class EventStreams {
     const gone = new AbortController();
     const leave = (): void => gone.abort();
     response.once("close", leave);
-    const chunks = this.#source.chunks(buildId, { follow: true, signal: gone.signal });
+    const chunks = this.#source.chunks(buildId, { fromEvent: lastId + 1, follow: true, signal: gone.signal });
     const first = await chunks.next();
     if (first.done === true) {
       if (gone.signal.aborted) return;
