@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
+import { shortLived } from "./test/support/short-lived.ts";
 
 interface Suite {
   readonly folder: string;
@@ -18,6 +19,7 @@ export default defineConfig({
   ssr: { resolve: { conditions, externalConditions: [...conditions, "node"] } },
   test: {
     pool: "forks",
+    execArgv: [...shortLived],
     maxWorkers: availableParallelism(),
     // For what hangs, on a machine that is busy with other things too.
     testTimeout: 90_000,

@@ -1,12 +1,11 @@
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { fetchImageInHost } from "../support/command-host.ts";
 import { type DockerRegistry, dockerRegistryMissing, startDockerRegistry } from "../support/docker-registry.ts";
+import { makeEmbeddedStore } from "../support/embedded.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
 const missing = dockerRegistryMissing("htpasswd");
 const images = [
   "acme/github-pr-resource:v0.23.0",
@@ -25,6 +24,7 @@ describe.skipIf(missing !== undefined).each([{ auth: "none" }, { auth: "htpasswd
     const digests = new Map<string, string>();
     beforeAll(async () => {
       data = mkdtempSync(join(tmpdir(), "fetch-image-examples-"));
+      await makeEmbeddedStore(data);
       registry = await startDockerRegistry({ auth });
       for (const image of images) digests.set(image, (await registry.push(image, { layers: [image] })).digest);
     });
@@ -44,12 +44,9 @@ describe.skipIf(missing !== undefined).each([{ auth: "none" }, { auth: "htpasswd
         password: "s3cret",
       };
       const given = Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}=${value}`]);
-      const run = await fetchImage(["run", `examples/${example}.yml`, "--json", "--data", data, ...given]);
-      if (run.code !== 0) throw new Error(`exit ${run.code}: ${run.stderr}`);
-      const lines = run.stdout
-        .trim()
-        .split("\n")
-        .map((line): { image?: string; via: string; state?: string } => JSON.parse(line));
+      const run = await fetchImageInHost(["run", `examples/${example}.yml`, "--json", "--data", data, ...given]);
+      if (run.status !== 0) throw new Error(`exit ${run.status}: ${run.stderr}`);
+      const lines: readonly { image?: string; via: string }[] = run.json();
       const pulled = lines.filter(({ via }) => via !== "base-type").map(({ image }) => image ?? "");
       expect(pulled.length).toBeGreaterThan(0);
       for (const image of pulled) {
@@ -59,17 +56,3 @@ describe.skipIf(missing !== undefined).each([{ auth: "none" }, { auth: "htpasswd
     });
   },
 );
-
-function fetchImage(args: readonly string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ["packages/cli/dist/bin.js", ...args], { cwd: root, stdio: "pipe" });
-    let stdout = "";
-    let stderr = "";
-    child.stdout.on("data", (chunk) => (stdout += String(chunk)));
-    child.stderr.on("data", (chunk) => (stderr += String(chunk)));
-    child.once("error", reject);
-    child.once("close", (code) => {
-      resolve({ code, stdout, stderr });
-    });
-  });
-}

@@ -2,8 +2,10 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { example, fetchImage, type Images, startFetchImage, startImages } from "../support/cli.ts";
+import { fetchImageInHost } from "../support/command-host.ts";
 import { flyWatch } from "../support/concourse-readers/fly-watch.ts";
 import { webPage } from "../support/concourse-readers/web-page.ts";
+import { makeEmbeddedStore } from "../support/embedded.ts";
 import { ask, follow, hasEnded } from "../support/event-stream-client.ts";
 import { scratch } from "../support/scratch.ts";
 
@@ -13,7 +15,8 @@ const token = "a-token-of-the-tests";
 
 beforeAll(async () => {
   images = await startImages();
-  await fetchImage(["run", example("custom-type"), ...images.vars], { cwd: folder.directory });
+  await makeEmbeddedStore(folder.path(".fetch-image"));
+  await fetchImageInHost(["run", example("custom-type"), ...images.vars], { cwd: folder.directory });
 });
 afterAll(async () => {
   await images.registry.close();
@@ -21,11 +24,11 @@ afterAll(async () => {
 });
 
 test("the log is one and the same, printed, followed and served beside it, and verified by its hash", async () => {
-  const run = (...args: readonly string[]) => fetchImage(args, { cwd: folder.directory });
+  const run = (...args: readonly string[]) => fetchImageInHost(args, { cwd: folder.directory });
   const serving = startFetchImage(["serve", "--port", "0", "--token", token], { cwd: folder.directory });
   await serving.says("serving ");
   const [printed, followed, verified, text] = await Promise.all([
-    run("log", "1", "--format", "concourse"),
+    fetchImage(["log", "1", "--format", "concourse"], { cwd: folder.directory }),
     run("log", "1", "--format", "concourse", "--follow"),
     run("log", "1", "--verify", "--json"),
     run("log", "1", "--follow"),

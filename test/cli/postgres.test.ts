@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { example, fetchImage, type Images, startImages } from "../support/cli.ts";
+import { fetchImageInHost } from "../support/command-host.ts";
 import { postgresMissing, startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { type Scratch, scratch } from "../support/scratch.ts";
 
@@ -32,9 +33,9 @@ describe.skipIf(missing !== undefined)(`on a server${missing === undefined ? "" 
     // One question, asked once, whoever asks.
     expect(images.registry.counts.manifestHead).toBe(1);
 
-    const list = await fetchImage(["why", "3", "--json"], { cwd: place.directory, env });
+    const list = await fetchImageInHost(["why", "3", "--json"], { cwd: place.directory, env });
     expect(list.json()).toHaveLength(3);
-    const unknown = await fetchImage(["log", "9"], { cwd: place.directory, env });
+    const unknown = await fetchImageInHost(["log", "9"], { cwd: place.directory, env });
     // In the order they were opened in, which need not be that of the numbers they drew.
     expect(unknown.stderr).toMatch(/The newest builds are ([123]), (?!\1)([123]), (?!\1|\2)[123]\./);
     expect(unknown.stderr).toContain("postgres://***@127.0.0.1");
@@ -42,7 +43,7 @@ describe.skipIf(missing !== undefined)(`on a server${missing === undefined ? "" 
 
   test("a server that is not there is status 1, and the message has no password", async () => {
     const args = ["log", "1", "--database-url", "postgres://ci:canary-2b@127.0.0.1:1/ci", "--json"];
-    const { status, stdout, json } = await fetchImage(args, { cwd: place.directory });
+    const { status, stdout, json } = await fetchImageInHost(args, { cwd: place.directory });
     expect(status).toBe(1);
     expect(json()).toEqual([expect.objectContaining({ code: "FI_STORE_UNAVAILABLE", retryable: true })]);
     expect(stdout).not.toContain("canary");

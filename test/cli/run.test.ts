@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { example, type Images, startImages } from "../support/cli.ts";
 import { fetchImageInHost as fetchImage } from "../support/command-host.ts";
+import { makeEmbeddedStore } from "../support/embedded.ts";
 import { type Scratch, scratch } from "../support/scratch.ts";
 
 interface Row {
@@ -26,6 +27,7 @@ let place: Scratch;
 beforeAll(async () => {
   images = await startImages();
   place = scratch("run");
+  await makeEmbeddedStore(place.path("data"));
 });
 afterAll(async () => {
   place[Symbol.dispose]();
@@ -36,7 +38,7 @@ beforeEach(() => {
   images.registry.clearRequests();
 });
 
-// One data directory for all: making the embedded store takes seconds.
+// One data directory for all, as a project has it.
 const run = (args: readonly string[], data: string = "data") =>
   fetchImage(["run", ...args, "--data", data], { cwd: place.directory });
 const pipeline = (name: string, text: string): string => {

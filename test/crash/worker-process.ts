@@ -2,6 +2,7 @@ import { fork } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { type Bundle, bundle } from "../support/bundle.ts";
+import { shortLived } from "../support/short-lived.ts";
 import type { Command, Report } from "./protocol.ts";
 
 /** A worker as its parent sees it. */
@@ -24,7 +25,7 @@ export function bundleWorker(options: { readonly sources: boolean }): Promise<Bu
 }
 
 export function startWorker({ file }: Bundle): WorkerProcess {
-  const child = fork(file, { execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc", "pipe"] });
+  const child = fork(file, { execArgv: [...shortLived], stdio: ["ignore", "inherit", "inherit", "ipc", "pipe"] });
   const ended = new Promise<string | number>((resolve) => {
     child.once("exit", (code, signal) => resolve(signal ?? code ?? 0));
   });

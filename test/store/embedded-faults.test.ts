@@ -17,7 +17,7 @@ import { join } from "node:path";
 import { openEmbedded, openEmbeddedStore } from "@fetch-image/store/pglite";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { aFact, codeOf, errorOf, idsOf, someFacts } from "../conformance/facts.ts";
-import { embeddedDirectory } from "../support/embedded.ts";
+import { embeddedDirectory, makeEmbeddedStore } from "../support/embedded.ts";
 import { type Child, startChild } from "./child/start-child.ts";
 
 // Processes are started and databases opened: seconds of processor time, more where others need it too.
@@ -25,8 +25,12 @@ vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
 
 let directory: string;
 let children: Child[];
-beforeEach(async () => {
-  directory = await embeddedDirectory();
+beforeEach(async ({ task }) => {
+  // Copying a store that a test has no use for costs more than the test.
+  directory =
+    task.suite?.name === "a directory that cannot be used"
+      ? mkdtempSync(join(tmpdir(), "fetch-image-none-"))
+      : await embeddedDirectory();
   children = [];
 });
 afterEach(async () => {
@@ -96,7 +100,7 @@ describe("a store that is closed", () => {
 });
 
 describe("a directory that cannot be used", () => {
-  const refusals: { readonly [name: string]: (place: string) => void } = {
+  const refusals: { readonly [name: string]: (place: string) => void | Promise<void> } = {
     "a file in its place": (place) => writeFileSync(place, "not a directory"),
     "a file in the way to it": (place) => {
       writeFileSync(place.slice(0, place.lastIndexOf("/")), "");
@@ -113,8 +117,9 @@ describe("a directory that cannot be used", () => {
       mkdirSync(join(place, "postgres"), { recursive: true });
       writeFileSync(join(place, "postgres", "PG_VERSION"), "18\n");
     },
-    "a database of another PostgreSQL": (place) => {
-      cpSync(join(directory, "postgres"), join(place, "postgres"), { recursive: true });
+    "a database of another PostgreSQL": async (place) => {
+      mkdirSync(place);
+      await makeEmbeddedStore(place);
       writeFileSync(join(place, "postgres", "PG_VERSION"), "99\n");
     },
     "a lock that nobody can read": (place) => {
@@ -126,7 +131,7 @@ describe("a directory that cannot be used", () => {
     test(`${name}: refused, naming it, and nothing is left locked`, async () => {
       const place = join(directory, "way", "data");
       if (name !== "a file in the way to it") mkdirSync(join(directory, "way"));
-      prepare(place);
+      await prepare(place);
       const error = await errorOf(openEmbeddedStore({ directory: place }));
       expect(error?.code).toBe("FI_STORE_UNREADABLE");
       expect(error?.message).toContain(place);
@@ -136,6 +141,7 @@ describe("a directory that cannot be used", () => {
 
   test("one that another user owns is refused, for reading and for writing", async ({ skip }) => {
     if (process.getuid?.() !== 0) skip("only root can become another user");
+    await makeEmbeddedStore(directory);
     chmodSync(directory, 0o700);
     const stranger = await aChild({ uid: 65_534, cwd: "/" });
     for (const access of ["write", "read"] as const) {
@@ -152,6 +158,7 @@ describe("a directory that cannot be used", () => {
   });
 
   test("a store that a newer version made is refused, and can be opened by that one still", async () => {
+    await makeEmbeddedStore(directory);
     const store = await openEmbeddedStore({ directory });
     await store.sql.query("insert into fetch_image.migrations (number, name) values (999999, 'from the future')");
     await store.close();

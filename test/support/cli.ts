@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type EmbeddedRegistry, startEmbeddedRegistry } from "@fetch-image/registry/embedded";
+import { shortLived } from "./short-lived.ts";
 
 export const repository: string = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const bin = join(repository, "packages", "cli", "dist", "bin.js");
@@ -52,7 +53,7 @@ export function startNode(
   { cwd = repository, env = {}, input }: CommandOptions = {},
 ): RunningCommand {
   const { PATH = "", HOME = "" } = process.env;
-  const child = spawn(process.execPath, [...args], {
+  const child = spawn(process.execPath, [...shortLived, ...args], {
     cwd,
     env: { PATH, HOME, ...env },
     stdio: ["pipe", "pipe", "pipe"],

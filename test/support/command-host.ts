@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { type CommandOptions, documents, type Ended, repository } from "./cli.ts";
+import { shortLived } from "./short-lived.ts";
 
 let host: Promise<ChildProcess> | undefined;
 let commands = 0;
@@ -33,7 +34,8 @@ export async function fetchImageInHost(
 async function startHost(): Promise<ChildProcess> {
   const { PATH = "", HOME = "" } = process.env;
   const script = fileURLToPath(new URL("command-host.mjs", import.meta.url));
-  const child = fork(script, { env: { PATH, HOME }, execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const execArgv = [...shortLived];
+  const child = fork(script, { env: { PATH, HOME }, execArgv, stdio: ["ignore", "inherit", "inherit", "ipc"] });
   child.setMaxListeners(0);
   await once(child, "message");
   child.unref();

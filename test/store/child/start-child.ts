@@ -1,6 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { shortLived } from "../../support/short-lived.ts";
 import type { Command, Reply, Told } from "./commands.ts";
 
 /** A process with an embedded store of its own, and what it was told. */
@@ -21,6 +22,7 @@ type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
 
 // Reads the sources, as the tests do.
 const execArgv = [
+  ...shortLived,
   "--import",
   new URL("typescript-hook.mjs", import.meta.url).href,
   "--conditions",
