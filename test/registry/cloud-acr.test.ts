@@ -88,6 +88,14 @@ describe("the machine's managed identity", () => {
     });
   });
 
+  test("gives kubelets the registry's own token, never the identity's", async () => {
+    await using registry = open();
+    const username = "00000000-0000-0000-0000-000000000000";
+    expect(await registry.pullCredentials(source(), patient)).toEqual([
+      { registry: azure.host, username, password: azure.tokens.refresh },
+    ]);
+  });
+
   test("is the system's own without a client id", async () => {
     await using registry = open();
     const { azure_client_id: _, ...acr } = source();

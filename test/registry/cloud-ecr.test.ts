@@ -89,6 +89,14 @@ describe("a key of the source", () => {
     expect(peer.requests.some(({ path }) => path === "/v2/team/app/manifests/1")).toBe(true);
   });
 
+  test("gives kubelets the token that it got, for ECR's host, and asks no more than once for both", async () => {
+    await using registry = open();
+    await registry.check(keyed, patient);
+    const credentials = await registry.pullCredentials(keyed, patient);
+    expect(credentials).toEqual([{ registry: ecrHost, username: "AWS", password }]);
+    expect(aws.requests).toHaveLength(1);
+  });
+
   test("goes with its session token", async () => {
     aws.addKey({ ...key, token: "session-token-CaNaRy" });
     await using registry = open();

@@ -106,6 +106,7 @@ export type {
 } from "./ports/image-registry.ts";
 export { type Logger, silentLogger } from "./ports/logger.ts";
 export type { Policy, PolicyDecision, PolicyQuestion } from "./ports/policy.ts";
+export type { PullCredential, PullCredentials } from "./ports/pull-credentials.ts";
 export type {
   BuildImageRow,
   BuildRow,

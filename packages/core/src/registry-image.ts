@@ -22,6 +22,7 @@ export type {
   TagCounts,
 } from "./ports/image-registry.ts";
 export { type Logger, silentLogger } from "./ports/logger.ts";
+export type { PullCredential, PullCredentials } from "./ports/pull-credentials.ts";
 export type { StepContext, StepRunner } from "./ports/step-runner.ts";
 export { pullableRepository } from "./source/pullable-repository.ts";
 export { parseRegistryImageSource, type RegistryImageSource } from "./source/registry-image-source.ts";

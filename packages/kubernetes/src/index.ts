@@ -32,6 +32,16 @@ export {
   podImage,
   pullPolicy,
 } from "./node-image.ts";
+export { matchingCredentials, type MatchingCredential, pullSecretWarning } from "./keyring.ts";
+export type { PullSecret } from "./pull-secret-invalid.ts";
+export {
+  credentialForImage,
+  pullSecret,
+  pullSecretName,
+  pullSecretNames,
+  type PullSecretOptions,
+  type PullSecretPurpose,
+} from "./pull-secrets.ts";
 export { podHandle, type PodIdentity, podName, type StepType } from "./pod-identity.ts";
 export { buildSelector, labelValue, type PodLabels, podLabels, podSelector } from "./pod-labels.ts";
 export type { PodSecurity } from "./pod-security.ts";

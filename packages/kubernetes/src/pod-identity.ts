@@ -21,12 +21,16 @@ export interface PodIdentity {
  * The hex digits are of the whole identity, so that a scheduler which comes back finds the pod that it started.
  */
 export function podName(identity: PodIdentity): string {
-  const { pipeline = "", job = "", buildId, buildName = buildId, type } = identity;
-  const end = `${type}-${podHandle(identity).slice(0, 8)}`;
-  const build = cut(dnsText(buildName), longestBuild);
-  const ending = build === "" ? end : `b${build}-${end}`;
-  const beginning = shared(dnsText(pipeline), dnsText(job), longestName - ending.length - 1);
-  return beginning === "" ? ending : `${beginning}-${ending}`;
+  return buildName(identity, `${identity.type}-${podHandle(identity).slice(0, 8)}`);
+}
+
+/** `<pipeline>-<job>-b<build>-<ending>`, of what there is and as much of it as a DNS label holds. */
+export function buildName(build: Omit<PodIdentity, "type" | "key">, ending: string): string {
+  const { pipeline = "", job = "", buildId, buildName: number = buildId } = build;
+  const short = cut(dnsText(number), longestBuild);
+  const end = short === "" ? ending : `b${short}-${ending}`;
+  const beginning = shared(dnsText(pipeline), dnsText(job), longestName - end.length - 1);
+  return beginning === "" ? end : `${beginning}-${end}`;
 }
 
 /** 40 hex digits, the same for the same pod after any restart and different for any other: what a pod is looked up by. */

@@ -9,18 +9,35 @@ export interface PodLabels {
 }
 
 export function podLabels(identity: PodIdentity, step: string): PodLabels {
-  const { team, pipeline, job, buildId, buildName = buildId, type } = identity;
-  const values = Object.entries({ team, pipeline, job, build: buildName, "build-id": buildId, step });
-  const given = values.filter((pair): pair is [string, string] => pair[1] !== undefined && pair[1] !== "");
+  const { labels, annotations } = labelled({ ...ofBuild(identity), step });
   return {
-    labels: {
-      ...managedLabels,
-      [handleLabel]: podHandle(identity),
-      [`${prefix}/type`]: type,
-      ...Object.fromEntries(given.map(([name, value]) => [`${prefix}/${name}`, labelValue(value)])),
-    },
-    annotations: Object.fromEntries(given.map(([name, value]) => [`${prefix}/${name}`, annotationValue(value)])),
+    labels: { ...managedLabels, [handleLabel]: podHandle(identity), [`${prefix}/type`]: identity.type, ...labels },
+    annotations,
   };
+}
+
+/** What a pull secret is for, and never what it holds. */
+export function pullSecretLabels(purpose: {
+  readonly build: Omit<PodIdentity, "type" | "key">;
+  readonly registry: string;
+  readonly of: string;
+}): PodLabels {
+  const { build, registry, of } = purpose;
+  const { labels, annotations } = labelled({ ...ofBuild(build), registry, "image-of": of });
+  return { labels: { ...managedLabels, [`${prefix}/type`]: "pull-secret", ...labels }, annotations };
+}
+
+function ofBuild({ team, pipeline, job, buildId, buildName = buildId }: Omit<PodIdentity, "type" | "key">) {
+  return { team, pipeline, job, build: buildName, "build-id": buildId };
+}
+
+function labelled(values: { readonly [name: string]: string | undefined }): PodLabels {
+  const given = Object.entries(values).filter(
+    (pair): pair is [string, string] => pair[1] !== undefined && pair[1] !== "",
+  );
+  const named = (value: (text: string) => string) =>
+    Object.fromEntries(given.map(([name, text]) => [`${prefix}/${name}`, value(text)]));
+  return { labels: named(labelValue), annotations: named(annotationValue) };
 }
 
 /** A selector for the API server's lists: exactly this pod, whatever its names were cut to. */

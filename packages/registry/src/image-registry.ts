@@ -6,6 +6,7 @@ import {
   type ListedImage,
   parseReference,
   pullableRepository,
+  type PullCredentials,
   type RegistryImageSource,
   versionRule,
   type VersionRule,
@@ -28,7 +29,7 @@ import { aborted } from "./transport/deadline.ts";
 import { createTransport } from "./transport/transport.ts";
 
 /** OCI registries over HTTP. One object per process: it keeps connections and tokens. */
-export interface OciRegistry extends ImageRegistry, AsyncDisposable {
+export interface OciRegistry extends ImageRegistry, PullCredentials, AsyncDisposable {
   /** Whether the registry still has the digest: a HEAD by digest. Rejects as `resolve` does. */
   exists(source: RegistryImageSource, digest: Digest, options: { readonly signal: CancelSignal }): Promise<boolean>;
   listed(
@@ -81,6 +82,15 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
     async repositoryOf(source, { signal }) {
       if (!source.aws_region) return source.repository;
       return pullableRepository(source) ?? (await targetsOf(source, signal))[0].name;
+    },
+    async pullCredentials(source, { signal }) {
+      const ofSource = { ...logins, docker: () => Promise.resolve(undefined) };
+      const targets = await locate(source, { originsOf, trustOf, logins: ofSource, signal });
+      return targets.flatMap((target) => {
+        if (target?.credential === undefined) return [];
+        const { username, password } = target.credential;
+        return [{ registry: target.domain, username, password }];
+      });
     },
     async resolve(source, tag, { signal }) {
       refuseTag(source, tag);

@@ -61,6 +61,11 @@ export const catalogue = {
     says: "a step cannot be run as a pod",
     fix: "Change what the message names: in the step, or in the settings of pods.",
   },
+  FI_PULL_SECRET_INVALID: {
+    retryable: false,
+    says: "a pull secret cannot be read; a kubelet fails every pull of a pod that names it",
+    fix: "Make the Secret anew: kubectl create secret docker-registry.",
+  },
   FI_USAGE: { retryable: false, says: "the command line is wrong", fix: "See --help." },
   FI_SETTING_INVALID: { retryable: false, says: "a setting has no valid value", fix: "Correct the named setting." },
 

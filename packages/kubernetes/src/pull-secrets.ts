@@ -1,0 +1,70 @@
+import { parseReference, type PullCredential } from "@fetch-image/core";
+import { dockerConfigData, dockerConfigType } from "./docker-config.ts";
+import type { OwnerReference, Secret } from "./manifests.ts";
+import type { PodBuild } from "./build-pod.ts";
+import { buildName, hexOf } from "./pod-identity.ts";
+import { pullSecretLabels } from "./pod-labels.ts";
+
+/** What a pull secret is for. It decides the name, so that a rotated password finds the same Secret again. */
+export interface PullSecretPurpose {
+  readonly build: PodBuild;
+  /** As it stands in references: `ghcr.io`. */
+  readonly registry: string;
+  /** Whose image it is, unique in the build: a custom type's name, or the id of a task's plan. */
+  readonly of: string;
+}
+
+export interface PullSecretOptions {
+  readonly namespace?: string;
+  /** The pods that pull with it, once the API server has made them: it goes when the last of them goes. */
+  readonly owners?: readonly OwnerReference[];
+}
+
+/** `<pipeline>-<job>-b<build>-pull-<8 hex>`, as pods are named. Nothing of a login is in it. */
+export function pullSecretName({ build, registry, of }: PullSecretPurpose): string {
+  const { team = "", pipeline = "", job = "", buildId } = build;
+  const digits = hexOf(["pull", team, pipeline, job, buildId, registry, of]).slice(0, 8);
+  return buildName(build, `pull-${digits}`);
+}
+
+/** The Secret with which kubelets log in at a registry, as `kubectl create secret docker-registry` makes it. */
+export function pullSecret(
+  credential: PullCredential,
+  purpose: PullSecretPurpose,
+  { namespace, owners = [] }: PullSecretOptions = {},
+): Secret {
+  return {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: {
+      name: pullSecretName(purpose),
+      ...(namespace === undefined ? {} : { namespace }),
+      ...pullSecretLabels(purpose),
+      ...(owners.length === 0 ? {} : { ownerReferences: [...owners] }),
+    },
+    type: dockerConfigType,
+    data: dockerConfigData([credential]),
+  };
+}
+
+/**
+ * The login for the registry that nodes pull an image from, which may be another than the one that was asked; undefined
+ * without one. A login is never sent to a registry that it is not for.
+ */
+export function credentialForImage(image: string, credentials: readonly PullCredential[]): PullCredential | undefined {
+  const parsed = parseReference(image);
+  return parsed.ok ? credentials.find(({ registry }) => registry === parsed.reference.domain) : undefined;
+}
+
+/**
+ * The names for a pod's `imagePullSecrets`, each once: the source's own first, so that of one key it is tried first, then
+ * the deployment's list, then the one of the deployment's own registry.
+ */
+export function pullSecretNames(names: {
+  readonly own?: readonly string[];
+  readonly configured?: readonly string[];
+  readonly registry?: string | undefined;
+}): readonly string[] {
+  const { own = [], configured = [], registry } = names;
+  return [...new Set([...own, ...configured, ...(registry === undefined ? [] : [registry])])];
+}
