@@ -1,7 +1,7 @@
 // Paths that xstate's own graph finds through the chart, each walked by step() and by replays of what it stored.
-import { fetchImageMachine, type FetchRequest, type FetchSnapshot, stateName } from "@fetch-image/core";
+import { fetchImageMachine, type FetchRequest, stateName } from "@fetch-image/core";
 import { describe, expect, test } from "vitest";
-import type { EventFrom } from "xstate";
+import type { EventFrom, SnapshotFrom } from "xstate";
 import { getShortestPaths, getSimplePaths } from "xstate/graph";
 import {
   aPinnedRequest,
@@ -55,6 +55,7 @@ const timers = {
 };
 
 type MachineEvent = EventFrom<typeof fetchImageMachine>;
+type Snapshot = SnapshotFrom<typeof fetchImageMachine>;
 
 const covered = new Set<string>();
 
@@ -64,8 +65,8 @@ describe.each(Object.entries(requests))("%s", (_name, request) => {
     input: request,
     events: inputsOfPaths.map((input) => toEvent(request, input)),
     // A finished machine still transitions in the pure API, and the graph would follow.
-    filterEvents: (snapshot: FetchSnapshot, event: MachineEvent) => snapshot.status === "active" && snapshot.can(event),
-    serializeState: ({ value, context }: FetchSnapshot) => JSON.stringify([value, { ...context, request: null }]),
+    filterEvents: (snapshot: Snapshot, event: MachineEvent) => snapshot.status === "active" && snapshot.can(event),
+    serializeState: ({ value, context }: Snapshot) => JSON.stringify([value, { ...context, request: null }]),
   };
 
   test.each([
@@ -100,7 +101,7 @@ function toEvent(request: FetchRequest, input: InputFor): MachineEvent {
   return event as MachineEvent;
 }
 
-function expectSame(history: BuildHistory, { value, status, context }: FetchSnapshot): void {
+function expectSame(history: BuildHistory, { value, status, context }: Snapshot): void {
   expect(essence(history.state())).toMatchObject({ value, status });
   expect(history.state().snapshot.context).toEqual(context);
 }

@@ -69,9 +69,11 @@ const inputs: readonly FetchInput[] = [
 
 const atLeast = 24_000;
 
-test("C2: the shared scope takes the steps of transition() and of a live actor", () => {
+test("C2: the compiled machine takes the steps of transition() and of a live actor", () => {
   const random = randomSequence(20261122);
   const visited = new Set<string>();
+  /** Each state in which something is taken, with each event. */
+  const met = new Set<string>();
   let taken = 0;
   for (let walk = 0; taken < atLeast; walk++) {
     const asked = requests[walk % requests.length] ?? request;
@@ -81,9 +83,11 @@ test("C2: the shared scope takes the steps of transition() and of a live actor",
     expectSame({ ours, documented, documentedActions, live });
 
     for (let fact = 0; fact < 25 && ours.snapshot.status === "active"; fact++) {
-      const input = inputs[random(inputs.length)] ?? inputOf("FetchAborted");
+      const drawn = random(inputs.length);
+      const input = inputs[drawn] ?? inputOf("FetchAborted");
       const event = toMachineEvent(input);
       visited.add(ours.snapshot.value);
+      met.add(`${ours.snapshot.value} ${drawn}`);
       [documented, documentedActions] = transition(fetchImageMachine, documented, event);
       ours = machineStep(ours.snapshot, input);
       live.actor.send(event);
@@ -94,6 +98,8 @@ test("C2: the shared scope takes the steps of transition() and of a live actor",
     live.actor.stop();
   }
   expect([...visited].toSorted()).toEqual(Object.keys(fetchImageMachine.states).toSorted());
+  const unfinished = Object.values(fetchImageMachine.states).filter(({ type }) => type !== "final");
+  expect(met.size).toBe(unfinished.length * inputs.length);
 });
 
 test("a finished machine takes nothing, where the pure transition() would go on", () => {

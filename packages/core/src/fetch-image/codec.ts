@@ -1,53 +1,34 @@
-import { type ActorScope, createActor, type SnapshotFrom } from "xstate";
 import type { FactOf, FetchRequest } from "../facts/facts.ts";
-import { fetchImageMachine, type FetchEvent, type FetchInputType, isPinned } from "./machine.ts";
+import {
+  compileMachine,
+  type FetchSnapshot,
+  type MachineAction,
+  type MachineStep,
+  type TimerName,
+} from "./compile-machine.ts";
+import { type FetchEvent, fetchImageMachine, type FetchInputType } from "./machine.ts";
+
+export type { FetchSnapshot, MachineAction, TimerName };
 
 /**
- * The only file that knows XState's own names and calling forms. Nothing it names is ever stored.
+ * Facts in and actions out, in our own words: whatever names XState has for them, nothing of them is ever stored.
  *
- * `transition()` of xstate builds an actor per call; the machine's own `transition` with one scope that is never started
- * does the same work in a tenth of the time. `codec.test.ts` holds the two, and a live actor, to the same answers.
+ * The machine's one config is XState's; its steps are taken by `compile-machine.ts`. `codec.test.ts` holds every one to
+ * xstate's `transition()` and to a live actor.
  */
 
-export type FetchSnapshot = SnapshotFrom<typeof fetchImageMachine>;
 export type FetchInput = FactOf<FetchInputType>;
-export type TimerName = "backoff" | "patience";
 export type FetchStateName = FetchSnapshot["value"];
 
-/** An action as a transition returns it: an effect, a fact to record, or a timer set or cancelled. */
-export type MachineAction =
-  | { readonly kind: "named"; readonly type: string; readonly params: { readonly [key: string]: unknown } }
-  | { readonly kind: "set-timer"; readonly timer: TimerName; readonly delayMs: number }
-  | { readonly kind: "cancel-timer"; readonly timer: TimerName };
-
-export interface MachineStep {
-  readonly snapshot: FetchSnapshot;
-  readonly actions: readonly MachineAction[];
-}
-
 export function initialStep(request: FetchRequest): MachineStep {
-  if (request.policy || isPinned(request)) return firstStep(request);
-  // Every other machine begins alike: nothing before the check looks at more of the request.
-  usual ??= firstStep(request);
-  const { snapshot, actions } = usual;
-  return { snapshot: { ...snapshot, context: { ...snapshot.context, request } }, actions };
-}
-
-let usual: MachineStep | undefined;
-
-function firstStep(request: FetchRequest): MachineStep {
-  collected = [];
-  const snapshot = fetchImageMachine.getInitialSnapshot(scope, request);
-  return { snapshot, actions: collected.flatMap(toMachineAction) };
+  return compiled.begin(request);
 }
 
 /** The same snapshot object and no actions where the machine ignores the fact in its state. */
 export function machineStep(snapshot: FetchSnapshot, input: FetchInput): MachineStep {
   // The pure API would let a finished machine go on; a live actor would not.
   if (snapshot.status !== "active") return { snapshot, actions: [] };
-  collected = [];
-  const next = fetchImageMachine.transition(snapshot, toMachineEvent(input), scope);
-  return { snapshot: next, actions: collected.flatMap(toMachineAction) };
+  return compiled.next(snapshot, toMachineEvent(input));
 }
 
 /** The event by which a fact reaches the machine. */
@@ -87,24 +68,4 @@ function timerNamed(id: unknown): TimerName {
   return found[0] as TimerName;
 }
 
-let collected: RawAction[] = [];
-
-const scope = inertScope();
-
-function inertScope() {
-  // Never started: it only lends its identity to the scope that `transition` wants. Its input is read by nobody.
-  const self = createActor(fetchImageMachine, { input: {} as FetchRequest });
-  return {
-    self,
-    id: "",
-    sessionId: "",
-    logger() {},
-    defer() {},
-    stopChild() {},
-    emit() {},
-    system: self.system,
-    actionExecutor: (action: RawAction) => {
-      collected.push(action);
-    },
-  } as unknown as ActorScope<FetchSnapshot, FetchEvent> as never;
-}
+const compiled = compileMachine(fetchImageMachine, timerEvents);
