@@ -45,7 +45,7 @@ export function appendRequest(stream: string, expected: ExpectedRevision, facts:
   const encoded = facts.map((fact, index) => {
     const refuseFact = (what: string): never => refuse(`fact ${index + 1} of ${facts.length} (${fact.type}): ${what}`);
     if (!uuidPattern.test(fact.id)) refuseFact(`its id must be a lower-case UUID, not ${quoted(fact.id)}`);
-    const isRepeated = ids?.has(fact.id) ?? facts.findIndex(({ id }) => id === fact.id) < index;
+    const isRepeated = ids === undefined ? isBefore(facts, index) : ids.has(fact.id);
     if (isRepeated) refuseFact(`its id ${fact.id} comes twice in the append`);
     ids?.add(fact.id);
     if (!isName(fact.type)) refuseFact("its type must be 1 to 1024 bytes of text without U+0000");
@@ -58,6 +58,12 @@ export function appendRequest(stream: string, expected: ExpectedRevision, facts:
   });
   if (size > largestAppend) refuse(`${size} bytes are more than one append may hold (${largestAppend})`);
   return { stream, expected, facts: encoded, size };
+}
+
+function isBefore(facts: readonly NewFact[], index: number): boolean {
+  const id = facts[index]?.id;
+  for (let before = 0; before < index; before++) if (facts[before]?.id === id) return true;
+  return false;
 }
 
 function unfitObject(value: unknown, name: string): string | undefined {

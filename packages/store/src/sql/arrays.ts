@@ -48,17 +48,21 @@ export function int4Array(values: readonly number[]): Buffer {
 }
 
 function stringArray(elementType: number, values: readonly string[]): Buffer {
-  let size = headerBytes + values.length * 4;
-  for (const value of values) size += Buffer.byteLength(value);
-  const buffer = Buffer.allocUnsafe(size);
+  // UTF-8 takes three bytes a UTF-16 unit at most.
+  let most = headerBytes + values.length * 4;
+  for (const value of values) most += value.length * 3;
+  // To measure text as UTF-8 first costs as much as to write it: what is written is copied in its length.
+  const buffer = most <= scratch.length ? scratch : Buffer.allocUnsafe(most);
   let at = writeHeader(buffer, elementType, values.length);
   for (const value of values) {
     const written = buffer.write(value, at + 4);
     buffer.writeInt32BE(written, at);
     at += 4 + written;
   }
-  return buffer.subarray(0, at);
+  return buffer === scratch ? Buffer.from(buffer.subarray(0, at)) : buffer.subarray(0, at);
 }
+
+const scratch = Buffer.allocUnsafeSlow(1024 * 1024);
 
 function writeUuid(buffer: Buffer, from: number, uuid: string): number {
   let at = from;

@@ -51,8 +51,8 @@ export class SqlEventLog implements OrderedEventLog {
   readonly #sql: Sql;
   readonly #schema: SchemaName;
   readonly #ownsSql: boolean;
-  readonly #appends: GroupCommit<AppendRequest, Appended | Error>;
-  readonly #reads: ReadBatch<FactRow>;
+  readonly #appends: GroupCommit<AppendRequest, Appended>;
+  readonly #reads: ReadBatch<RecordedFact>;
   readonly #tail: Tail;
   #begins = false;
   #closing: Promise<void> | undefined;
@@ -68,26 +68,26 @@ export class SqlEventLog implements OrderedEventLog {
       head: () => this.#head(),
     });
     this.#reads = new ReadBatch((reads) => this.#readStreams(reads));
-    this.#appends = new GroupCommit<AppendRequest, Appended | Error>({
+    this.#appends = new GroupCommit<AppendRequest, Appended>({
       maxItems: 128,
       maxSize: 8 * 1024 * 1024,
       sizeOf: ({ size }) => size,
       flush: (requests) => this.#flush(requests),
+      failed: (error, { stream }) => appendError(error, options.sql.name, `stream ${stream}`),
       isOneItemsFault: isAboutTheData,
       bound: { items: 50_000, size: 256 * 1024 * 1024, full: (waiting) => tooManyWait(options.sql.name, waiting) },
     });
   }
 
-  async append(stream: string, expected: ExpectedRevision, facts: readonly NewFact[]): Promise<Appended> {
-    this.#assertOpen();
-    const request = appendRequest(stream, expected, facts);
+  append(stream: string, expected: ExpectedRevision, facts: readonly NewFact[]): Promise<Appended> {
+    let request: AppendRequest;
     try {
-      const outcome = await this.#appends.add(request);
-      if (outcome instanceof Error) throw outcome;
-      return outcome;
+      this.#assertOpen();
+      request = appendRequest(stream, expected, facts);
     } catch (error) {
-      throw appendError(error, this.#sql.name, `stream ${stream}`);
+      return Promise.reject(appendError(error, this.#sql.name, `stream ${stream}`));
     }
+    return this.#appends.add(request);
   }
 
   async appendInOrder(facts: readonly PlacedFact[]): Promise<"stored" | "refused"> {
@@ -106,15 +106,19 @@ export class SqlEventLog implements OrderedEventLog {
     }
   }
 
-  async read(stream: string, options: ReadOptions = {}): Promise<readonly RecordedFact[]> {
-    this.#assertOpen();
+  read(stream: string, options: ReadOptions = {}): Promise<readonly RecordedFact[]> {
+    if (this.#closing !== undefined) return Promise.reject(logClosed());
     const { from, direction = "forwards", limit } = options;
     // No such stream can have been appended to, and PostgreSQL would refuse the very question.
-    if (!isName(stream) || (limit !== undefined && limit <= 0)) return [];
-    if (limit === undefined && direction === "forwards") {
-      const rows = await this.#reads.read({ stream, from: clamped(from ?? 0n) });
-      return rows.map(asFact);
-    }
+    if (!isName(stream) || (limit !== undefined && limit <= 0)) return Promise.resolve([]);
+    if (limit !== undefined || direction === "backwards") return this.#readSome(stream, options);
+    return this.#reads.read({ stream, from: clamped(from ?? 0n) });
+  }
+
+  async #readSome(
+    stream: string,
+    { from, direction = "forwards", limit }: ReadOptions,
+  ): Promise<readonly RecordedFact[]> {
     if (limit !== undefined && direction === "forwards") {
       const page = await this.#range(stream, clamped(from ?? 0n), Math.trunc(limit));
       if (page.length > 0) return page.map(asFact);
@@ -216,7 +220,7 @@ export class SqlEventLog implements OrderedEventLog {
     });
   }
 
-  async #readStreams(reads: readonly StreamRead[]): Promise<readonly (readonly FactRow[])[]> {
+  async #readStreams(reads: readonly StreamRead[]): Promise<readonly (readonly RecordedFact[])[]> {
     const [first, second] = reads;
     const rest = `order by ${second === undefined ? "" : "r.read_no, "}e.revision`;
     if (first !== undefined && second === undefined) {
@@ -225,7 +229,7 @@ export class SqlEventLog implements OrderedEventLog {
         `select ${factColumns} from ${this.#schema.identifier}.events e where e.stream = $1 and e.revision >= $2 ${rest}`,
         [first.stream, first.from.toString()],
       );
-      return [rows];
+      return [rows.map(asFact)];
     }
     // `offset 0` keeps the streams' reads apart, each by the index. As one join they would be planned from the statistics
     // of a table that grows faster than it is analyzed, and read all of it.
@@ -238,8 +242,8 @@ export class SqlEventLog implements OrderedEventLog {
        ) e ${rest}`,
       [textArray(reads.map(({ stream }) => stream)), int8Array(reads.map(({ from }) => from))],
     );
-    const byRead: FactRow[][] = reads.map(() => []);
-    for (const row of rows) byRead[Number(row.read_no) - 1]?.push(row);
+    const byRead: RecordedFact[][] = reads.map(() => []);
+    for (const row of rows) byRead[Number(row.read_no) - 1]?.push(asFact(row));
     return byRead;
   }
 

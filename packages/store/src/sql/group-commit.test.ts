@@ -8,6 +8,7 @@ function doubling(fail: (batch: readonly number[]) => Error | undefined = () => 
     maxItems: 4,
     maxSize: 100,
     sizeOf: (item) => item,
+    failed: (error) => error as Error,
     isOneItemsFault: (error) => error instanceof RangeError,
     bound: { items: 6, size: 1000, full: (waiting) => new Error(`${waiting} wait`) },
     flush: async (items) => {

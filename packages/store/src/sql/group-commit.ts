@@ -3,8 +3,10 @@ export interface GroupCommitOptions<Item, Outcome> {
   readonly maxItems: number;
   readonly maxSize: number;
   readonly sizeOf: (item: Item) => number;
-  /** Does a batch in one transaction and gives one outcome per item, in order. A rejection is every item's. */
-  readonly flush: (items: readonly Item[]) => Promise<readonly Outcome[]>;
+  /** Does a batch in one transaction; one outcome per item, in order, an error where it failed. A rejection is every item's. */
+  readonly flush: (items: readonly Item[]) => Promise<readonly (Outcome | Error)[]>;
+  /** What a rejected batch is to one of its items. */
+  readonly failed: (error: unknown, item: Item) => Error;
   /** Whether a rejected batch failed for the sake of one item's content: then each is tried by itself. */
   readonly isOneItemsFault: (error: unknown) => boolean;
   /** The most that waits, by number and by size together; what comes then is turned away with what this gives. */
@@ -26,10 +28,10 @@ export class GroupCommit<Item, Outcome> {
   }
 
   add(item: Item): Promise<Outcome> {
-    const { bound, sizeOf } = this.#options;
+    const { bound, sizeOf, failed } = this.#options;
     const size = sizeOf(item);
     const tooMany = this.#waiting.length >= bound.items || this.#waitingSize + size > bound.size;
-    if (tooMany && this.#waiting.length > 0) return Promise.reject(bound.full(this.#waiting.length));
+    if (tooMany && this.#waiting.length > 0) return Promise.reject(failed(bound.full(this.#waiting.length), item));
     this.#waitingSize += size;
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject });
@@ -67,12 +69,16 @@ export class GroupCommit<Item, Outcome> {
   async #do(batch: readonly Entry<Item, Outcome>[]): Promise<void> {
     try {
       const outcomes = await this.#options.flush(batch.map(({ item }) => item));
-      for (const [index, outcome] of outcomes.entries()) batch[index]?.resolve(outcome);
+      for (let index = 0; index < batch.length; index++) {
+        const outcome = outcomes[index];
+        if (outcome instanceof Error) batch[index]?.reject(outcome);
+        else if (outcome !== undefined) batch[index]?.resolve(outcome);
+      }
     } catch (error) {
       if (batch.length > 1 && this.#options.isOneItemsFault(error)) {
         for (const entry of batch) await this.#do([entry]);
       } else {
-        for (const entry of batch) entry.reject(error);
+        for (const entry of batch) entry.reject(this.#options.failed(error, entry.item));
       }
     }
   }

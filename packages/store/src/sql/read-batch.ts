@@ -4,9 +4,9 @@ export interface StreamRead {
   readonly from: bigint;
 }
 
-interface Waiting<Row> {
+interface Waiting<Fact> {
   readonly read: StreamRead;
-  readonly resolve: (rows: readonly Row[]) => void;
+  readonly resolve: (rows: readonly Fact[]) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -18,18 +18,18 @@ const maxInFlight = 2;
  * Reads that are asked for at the same time go in one statement: builds that open together then cost one round trip
  * instead of one each. No timers.
  */
-export class ReadBatch<Row> {
-  readonly #query: (reads: readonly StreamRead[]) => Promise<readonly (readonly Row[])[]>;
-  #waiting: Waiting<Row>[] = [];
+export class ReadBatch<Fact> {
+  readonly #query: (reads: readonly StreamRead[]) => Promise<readonly (readonly Fact[])[]>;
+  #waiting: Waiting<Fact>[] = [];
   #inFlight = 0;
   #scheduled = false;
 
-  /** `query` gives each read's rows, in the order of the reads. */
-  constructor(query: (reads: readonly StreamRead[]) => Promise<readonly (readonly Row[])[]>) {
+  /** `query` gives each read's facts, in the order of the reads. */
+  constructor(query: (reads: readonly StreamRead[]) => Promise<readonly (readonly Fact[])[]>) {
     this.#query = query;
   }
 
-  read(read: StreamRead): Promise<readonly Row[]> {
+  read(read: StreamRead): Promise<readonly Fact[]> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ read, resolve, reject });
       this.#schedule();
@@ -46,11 +46,11 @@ export class ReadBatch<Row> {
     });
   }
 
-  async #do(batch: readonly Waiting<Row>[]): Promise<void> {
+  async #do(batch: readonly Waiting<Fact>[]): Promise<void> {
     this.#inFlight++;
     try {
-      const rows = await this.#query(batch.map(({ read }) => read));
-      for (const [index, { resolve }] of batch.entries()) resolve(rows[index] ?? []);
+      const facts = await this.#query(batch.map(({ read }) => read));
+      for (const [index, { resolve }] of batch.entries()) resolve(facts[index] ?? []);
     } catch (error) {
       for (const { reject } of batch) reject(error);
     } finally {
