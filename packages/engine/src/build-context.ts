@@ -24,7 +24,7 @@ export interface BuildContext {
   /** Resolves once the facts are durable. */
   submit(facts: readonly NewFact[]): Promise<void>;
   /** Cuts every secret that the build was told. */
-  redact(text: string): string;
+  readonly redact: (text: string) => string;
   /** Fetches the image that a plan's own step runs in, by the same rules. */
   fetchImage(request: FetchImageRequest): Promise<ImageSpec>;
 }

@@ -1,5 +1,6 @@
 import { type ExpectedRevision, type FetchImageError, type NewFact, silentLogger } from "@fetch-image/core";
 import { expect, test } from "vitest";
+import { createTicker } from "./ticker.ts";
 import { BuildWriter } from "./build-writer.ts";
 
 function fact(id: number, output = ""): NewFact {
@@ -25,7 +26,7 @@ function held() {
       close: async () => {},
     },
     stream: "build-1",
-    ticker: { soon: (run) => setImmediate(run) },
+    ticker: createTicker(),
     clock: { now: () => 0, after: () => () => {} },
     logger: silentLogger,
     storePatienceMs: 1000,

@@ -79,13 +79,11 @@ export class BuildWriter {
   }
 
   async #flush(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#options.ticker.soon(resolve);
-    });
+    await this.#options.ticker.turnEnd();
     while (this.#queue.length > 0) {
       const batch = this.#take();
       try {
-        await this.#append(batch.flatMap(({ facts }) => facts));
+        await this.#append(batch.length === 1 ? (batch[0]?.facts ?? []) : batch.flatMap(({ facts }) => facts));
       } catch (error) {
         const fatal = FetchImageError.is(error) ? error : new FetchImageError("FI_INTERNAL", { cause: error });
         this.#dead = fatal;

@@ -4,7 +4,8 @@ import type { CancelSignal } from "@fetch-image/core";
 export class Cancellation implements CancelSignal {
   #aborted = false;
   #reason: unknown = undefined;
-  readonly #listeners = new Set<() => void>();
+  /** Made when the first comes. */
+  #listeners: Set<() => void> | undefined;
 
   get aborted(): boolean {
     return this.#aborted;
@@ -15,18 +16,20 @@ export class Cancellation implements CancelSignal {
   }
 
   addEventListener(_type: "abort", listener: () => void): void {
+    this.#listeners ??= new Set();
     this.#listeners.add(listener);
   }
 
   removeEventListener(_type: "abort", listener: () => void): void {
-    this.#listeners.delete(listener);
+    this.#listeners?.delete(listener);
   }
 
   abort(reason: string): void {
     if (this.#aborted) return;
     this.#aborted = true;
     this.#reason = reason;
-    for (const listener of this.#listeners) listener();
-    this.#listeners.clear();
+    const listeners = this.#listeners;
+    this.#listeners = undefined;
+    if (listeners !== undefined) for (const listener of listeners) listener();
   }
 }

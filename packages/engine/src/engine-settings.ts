@@ -7,7 +7,8 @@ export interface EffectiveSettings extends EngineSettings {
   forScope(repository: string): EffectiveScopeSettings;
 }
 
-interface EffectiveScopeSettings extends ScopeSettings {
+/** What holds for one scope. */
+export interface EffectiveScopeSettings extends ScopeSettings {
   readonly limits: ScopeLimits;
 }
 

@@ -60,7 +60,9 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
     logger,
     node: options.node ?? newIncarnation(),
     ticker: createTicker(),
+    nextNumber: () => ++numbers,
   };
+  let numbers = 0;
   let openings = 0;
   const soleNode = options.soleNode === true;
   const flights = new Flights(settings, clock);

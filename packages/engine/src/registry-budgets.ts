@@ -7,7 +7,6 @@ import {
   type Sparing,
 } from "@fetch-image/core";
 import { type Deferred, deferred } from "./deferred.ts";
-import { registryKeyOf } from "./registry-key.ts";
 import type { Outcome, ScopeQuestion } from "./scope-answers.ts";
 
 export interface RegistryBudgetsOptions {
@@ -24,7 +23,8 @@ interface Budget {
   /** When it last refused: what it told before says nothing any more. */
   refusedAt: number;
   underWay: number;
-  changed: Deferred<void>;
+  /** Made when somebody waits for the next answer. */
+  changed: Deferred<void> | undefined;
 }
 
 /**
@@ -33,7 +33,9 @@ interface Budget {
  */
 export class RegistryBudgets {
   readonly #options: RegistryBudgetsOptions;
+  /** The one that was asked for last stands last. */
   readonly #budgets = new Map<string, Budget>();
+  #lastKey: string | undefined;
 
   constructor(options: RegistryBudgetsOptions) {
     this.#options = options;
@@ -51,7 +53,7 @@ export class RegistryBudgets {
 
   /** Why the registry is to be spared now; undefined where it may be asked as usual. */
   sparing(question: ScopeQuestion): Sparing | undefined {
-    const budget = this.#budgets.get(registryKeyOf(question).key);
+    const budget = this.#budgets.get(question.asked.key);
     if (budget?.told === undefined || !this.#isLow(budget)) return undefined;
     const { host, rateLimit } = budget.told;
     return { because: "budget", host, rateLimit };
@@ -59,12 +61,12 @@ export class RegistryBudgets {
 
   /** Whether somebody asks the registry now. */
   isBusy(question: ScopeQuestion): boolean {
-    return (this.#budgets.get(registryKeyOf(question).key)?.underWay ?? 0) > 0;
+    return (this.#budgets.get(question.asked.key)?.underWay ?? 0) > 0;
   }
 
   /** Whether to wait for the answers under way first: what is left is not raced for. */
   isTaken(question: ScopeQuestion): boolean {
-    const budget = this.#budgets.get(registryKeyOf(question).key);
+    const budget = this.#budgets.get(question.asked.key);
     return budget !== undefined && budget.underWay > 0 && this.#isLow(budget);
   }
 
@@ -75,7 +77,9 @@ export class RegistryBudgets {
       aborted.resolve();
     };
     signal.addEventListener("abort", onAbort, { once: true });
-    if (!signal.aborted) await Promise.race([this.#of(question).changed.promise, aborted.promise]);
+    const budget = this.#of(question);
+    budget.changed ??= deferred<void>();
+    if (!signal.aborted) await Promise.race([budget.changed.promise, aborted.promise]);
     signal.removeEventListener("abort", onAbort);
     if (signal.aborted) throw new FetchImageError("FI_ABORTED");
   }
@@ -87,9 +91,8 @@ export class RegistryBudgets {
     return (outcome) => {
       budget.underWay--;
       if (outcome !== undefined) this.#learn(budget, outcome);
-      const { changed } = budget;
-      budget.changed = deferred();
-      changed.resolve();
+      budget.changed?.resolve();
+      budget.changed = undefined;
     };
   }
 
@@ -103,16 +106,19 @@ export class RegistryBudgets {
   }
 
   #of(question: ScopeQuestion): Budget {
-    const { key } = registryKeyOf(question);
-    const known = this.#budgets.get(key) ?? {
+    const { key } = question.asked;
+    const before = this.#budgets.get(key);
+    if (before !== undefined && key === this.#lastKey) return before;
+    const known = before ?? {
       told: undefined,
       heardAt: 0,
       refusedAt: Number.NEGATIVE_INFINITY,
       underWay: 0,
-      changed: deferred<void>(),
+      changed: undefined,
     };
     this.#budgets.delete(key);
     this.#budgets.set(key, known);
+    this.#lastKey = key;
     for (const [oldest, { underWay }] of this.#budgets) {
       if (this.#budgets.size <= mostBudgets) break;
       if (underWay === 0 && oldest !== key) this.#budgets.delete(oldest);

@@ -137,18 +137,16 @@ export class RegistryLog {
     fact: RegistryFact,
     { buildId, at }: { readonly buildId: string; readonly at: number },
   ): Promise<boolean> {
-    const { eventLog, hash, node, ticker } = this.#options;
+    const { eventLog, hash, node, nextNumber, ticker } = this.#options;
     if (this.#isAside) {
       this.#take(fact, at);
       return true;
     }
     const revision = this.#revision;
     const next = revision === undefined ? 0n : revision + 1n;
-    const key = `${node}\n${next}\n${at}\n${hash.sha256Hex(JSON.stringify(fact))}`;
+    const key = `${node}\n${nextNumber()}`;
     const toStore = registryFactToStore(fact, { stream: this.#stream, key, buildId, node, at }, hash);
-    await new Promise<void>((resolve) => {
-      ticker.soon(resolve);
-    });
+    await ticker.turnEnd();
     try {
       await withPatience(() => eventLog.append(this.#stream, revision ?? "no-stream", [toStore]), this.#options);
     } catch (error) {

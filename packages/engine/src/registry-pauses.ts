@@ -11,7 +11,7 @@ import {
 } from "@fetch-image/core";
 import { retryAfterOf, toFailure } from "./failure.ts";
 import { RegistryLog } from "./registry-log.ts";
-import { type RegistryKey, registryKeyOf } from "./registry-key.ts";
+import type { RegistryKey } from "./registry-key.ts";
 import type { Outcome, ScopeQuestion } from "./scope-answers.ts";
 import type { ScopeLogOptions } from "./scope-log.ts";
 
@@ -27,7 +27,9 @@ type Limits = Pick<ScopeLimits, "failureBackOff">;
  */
 export class RegistryPauses {
   readonly #options: RegistryPausesOptions;
+  /** The one that was asked for last stands last. */
   readonly #logs = new Map<string, RegistryLog>();
+  #lastKey: string | undefined;
 
   constructor(options: RegistryPausesOptions) {
     this.#options = options;
@@ -35,7 +37,7 @@ export class RegistryPauses {
 
   /** Whether the registry's stream was read in this process. */
   isRead(question: ScopeQuestion): boolean {
-    return this.#logs.get(registryKeyOf(question).key)?.isRead === true;
+    return this.#logs.get(question.asked.key)?.isRead === true;
   }
 
   /** Reads what other nodes met. Where the store is away, what is known here has to do. */
@@ -85,7 +87,7 @@ export class RegistryPauses {
 
   /** When the registry last answered after it had failed; milliseconds since the epoch. */
   answeredAt(question: ScopeQuestion): number | null {
-    return this.#logs.get(registryKeyOf(question).key)?.state.answeredAt ?? null;
+    return this.#logs.get(question.asked.key)?.state.answeredAt ?? null;
   }
 
   /** Whether this question is the one that tries, for `claimMs` at the longest; rejects where the store is away. */
@@ -101,13 +103,15 @@ export class RegistryPauses {
 
   /** Takes in how a question ended that was asked at `askedAt`. Counts at once; it is stored behind the caller's back. */
   learn(question: ScopeQuestion, outcome: Outcome, askedAt: number): void {
+    const log = this.#logOf(question);
+    // As a rule: it answers, as it did before.
+    if (outcome.ok && log.state.failure === null) return;
     const { scope, asker, redact, credential } = question;
     const at = this.#options.clock.now();
     const failure = outcome.ok ? undefined : toFailure(outcome.error, "FI_CHECK_FAILED", redact);
     if (failure?.code === "FI_ABORTED") return;
-    const log = this.#logOf(question);
     const context = { buildId: asker.buildId, at };
-    const { registry } = registryKeyOf(question);
+    const { registry } = question.asked;
     if (failure === undefined || !concernsRegistry(failure)) {
       // Any answer shows that it is there. One that was asked for before the failure does not show that it is now.
       const isNews = ({ failure: last }: RegistryState) => last !== null && last.at <= at;
@@ -145,17 +149,21 @@ export class RegistryPauses {
   }
 
   #healthOf(question: ScopeQuestion, { failureBackOff: backOff }: Limits): RegistryHealth {
-    const { key } = registryKeyOf(question);
+    const { key } = question.asked;
     const log = this.#logs.get(key);
     if (log === undefined || log.state.failure === null) return { kind: "up" };
     return registryHealth(log.state, { now: this.#options.clock.now(), backOff, key });
   }
 
   #logOf(question: ScopeQuestion): RegistryLog {
-    const { key, id } = registryKeyOf(question, this.#options.hash);
-    const known = this.#logs.get(key) ?? new RegistryLog(id, this.#options);
+    const { key } = question.asked;
+    const before = this.#logs.get(key);
+    if (before !== undefined && key === this.#lastKey) return before;
+    const { hash } = this.#options;
+    const known = before ?? new RegistryLog(hash.sha256Hex(key).slice(0, 32), this.#options);
     this.#logs.delete(key);
     this.#logs.set(key, known);
+    this.#lastKey = key;
     // What is forgotten is read again.
     const [oldest] = this.#logs.keys();
     if (this.#logs.size > mostRegistries && oldest !== undefined) this.#logs.delete(oldest);

@@ -21,16 +21,18 @@ import {
   withLastGood,
 } from "@fetch-image/core";
 import { retryAfterOf, toFailure } from "./failure.ts";
+import type { RegistryKey } from "./registry-key.ts";
 
 /** One fetch's question to a scope. */
 export interface ScopeQuestion {
   readonly scope: string;
   readonly repository: string;
   /** The source's tag; absent where its versions are found among all tags. */
-  readonly tag?: string;
+  readonly tag: string | undefined;
   readonly publicSource: FetchRequest["source"];
   readonly source: RegistryImageSource;
   readonly credential: string | null;
+  readonly asked: RegistryKey;
   readonly asker: Asker;
   readonly interval: number | "never";
   readonly skipInterval: boolean;
@@ -197,7 +199,9 @@ export function failureAnswer(
   { question, now, longestPauseMs }: Asking,
   { failure, retryAfterMs }: { readonly failure: Failure; readonly retryAfterMs: number },
 ): CheckAnswer {
-  const until = heldUp(state, { ...now, atOnce: false })?.until;
+  const { scope, failureBackOff, refusalMemoryMs, registryAnsweredAt } = now;
+  const held = { scope, now: now.now, atOnce: false, failureBackOff, refusalMemoryMs, registryAnsweredAt };
+  const until = heldUp(state, held)?.until;
   const instead = staleInstead(state, now, { failure, until });
   if (instead !== undefined) return known(instead, failure);
   const shown = withLastGood(failure, state, now);

@@ -1,7 +1,6 @@
 import {
   type CancelSignal,
   type CheckDecision,
-  type CheckQuestion,
   decideCheck,
   FetchImageError,
   formatTime,
@@ -13,6 +12,7 @@ import {
 } from "@fetch-image/core";
 import type { EffectiveSettings } from "./engine-settings.ts";
 import { toFailure } from "./failure.ts";
+import { QuestionNow } from "./question-now.ts";
 import { RegistryBudgets } from "./registry-budgets.ts";
 import { RegistryPauses } from "./registry-pauses.ts";
 import {
@@ -222,30 +222,15 @@ export class ScopeAsker {
     return { question, now: this.#now(entry, question), longestPauseMs };
   }
 
-  /** What is rarely asked for is not looked up before: a fresh answer needs none of it. */
-  #now(entry: ScopeEntry, question: ScopeQuestion): CheckQuestion {
-    const { scope, asker, interval, skipInterval, credential, repository, attempt } = question;
-    const [budgets, pauses, { state }] = [this.#budgets, this.#pauses, entry.log];
-    const { limits } = this.#options.settings.forScope(repository);
-    const refused = state.failure?.failure.retryable === false && this.#isOfAnother(entry, question);
-    return {
-      ...limits,
-      ...(question.isForLater === true ? { staleWhileRevalidateMs: 0 } : {}),
-      scope,
-      asker,
+  #now(entry: ScopeEntry, question: ScopeQuestion): QuestionNow {
+    return new QuestionNow(question, {
+      budgets: this.#budgets,
+      pauses: this.#pauses,
+      settings: this.#options.settings.forScope(question.repository),
+      state: entry.log.state,
       now: this.#options.clock.now(),
-      interval,
-      skipInterval,
-      atOnce: (skipInterval && attempt === 1) || refused,
-      credential,
-      get sparing() {
-        budgets.recall(question, state);
-        return pauses.sparing(question, limits, budgets.isBusy(question)) ?? budgets.sparing(question);
-      },
-      get registryAnsweredAt() {
-        return pauses.answeredAt(question);
-      },
-    };
+      isOfAnother: this.#isOfAnother(entry, question),
+    });
   }
 
   /** Only the newest is wanted: from the scope's last version on, and with what other scopes learned within the interval. */

@@ -5,7 +5,7 @@ import { toFailure } from "./failure.ts";
 import { type CheckAnswer, joined, type ScopeQuestion } from "./scope-answers.ts";
 import { ScopeAsker, type ScopeAskerOptions } from "./scope-asker.ts";
 import type { CheckStart, Inflight, ScopeEntry } from "./scope-entry.ts";
-import { ScopeLog } from "./scope-log.ts";
+import { ScopeLog, type ScopeLogOptions } from "./scope-log.ts";
 
 /**
  * What this process knows of the scopes, and its questions in flight: one question, asked once. Decisions are made on the
@@ -14,6 +14,8 @@ import { ScopeLog } from "./scope-log.ts";
  */
 export class ScopeBook {
   readonly #options: ScopeAskerOptions;
+  /** The same for all scopes. */
+  readonly #logOptions: ScopeLogOptions;
   readonly #asker: ScopeAsker;
   readonly #entries = new Map<string, ScopeEntry>();
   readonly #loading = new Map<string, Promise<ScopeEntry>>();
@@ -21,6 +23,7 @@ export class ScopeBook {
   constructor(options: ScopeAskerOptions) {
     this.#options = options;
     this.#asker = new ScopeAsker(options);
+    this.#logOptions = { ...options, isOver: () => this.#asker.isClosed };
   }
 
   /** Folds the scope's stream, once; from then on `start` answers at once where it can. */
@@ -82,7 +85,7 @@ export class ScopeBook {
 
   async #read(scope: string): Promise<ScopeEntry> {
     const entry: ScopeEntry = {
-      log: new ScopeLog(scope, { ...this.#options, isOver: () => this.#asker.isClosed }),
+      log: new ScopeLog(scope, this.#logOptions),
       inflight: undefined,
       refusedSources: new Set(),
     };
@@ -140,16 +143,15 @@ export class ScopeBook {
       cancellation: new Cancellation(),
     };
     entry.inflight = inflight;
-    void this.#asker
-      .ask(entry, inflight, question)
-      .catch((error: unknown) => {
-        const failure = toFailure(error, "FI_CHECK_FAILED", question.redact);
-        inflight.begun.resolve({ kind: "answered", answer: { ok: false, failure } });
-        inflight.answer.resolve({ ok: false, failure });
-      })
-      .finally(() => {
-        if (entry.inflight === inflight) entry.inflight = undefined;
-      });
+    const end = () => {
+      if (entry.inflight === inflight) entry.inflight = undefined;
+    };
+    this.#asker.ask(entry, inflight, question).then(end, (error: unknown) => {
+      const failure = toFailure(error, "FI_CHECK_FAILED", question.redact);
+      inflight.begun.resolve({ kind: "answered", answer: { ok: false, failure } });
+      inflight.answer.resolve({ ok: false, failure });
+      end();
+    });
     return inflight;
   }
 }

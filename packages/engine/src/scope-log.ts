@@ -26,6 +26,8 @@ export interface ScopeLogOptions {
   readonly ticker: Ticker;
   readonly logger: Logger;
   readonly node: string;
+  /** Another one each time, of this incarnation: tells its facts apart. */
+  readonly nextNumber: () => number;
   /** How long the store may be away. */
   readonly storePatienceMs: number;
   /** Whether nobody waits any more. */
@@ -100,17 +102,14 @@ export class ScopeLog {
 
   /** Appends behind the fold; false, with the fold read on, where another writer was first. */
   async append(facts: readonly ScopeFact[], buildId: string, at: number): Promise<boolean> {
-    const { eventLog, hash, node, ticker } = this.#options;
+    const { eventLog, hash, node, nextNumber, ticker } = this.#options;
     const { revision } = this.#state;
     const next = this.#next();
-    const toStore = facts.map((fact, index) => {
-      // The content is part of the id: what this node could not store here before must not pass for what it stores now.
-      const key = `${node}\n${next}\n${index}\n${at}\n${fact.type}\n${JSON.stringify(fact.data)}`;
-      return scopeFactToStore(fact, { stream: this.#stream, key, buildId, node, at }, hash);
-    });
-    await new Promise<void>((resolve) => {
-      ticker.soon(resolve);
-    });
+    const toStore = facts.map((fact) =>
+      // A number of its own: what this node could not store here before must not pass for what it stores now.
+      scopeFactToStore(fact, { stream: this.#stream, key: `${node}\n${nextNumber()}`, buildId, node, at }, hash),
+    );
+    await ticker.turnEnd();
     if (this.#aside) {
       for (const [index, fact] of facts.entries()) this.#fold(fact, toStore[index], this.#next(), "");
       return true;

@@ -1,22 +1,23 @@
 /**
- * Runs what is handed in before the end of this turn of the event loop, all in one go, so that the appends of builds and
+ * The end of this turn of the event loop, at which all go on in one go that wait for it, so that the appends of builds and
  * scopes that come from one turn reach the store together and share a transaction. No timers.
  */
 export interface Ticker {
-  soon(run: () => void): void;
+  /** One promise for all who ask in one turn. */
+  turnEnd(): Promise<void>;
 }
 
 export function createTicker(): Ticker {
-  let waiting: (() => void)[] = [];
+  let end: Promise<void> | undefined;
   return {
-    soon(run) {
-      waiting.push(run);
-      if (waiting.length > 1) return;
-      setImmediate(() => {
-        const runs = waiting;
-        waiting = [];
-        for (const each of runs) each();
+    turnEnd() {
+      end ??= new Promise((resolve) => {
+        setImmediate(() => {
+          end = undefined;
+          resolve();
+        });
       });
+      return end;
     },
   };
 }

@@ -4,6 +4,7 @@ import type { FetchRun } from "../fetch-run.ts";
 import type { CheckAnswer, ScopeQuestion } from "../scope-answers.ts";
 import type { CheckStart } from "../scope-entry.ts";
 import type { Owed } from "./owed.ts";
+import { registryKeyOf } from "../registry-key.ts";
 import { stepContext } from "./step-context.ts";
 
 /** Asks for the version: natively where we can, else by the host's own check step. */
@@ -97,11 +98,22 @@ export function questionOf(run: FetchRun): ScopeQuestion | undefined {
   const { scope, tag } = fact;
   if (scope === undefined || repository === undefined || source === undefined) return undefined;
   const { asker, build } = run;
-  const redact = (text: string) => build.redact(text);
+  const { redact } = build;
   const attempt = run.state?.snapshot.context.attempt ?? 1;
-  const asked = { asker, interval, skipInterval, attempt, redact };
-  const wanted = tag === undefined ? {} : { tag };
-  return { scope, repository, ...wanted, publicSource: fact.source, source, credential, ...asked };
+  return {
+    scope,
+    repository,
+    tag,
+    publicSource: fact.source,
+    source,
+    credential,
+    asked: registryKeyOf(repository, source, credential),
+    asker,
+    interval,
+    skipInterval,
+    attempt,
+    redact,
+  };
 }
 
 function failed(run: FetchRun, error: unknown): CheckAnswer {

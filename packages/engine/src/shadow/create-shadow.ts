@@ -17,7 +17,6 @@ import { codeOf } from "../failure.ts";
 import { defaultSettings } from "../options.ts";
 import { redactor } from "../redact.ts";
 import { newIncarnation, nodeHash, systemClock } from "../system.ts";
-import { createTicker } from "../ticker.ts";
 import { BuildsInMemory } from "./builds-in-memory.ts";
 import { ComparisonWriter } from "./comparison-writer.ts";
 import { type Looked, lookAt } from "./look.ts";
@@ -54,7 +53,6 @@ export function createShadow(options: ShadowOptions): Shadow {
   });
   const explaining = counted(registry, (questions) => (asked.explaining += questions));
   const writer = new ComparisonWriter({ eventLog, clock, hash, node, patienceMs: settings.storePatienceMs });
-  const ticker = createTicker();
   const closing = new AbortController();
   const queue: (() => void)[] = [];
   const counts = { compared: 0, dropped: 0, notCompared: 0 };
@@ -144,7 +142,7 @@ export function createShadow(options: ShadowOptions): Shadow {
       return new Promise<Compared>((resolve) => {
         queue.push(() => resolve(started(question)));
         // Not in the caller's turn: its own work goes first.
-        ticker.soon(next);
+        setImmediate(next);
       });
     },
     counts: () => ({ ...counts, running, waiting: queue.length }),
