@@ -13,11 +13,14 @@ export interface RecordingProxy extends AsyncDisposable {
   manifests(): readonly RecordedRequest[];
   blobs(): readonly RecordedRequest[];
   clear(): void;
+  /** Breaks the connection when so many bytes of the next upload have gone through. */
+  cutNextUploadAfter(bytes: number): void;
 }
 
 /** Stands before a real server and writes down what it is asked. */
 export async function startRecordingProxy(target: string): Promise<RecordingProxy> {
   const requests: RecordedRequest[] = [];
+  let cutAfter: number | undefined;
   const server = createServer((incoming, outgoing) => {
     requests.push({ method: incoming.method ?? "", path: incoming.url ?? "" });
     const upstream = forward(
@@ -29,6 +32,13 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
       },
     );
     upstream.on("error", () => outgoing.destroy());
+    if (incoming.method === "PUT" && cutAfter !== undefined) {
+      let [left, socket] = [cutAfter, incoming.socket];
+      cutAfter = undefined;
+      incoming.on("data", (chunk: Buffer) => void ((left -= chunk.length) < 0 && socket.destroy()));
+    }
+    // Whoever went away has nothing more to say to the server behind it.
+    incoming.on("close", () => void (incoming.complete || upstream.destroy()));
     incoming.pipe(upstream);
   });
   await new Promise<void>((resolve) => {
@@ -42,6 +52,7 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
     requests,
     manifests: () => asked("/manifests/"),
     blobs: () => asked("/blobs/"),
+    cutNextUploadAfter: (bytes) => void (cutAfter = bytes),
     clear() {
       requests.length = 0;
     },

@@ -8,13 +8,16 @@ import { createGuard } from "./transport/guard.ts";
 import { withoutSecrets } from "./transport/redact.ts";
 import { nextHop } from "./transport/redirect.ts";
 import { refusal } from "./transport/refusal.ts";
-import type { Answer, Transport } from "./transport/transport.ts";
+import type { Answer, Method, RequestBody, Transport } from "./transport/transport.ts";
 
-interface RegistryQuestion {
-  readonly method: "HEAD" | "GET";
-  /** Below the repository: `manifests/1.0`, `blobs/sha256:…`; or a URL of the registry's own that it named itself. */
+interface RegistryQuestion<M extends Method> {
+  readonly method: M;
+  /** Below the repository: `manifests/1.0`, `blobs/sha256:…`; or a URL that the registry named itself. */
   readonly path: string | URL;
   readonly accept: string;
+  readonly body?: RequestBody;
+  /** The rights to ask a token server for. Default: to pull from the repository. */
+  readonly scopes?: readonly string[];
   /** Further ones: `range`, say. They go wherever a redirect leads, so nothing secret. */
   readonly headers?: { readonly [name: string]: string };
   readonly purpose: Purpose;
@@ -30,9 +33,9 @@ export interface RegistryParts {
 /** Talks to registries: scheme, login and redirects, as one question and its final answer. */
 export interface Conversation {
   /** The final answer, whatever its status; a first 401 has been answered by logging in. */
-  ask(target: Target, question: RegistryQuestion): Promise<Answer>;
+  ask<M extends Method>(target: Target, question: RegistryQuestion<M>): Promise<Answer<M>>;
   /** The error that an answer stands for. `subject` says what was asked for. */
-  refused(target: Target, answer: Answer, subject: string): Promise<FetchImageError>;
+  refused(target: Target, answer: Answer<Method>, subject: string): Promise<FetchImageError>;
   close(): Promise<void>;
 }
 
@@ -64,9 +67,12 @@ export function createConversation(settings: RegistrySettings, transport: Transp
   };
 
   /** A login that comes from elsewhere than the source may have ended since, or have been replaced: that is tried once. */
-  async function askAgainIfRefused(target: Target, question: RegistryQuestion): Promise<Answer> {
+  async function askAgainIfRefused<M extends Method>(
+    target: Target,
+    question: RegistryQuestion<M>,
+  ): Promise<Answer<M>> {
     const asked = target.credential;
-    let answer: Answer | undefined;
+    let answer: Answer<M> | undefined;
     try {
       answer = await askEachOrigin(target, question);
       // ECR says 403 where a login has ended.
@@ -82,8 +88,8 @@ export function createConversation(settings: RegistrySettings, transport: Transp
     return await askEachOrigin(target, question);
   }
 
-  async function askEachOrigin(target: Target, question: RegistryQuestion): Promise<Answer> {
-    const [first, second] = originsFor(question, target);
+  async function askEachOrigin<M extends Method>(target: Target, question: RegistryQuestion<M>): Promise<Answer<M>> {
+    const [first, second] = originsFor(question, target, spoken);
     if (!first) throw new FetchImageError("FI_INTERNAL", { message: `no origin is known for ${target.name}` });
     if (!second) return ask(first, target, question, () => {});
     const known = spoken.get(first.host);
@@ -102,17 +108,18 @@ export function createConversation(settings: RegistrySettings, transport: Transp
     }
   }
 
-  async function ask(
+  async function ask<M extends Method>(
     origin: URL,
     target: Target,
-    question: RegistryQuestion,
+    question: RegistryQuestion<M>,
     onAnswer: (origin: URL) => void,
-  ): Promise<Answer> {
-    const { path } = question;
+  ): Promise<Answer<M>> {
+    const { path, method } = question;
     let url = typeof path === "string" ? new URL(`/v2/${target.path}/${path}`, origin) : path;
+    if (url.origin !== origin.origin) guard(url, origin, "place for uploads");
     const loggedIn = new Set<string>();
     for (let hops = 0; ;) {
-      const asker = askerAt(url, origin, target, question.signal);
+      const asker = askerAt(url, origin, target, question);
       const known = logins.authorization(asker);
       const authorization = known instanceof Promise ? await known : known;
       const answer = await transport.send({
@@ -134,7 +141,9 @@ export function createConversation(settings: RegistrySettings, transport: Transp
         continue;
       }
       const hop = nextHop(answer, origin, { hops, max: settings.limits.redirects, guard });
-      if (!hop) return answer;
+      // Others make a GET of what was meant to write (RFC 9110 §15.4).
+      const isKept = method === "HEAD" || method === "GET" || answer.status === 307 || answer.status === 308;
+      if (!hop || !isKept) return answer;
       await answer.discard();
       hops++;
       url = hop;
@@ -143,17 +152,24 @@ export function createConversation(settings: RegistrySettings, transport: Transp
 }
 
 // Who is given the credential is decided by the target alone, never by what a registry named.
-function originsFor({ path }: RegistryQuestion, { origins }: Target): readonly URL[] {
-  return typeof path === "string" ? origins : origins.filter(({ origin }) => origin === path.origin);
+function originsFor(
+  { path }: RegistryQuestion<Method>,
+  { origins }: Target,
+  spoken: ReadonlyMap<string, URL>,
+): readonly URL[] {
+  if (typeof path === "string") return origins;
+  const [first] = origins;
+  const own = origins.find(({ origin }) => origin === path.origin) ?? (first && (spoken.get(first.host) ?? first));
+  return own ? [own] : [];
 }
 
 /** Another origin than the registry's is asked as anybody would ask it. */
-function askerAt(url: URL, origin: URL, target: Target, signal: CancelSignal): Asker {
+function askerAt(url: URL, origin: URL, target: Target, { scopes, signal }: RegistryQuestion<Method>): Asker {
   const own = url.origin === origin.origin;
   return {
     origin: own ? origin : new URL(url.origin),
     credential: own ? target.credential : undefined,
-    scopes: own ? [`repository:${target.path}:pull`] : [],
+    scopes: own ? (scopes ?? [`repository:${target.path}:pull`]) : [],
     trust: target.trust,
     secrets: target.secrets,
     signal,

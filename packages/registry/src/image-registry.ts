@@ -20,6 +20,8 @@ import type { Pull } from "./fetch-image.ts";
 import { createOrigins, locate, type Target, type Targets } from "./locate.ts";
 import { createPatience } from "./patience.ts";
 import type { FetchArtifactOptions, FetchedArtifact } from "./pull-to-layout.ts";
+import type { ImageToPush } from "./push/image-to-push.ts";
+import type { PushedImage, PushImageOptions } from "./push/push-image.ts";
 import { digestExists, resolveTag } from "./resolve.ts";
 import { type RegistryOptions, registrySettings } from "./settings.ts";
 import type { FetchImageOptions, StoredImage } from "./stored-image.ts";
@@ -52,6 +54,15 @@ export interface OciRegistry extends ImageRegistry, PullCredentials, AsyncDispos
   fetchImage(source: RegistryImageSource, digest: Digest, options: FetchImageOptions): Promise<StoredImage>;
   /** `fetchImage` of one platform, and an OCI image layout of it. */
   fetchArtifact(source: RegistryImageSource, digest: Digest, options: FetchArtifactOptions): Promise<FetchedArtifact>;
+  /**
+   * Pushes an image to the source's repository (its tag aside) as the OCI distribution API has it: blobs side by side, those
+   * that the registry has or can mount left out, manifests by their digests, the tag last. Every byte is hashed on its way,
+   * and what the registry says that it has got must be that. To push the same again costs one question.
+   *
+   * Tried again by itself as `fetchImage` is; an upload that broke off goes on where the registry tells how far it came.
+   * Rejects as `resolve` does, and with `FI_DIGEST_MISMATCH` where the bytes have changed, or arrived as others.
+   */
+  push(source: RegistryImageSource, image: ImageToPush, options: PushImageOptions): Promise<PushedImage>;
   /** Which login a source is asked with and where that comes from, without secrets. Asks nobody. */
   login(source: RegistryImageSource): LoginDescription;
   /**
@@ -133,6 +144,15 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
     async fetchArtifact(source, digest, options) {
       const { pullToLayout } = await import("./pull-to-layout.ts");
       return pull(source, options, (each) => pullToLayout(each, digest));
+    },
+    async push(source, image, options) {
+      if (options.tag !== undefined) refuseTag(source, options.tag);
+      const { pushImage } = await import("./push/push-image.ts");
+      const targets = await targetsOf(source, options.signal);
+      // A mirror takes no pushes.
+      const target = targets[1] ?? targets[0];
+      const patience = createPatience(settings.timeouts.downloadPatienceMs, settings);
+      return await pushImage({ ...parts, target, patience, options }, image);
     },
     close: () => conversation.close(),
     [Symbol.asyncDispose]: () => conversation.close(),

@@ -162,6 +162,11 @@ export const catalogue = {
     says: "the directory that a get is to fill cannot be written to",
     fix: "Name a directory that this user may make or write to.",
   },
+  FI_ARTIFACT_INVALID: {
+    retryable: false,
+    says: "what a step has built is no image that could be run",
+    fix: "Let the step make an OCI layout, an image.tar, or a rootfs directory with metadata.json beside it.",
+  },
   FI_GET_FAILED: { retryable: false, says: "image fetching failed", fix: "See the cause." },
   FI_POLICY_DENIED: {
     retryable: false,

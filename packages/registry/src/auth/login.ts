@@ -6,7 +6,7 @@ import type { Guard } from "../transport/guard.ts";
 import { all } from "../transport/headers.ts";
 import type { Secrets } from "../transport/redact.ts";
 import { protocolError, type RefusalContext } from "../transport/refusal.ts";
-import type { Answer, Transport } from "../transport/transport.ts";
+import type { Answer, Method as HttpMethod, Transport } from "../transport/transport.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import type { Credential } from "./credential.ts";
 import { createTokenCache } from "./token-cache.ts";
@@ -28,7 +28,7 @@ export interface Logins {
   /** The `Authorization` to send, as far as it is known how to log in there; fetches a token when the last one ended. */
   authorization(asker: Asker): Promise<string> | string | undefined;
   /** Learns from a 401. True when the same request is worth sending once more. */
-  learn(answer: Answer, asker: Asker, sent: string | undefined): boolean;
+  learn(answer: Answer<HttpMethod>, asker: Asker, sent: string | undefined): boolean;
 }
 
 /** How one registry wants one credential's holder to log in. */
@@ -81,7 +81,10 @@ export function createLogins(parts: { transport: Transport; settings: RegistrySe
 }
 
 /** What a final 401 means: the registry's own words tell a wrong login from one that may not read this. */
-export function readingOf401(answer: Answer, credential: Credential | undefined): RefusalContext["reading"] {
+export function readingOf401(
+  answer: Answer<HttpMethod>,
+  credential: Credential | undefined,
+): RefusalContext["reading"] {
   const challenges = parseChallenges(all(answer.headers, "www-authenticate"));
   const scopeLacking = challenges.some(({ parameters }) => parameters.get("error") === "insufficient_scope");
   if (!credential) return { code: "FI_UNAUTHORIZED", says: "it wants credentials", hint: noCredentials };

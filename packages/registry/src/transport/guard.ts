@@ -1,7 +1,7 @@
 import { FetchImageError } from "@fetch-image/core/registry-image";
 import { isInward } from "./address.ts";
 
-type GuardedRole = "token server" | "redirect target";
+type GuardedRole = "token server" | "redirect target" | "place for uploads";
 
 /** Throws `FI_REGISTRY_UNTRUSTED` when `registry` must not send us to `to`. */
 export type Guard = (to: URL, registry: URL, role: GuardedRole) => void;

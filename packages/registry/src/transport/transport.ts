@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { type CancelSignal, silentLogger } from "@fetch-image/core/registry-image";
 import type { Dispatcher } from "undici";
 import type { RegistrySettings } from "../settings.ts";
@@ -10,14 +11,17 @@ import type { Secrets } from "./redact.ts";
 import { tooLarge } from "./refusal.ts";
 import { head, type Head, request } from "./undici.ts";
 
-/** Registries are read with the first two; who gives out logins may want the third. */
-export type Method = "HEAD" | "GET" | "POST";
+/** Registries are read with the first two and pushed to with all; who gives out logins may want the third. */
+export type Method = "HEAD" | "GET" | "POST" | "PUT" | "PATCH";
+
+/** A stream is made for each time that the request is sent. */
+export type RequestBody = string | Uint8Array | (() => Readable);
 
 interface Question<M extends Method> {
   readonly method: M;
   readonly url: URL;
   readonly headers: { readonly [name: string]: string };
-  readonly body?: string | Uint8Array;
+  readonly body?: RequestBody;
   readonly trust: TrustedRoots | undefined;
   readonly purpose: Purpose;
   readonly signal: CancelSignal;
@@ -94,7 +98,8 @@ export function createTransport(settings: RegistrySettings): Transport {
     const dispatcher = dispatchers.for(url, { trust, purpose });
     const headers = { "user-agent": settings.userAgent, ...question.headers };
     if (method === "HEAD") return await head(dispatcher, url, { headers, signal });
-    const answer = request(dispatcher, url, { method, headers, ...(body === undefined ? {} : { body }), signal });
+    const content = typeof body === "function" ? body() : body;
+    const answer = request(dispatcher, url, { method, headers, body: content ?? null, signal });
     try {
       // The client looks at the signal only once a connection stands, and waits for a free one as long as it takes.
       return await unlessAborted(answer, signal);

@@ -3,10 +3,16 @@ export class ByteSource {
   readonly #chunks: AsyncIterator<Buffer>;
   #chunk: Buffer = Buffer.alloc(0);
   #at = 0;
+  #before = 0;
   #ended = false;
 
   constructor(chunks: AsyncIterable<Buffer>) {
     this.#chunks = chunks[Symbol.asyncIterator]();
+  }
+
+  /** How many bytes were read. */
+  get position(): number {
+    return this.#before + this.#at;
   }
 
   /** The next bytes as they lie, at least one and at most `limit`; undefined at the end. Valid until the next call. */
@@ -54,6 +60,7 @@ export class ByteSource {
       const next = await this.#chunks.next();
       if (next.done) this.#ended = true;
       else if (next.value.length > 0) {
+        this.#before += this.#chunk.length;
         this.#chunk = next.value;
         this.#at = 0;
         return true;
