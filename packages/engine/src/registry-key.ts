@@ -1,17 +1,27 @@
-import type { RegistryImageSource } from "@fetch-image/core";
+import type { Hash, RegistryImageSource } from "@fetch-image/core";
 
-/** Whom a question is put to, and as whom: what one answer tells of limits and health holds for all with the same key. */
+/** Whom a question is put to, and as whom. */
 export interface RegistryKey {
   /** As images name it: `docker.io`. */
   readonly registry: string;
-  /** The SHA-256 of it names the stream. */
   readonly key: string;
 }
 
-/** `repository`: canonical, without tag. */
-export function registryKeyOf(repository: string, source: RegistryImageSource, credential: string | null): RegistryKey {
+/** What one answer tells of a registry's limits and health holds for all questions with the same key. */
+export function registryKeyOf(question: KeyParts): RegistryKey;
+/** With an id for its stream: 32 hex digits. */
+export function registryKeyOf(question: KeyParts, hash: Hash): RegistryKey & { readonly id: string };
+export function registryKeyOf({ repository, source, credential }: KeyParts, hash?: Hash): RegistryKey {
   const registry = repository.slice(0, repository.indexOf("/"));
   // Only Docker Hub's images are mirrored.
-  const mirror = registry === "docker.io" ? (source.registry_mirror?.host ?? "") : "";
-  return { registry, key: `${registry}\n${mirror}\n${credential ?? ""}` };
+  const mirror = registry === "docker.io" ? source.registry_mirror?.host : undefined;
+  const key = [registry, mirror ?? "", credential ?? ""].join("\n");
+  return { registry, key, ...(hash === undefined ? {} : { id: hash.sha256Hex(key).slice(0, 32) }) };
+}
+
+interface KeyParts {
+  /** Canonical, without tag. */
+  readonly repository: string;
+  readonly source: RegistryImageSource;
+  readonly credential: string | null;
 }

@@ -11,7 +11,7 @@ import {
 } from "@fetch-image/core";
 import { retryAfterOf, toFailure } from "./failure.ts";
 import { RegistryLog } from "./registry-log.ts";
-import type { RegistryKey } from "./registry-key.ts";
+import { type RegistryKey, registryKeyOf } from "./registry-key.ts";
 import type { Outcome, ScopeQuestion } from "./scope-answers.ts";
 import type { ScopeLogOptions } from "./scope-log.ts";
 
@@ -160,7 +160,7 @@ export class RegistryPauses {
     const before = this.#logs.get(key);
     if (before !== undefined && key === this.#lastKey) return before;
     const { hash } = this.#options;
-    const known = before ?? new RegistryLog(hash.sha256Hex(key).slice(0, 32), this.#options);
+    const known = before ?? new RegistryLog(registryKeyOf(question, hash).id, this.#options);
     this.#logs.delete(key);
     this.#logs.set(key, known);
     this.#lastKey = key;

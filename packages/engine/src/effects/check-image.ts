@@ -107,7 +107,7 @@ export function questionOf(run: FetchRun): ScopeQuestion | undefined {
     publicSource: fact.source,
     source,
     credential,
-    asked: registryKeyOf(repository, source, credential),
+    asked: registryKeyOf({ repository, source, credential }),
     asker,
     interval,
     skipInterval,
