@@ -127,7 +127,7 @@ test.each<[what: string, path: string, status: number, says: string]>([
   ["a scope that is not there", "/scopes/99/facts", 404, "there is no scope 99"],
   ["a build that cannot be", "/builds/%00/facts", 404, "no such page"],
   ["a name that is no text", "/builds/%ff/facts", 404, "no such page"],
-  ["a name without an end", `/builds/${"x".repeat(400)}/facts`, 404, "no such page"],
+  ["a name without an end", `/builds/${"x".repeat(2000)}/facts`, 404, "no such page"],
   ["a way out of the stream's name", "/builds/..%2F..%2Fetc/facts", 404, "FI_BUILD_UNKNOWN"],
   ["a page of no facts", "/scopes/5c0be/facts?limit=0", 400, "limit"],
   ["a parameter that is none", "/builds/99/facts?form=x", 400, "form"],

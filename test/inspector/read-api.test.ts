@@ -1,5 +1,6 @@
 // The API as Concourse's own clients ask it.
-import { goJson, type JsonObject, renderConcourseLog, type RecordedBuildFact } from "@fetch-image/core";
+import { goJson, type JsonObject, renderConcourseLog, type RecordedBuildFact, silentLogger } from "@fetch-image/core";
+import { createProjector, systemClock } from "@fetch-image/engine";
 import { createMemoryEventLog, createMemoryReadModel } from "@fetch-image/store/memory";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { builds } from "../histories/shapes.ts";
@@ -7,6 +8,7 @@ import { ask, follow, hasEnded } from "../support/event-stream-client.ts";
 import { flyWatch } from "../support/concourse-readers/fly-watch.ts";
 import { webPage } from "../support/concourse-readers/web-page.ts";
 import { type ReadApiServer, serveReadApi, store } from "../support/read-api-server.ts";
+import { BuildHistory } from "../support/stream-histories.ts";
 
 const eventLog = createMemoryEventLog();
 const history = builds["scheduled-task"]?.();
@@ -84,6 +86,43 @@ describe("a build that has ended", () => {
       ],
       [200, { inputs: [], outputs: [] }],
     ]);
+  });
+});
+
+describe.each([
+  "nightly-2026.11.22",
+  "feature/login fix?#1%2F",
+  "007",
+  "v1.2+build;x=y&z@host:80",
+  "..",
+  "сборка-№7-建置-\u{1f680}",
+  `é${"long".repeat(60)}`,
+])("a build called %s", (buildId) => {
+  const named = new BuildHistory(buildId);
+  named.save({ event: "status", data: { status: "started" } });
+  named.save({ event: "log", data: { origin: { id: "1" }, payload: "hello\n" } });
+  named.save({ event: "status", data: { status: "succeeded" } });
+  const path = `/api/v1/builds/${encodeURIComponent(buildId)}`;
+
+  test("is read under its name, percent-encoded, and says 0 for its number", async () => {
+    const log = createMemoryEventLog();
+    const readModel = createMemoryReadModel();
+    await store(log, buildId, named.facts);
+    await createProjector({ eventLog: log, readModel, clock: systemClock, logger: silentLogger }).catchUp();
+    await using other = await serveReadApi({ eventLog: log, readModel });
+    const own = { id: 0, name: buildId, api_url: path, team_name: "main" };
+    const [listed] = JSON.parse((await ask(`${other.origin}/api/v1/builds`)).text);
+    expect(listed).toMatchObject(own);
+    // Where the list says it is.
+    const build = await ask(`${other.origin}${listed.api_url}`);
+    expect(JSON.parse(build.text)).toMatchObject({ ...own, status: "succeeded" });
+    expect((await ask(`${other.origin}${path}/resources`)).status).toBe(200);
+    expect((await ask(`${other.origin}${path}/plan`)).text).toContain("has no plan");
+    expect((await ask(`${other.origin}${path}/events`, { method: "HEAD" })).status).toBe(200);
+    const follower = await follow(`${other.origin}${path}/events`, { "last-event-id": "0" });
+    const frames = renderConcourseLog(named.facts).split(/(?<=\n\n)/);
+    expect(await follower.until(hasEnded)).toBe(frames.slice(1).join(""));
+    follower.close();
   });
 });
 

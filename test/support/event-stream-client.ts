@@ -17,16 +17,13 @@ export interface Asked {
 /** One request, its whole answer. */
 export function ask(url: string, { method = "GET", headers = {}, path }: Asked = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const asked = request(
-      url,
-      { method, headers, agent: false, ...(path === undefined ? {} : { path }) },
-      (response) => {
-        let text = "";
-        response.setEncoding("utf8").on("data", (part: string) => (text += part));
-        response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
-        response.on("error", reject);
-      },
-    );
+    const target = { ...asItStands(url), ...(path === undefined ? {} : { path }) };
+    const asked = request({ ...target, method, headers, agent: false }, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (part: string) => (text += part));
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
+      response.on("error", reject);
+    });
     asked.on("error", reject).end();
   });
 }
@@ -43,7 +40,7 @@ export interface Follower {
 /** Opens a stream and keeps what comes. */
 export function follow(url: string, headers: { readonly [name: string]: string } = {}): Promise<Follower> {
   return new Promise((resolve, reject) => {
-    const asked = get(url, { headers, agent: false }, (response) => {
+    const asked = get({ ...asItStands(url), headers, agent: false }, (response) => {
       let text = "";
       const listeners = new Set<() => void>();
       response.setEncoding("utf8").on("data", (part: string) => {
@@ -70,6 +67,12 @@ export function follow(url: string, headers: { readonly [name: string]: string }
     });
     asked.on("error", reject);
   });
+}
+
+/** A URL's parts, its path to the byte: where `URL` reads it, two dots are folded away, percent-encoded ones too. */
+function asItStands(url: string): { readonly hostname: string; readonly port: number; readonly path: string } {
+  const [, hostname = "", port, path = "/"] = /^http:\/\/([^/:]+):(\d+)(\/.*)?$/.exec(url) ?? [];
+  return { hostname, port: Number(port), path };
 }
 
 /** Whether a stream has come to its end. */

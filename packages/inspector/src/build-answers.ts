@@ -60,14 +60,21 @@ function named(
   { team, pipeline, job }: { readonly [name in "team" | "pipeline" | "job"]: string | undefined },
 ): JsonObject {
   return {
-    // Upstream's clients want a number; a scheduler whose builds have other names has clients of its own.
-    id: /^\d{1,15}$/.test(buildId) ? Number(buildId) : buildId,
+    id: numberOf(buildId),
     name: buildId,
     team_name: team ?? "main",
     ...(pipeline === undefined ? {} : { pipeline_name: pipeline }),
     ...(job === undefined ? {} : { job_name: job }),
     api_url: `/api/v1/builds/${encodeURIComponent(buildId)}`,
   };
+}
+
+/**
+ * Upstream's clients take nothing but a number, and one build that had a text would spoil their whole list of builds. So a
+ * build with any other name has 0, which no build of Concourse's has, and is found by its `name` and its `api_url`.
+ */
+function numberOf(buildId: string): number {
+  return /^[1-9]\d{0,14}$/.test(buildId) ? Number(buildId) : 0;
 }
 
 function endOf(fact: RecordedBuildFact): string | undefined {

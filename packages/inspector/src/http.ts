@@ -14,7 +14,7 @@ export function decodedId(text: string): string | undefined {
   try {
     const id = decodeURIComponent(text);
     // oxlint-disable-next-line no-control-regex -- what no stream's name has
-    return /^[^\u0000-\u001f]{1,300}$/.test(id) ? id : undefined;
+    return /^[^\u0000-\u001f]{1,1000}$/.test(id) ? id : undefined;
   } catch {
     return undefined;
   }
