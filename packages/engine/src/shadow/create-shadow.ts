@@ -12,6 +12,7 @@ import {
   type ShadowFactData,
   silentLogger,
 } from "@fetch-image/core";
+import { setMaxListeners } from "node:events";
 import { createFetchImageEngine } from "../engine.ts";
 import { codeOf } from "../failure.ts";
 import { defaultSettings } from "../options.ts";
@@ -54,6 +55,8 @@ export function createShadow(options: ShadowOptions): Shadow {
   const explaining = counted(registry, (questions) => (asked.explaining += questions));
   const writer = new ComparisonWriter({ eventLog, clock, hash, node, patienceMs: settings.storePatienceMs });
   const closing = new AbortController();
+  // Every comparison in hand listens.
+  setMaxListeners(0, closing.signal);
   const queue: (() => void)[] = [];
   const counts = { compared: 0, dropped: 0, notCompared: 0 };
   let running = 0;
