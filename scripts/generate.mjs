@@ -6,12 +6,13 @@ import { dirname, join } from "node:path";
 import { format, getFileInfo, resolveConfig } from "prettier";
 import * as errorReference from "./generators/error-reference.mjs";
 import * as machineChart from "./generators/machine-chart.mjs";
+import * as machineConfig from "./generators/machine-config.mjs";
 import * as machinePicture from "./generators/machine-picture.mjs";
 import * as settingsReference from "./generators/settings-reference.mjs";
 import { root } from "./lib/process.mjs";
 
 /** @type {readonly {path: string, make: () => string | Promise<string>}[]} */
-const generators = [errorReference, machineChart, machinePicture, settingsReference];
+const generators = [errorReference, machineChart, machineConfig, machinePicture, settingsReference];
 const check = process.argv.includes("--check");
 
 for (const { path, make } of generators) {

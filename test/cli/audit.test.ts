@@ -1,3 +1,4 @@
+import { decodeBuildFact, isBuildFact, replayBuild } from "@fetch-image/core";
 import { openEmbedded } from "@fetch-image/store/pglite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { example, type Images, startImages } from "../support/cli.ts";
@@ -155,6 +156,20 @@ test("rerun --verify asks for each digest by HEAD, and names one that is gone", 
   expect(gone.json()).toMatchObject([
     { state: "failed", error: { code: "FI_DIGEST_GONE", message: expect.stringContaining(`${golang()}:1.22@${old}`) } },
   ]);
+});
+
+test("export prints a build's facts, each as it is stored, and the inspector's page reads them from a file", async () => {
+  const exported = await ask("export", "1", "--format", "ndjson");
+  const facts = exported.json().map(({ revision, ...fact }) => ({ ...fact, revision: BigInt(revision) }));
+  const [{ type, position }] = facts;
+  expect([type, position]).toEqual(["BuildOpened", expect.any(String)]);
+  const replayed = (await ask("replay", "1", "--json")).json();
+  expect(facts.map(({ id, data, metadata }) => [id, data, metadata])).toEqual(
+    replayed.map(({ id, data, metadata }) => [id, data, metadata]),
+  );
+  expect(replayBuild(facts.map((fact) => decodeBuildFact(fact).fact).filter(isBuildFact)).opened?.buildId).toBe("1");
+  expect((await ask("export", "99", "--format", "ndjson")).stderr).toContain("The newest builds are 5, 4, 3, 2, 1.");
+  expect((await ask("export", "1", "--format", "ndjson", "--subject", `app.tar=${old}`)).status).toBe(2);
 });
 
 test("export prints a statement of a build, and tables as CSV and NDJSON", async () => {

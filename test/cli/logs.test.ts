@@ -1,4 +1,5 @@
 // A build's log for Concourse's clients, by the command: printed, served, followed and verified.
+import { createWebSocketReceiver, type StatelyInspectionEvent } from "@statelyai/inspect";
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { example, fetchImage, type Images, startFetchImage, startImages } from "../support/cli.ts";
@@ -25,7 +26,9 @@ afterAll(async () => {
 
 test("the log is one and the same, printed, followed and served beside it, and verified by its hash", async () => {
   const run = (...args: readonly string[]) => fetchImageInHost(args, { cwd: folder.directory });
-  const serving = startFetchImage(["serve", "--port", "0", "--token", token], { cwd: folder.directory });
+  const serving = startFetchImage(["serve", "--port", "0", "--stately", "--stately-port", "0", "--token", token], {
+    cwd: folder.directory,
+  });
   await serving.says("serving ");
   const [printed, followed, verified, text] = await Promise.all([
     fetchImage(["log", "1", "--format", "concourse"], { cwd: folder.directory }),
@@ -53,6 +56,13 @@ test("the log is one and the same, printed, followed and served beside it, and v
   const watched = flyWatch(printed.stdout);
   expect(watched.exitStatus).toBe(0);
   expect(watched.printed).toContain(`kubelet pulls ${images.registry.host}/acme/`);
+
+  await serving.says("telling Stately's inspector");
+  const stately = serving.said(/inspector on http:\/\/(\S+)/);
+  const first = await new Promise<StatelyInspectionEvent>((resolve) => {
+    createWebSocketReceiver({ server: `ws://${stately}?token=${token}` }).subscribe(resolve);
+  });
+  expect(first).toMatchObject({ type: "@xstate.actor", sessionId: "build-1" });
 
   serving.kill("SIGINT");
   expect((await serving.ended).status).toBe(130);

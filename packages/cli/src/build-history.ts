@@ -47,7 +47,8 @@ export function replayAsFar(
   return replayed;
 }
 
-async function buildUnknown({ readModel, where }: Stores, build: string): Promise<FetchImageError> {
+/** Names builds that there are. */
+export async function buildUnknown({ readModel, where }: Stores, build: string): Promise<FetchImageError> {
   const newest = await readModel.builds({ limit: 10 });
   const names = newest.map(({ buildId }) => buildId).join(", ");
   return new FetchImageError("FI_BUILD_UNKNOWN", {

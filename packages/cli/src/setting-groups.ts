@@ -60,4 +60,4 @@ export const registrySettings: readonly SettingKey[] = [
 export const unpackSettings: readonly SettingKey[] = ["unpackedSize", "unpackedEntries", "expansion"];
 
 /** Settings of what is served over HTTP. */
-export const serveSettings: readonly SettingKey[] = ["address", "port", "token", "allowedHosts"];
+export const serveSettings: readonly SettingKey[] = ["address", "port", "statelyPort", "token", "allowedHosts"];

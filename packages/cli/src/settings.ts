@@ -49,6 +49,7 @@ export interface Settings {
   readonly expansion: number;
   readonly address: string;
   readonly port: number;
+  readonly statelyPort: number;
   readonly token: string | undefined;
   readonly allowedHosts: readonly string[];
   readonly logLevel: "debug" | "info" | "warn" | "error";
@@ -264,6 +265,11 @@ export const settings: { readonly [Key in SettingKey]: Setting<Settings[Key]> } 
     does: "where `serve` listens; any but this machine's own loopback needs a token",
   },
   port: { kind: kinds.wholeNumber(0, 65_535), default: 8080, does: "the port of `serve`; 0 for a free one" },
+  statelyPort: {
+    kind: kinds.wholeNumber(0, 65_535),
+    default: 8089,
+    does: "the port of `serve --stately`, on this machine's loopback; 0 for a free one",
+  },
   token: {
     kind: kinds.secret,
     default: undefined,

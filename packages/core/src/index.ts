@@ -187,6 +187,8 @@ export { newerPart } from "./facts/newer.ts";
 export { formatTime, parseTime } from "./facts/time.ts";
 export { nameUuid } from "./facts/uuid.ts";
 export { type FetchContext, fetchImageMachine, type FetchInputType } from "./fetch-image/machine.ts";
+export { toMachineEvent } from "./fetch-image/codec.ts";
+export { machineDefinition } from "./fetch-image/definition.ts";
 export type { FetchInput, FetchSnapshot, FetchStateName, TimerName } from "./fetch-image/codec.ts";
 export { type ChosenVersion, resolveVersion, type VersionCandidates } from "./fetch-image/resolve-version.ts";
 export {

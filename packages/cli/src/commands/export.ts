@@ -1,22 +1,29 @@
-import { FetchImageError, showText } from "@fetch-image/core";
+import { buildStream, FetchImageError, showText } from "@fetch-image/core";
 import type { ExportRow, ExportTable } from "@fetch-image/engine";
 import { openAudit } from "../audit/open-audit.ts";
 import { droppedNote } from "../audit/print-rows.ts";
 import { rangeOf, rangeOptions } from "../audit/options.ts";
+import { buildUnknown } from "../build-history.ts";
 import type { Command, CommandContext, GivenOptions } from "../command.ts";
 import { exitStatus } from "../exit-status.ts";
+import { openStores } from "../open-stores.ts";
 import { storeSettings } from "../setting-groups.ts";
 
 export const command: Command = {
-  usage: "BUILD [--format in-toto] | --table builds|images|versions [--format csv|ndjson]",
+  usage: "BUILD [--format in-toto|ndjson] | --table builds|images|versions [--format csv|ndjson]",
   about: `With a build, prints an in-toto statement with a SLSA provenance predicate: the images that it ran are its resolved
-dependencies. It is not signed. With --table, prints the rows of a stretch of time: builds and their images by when the
+dependencies. It is not signed. With --format ndjson, every fact of the build as it is stored, one a line: the inspector's
+page opens such a file, also without a server. With --table, prints the rows of a stretch of time: builds and their images by when the
 build was opened, versions by when they were observed. CSV is RFC 4180 with a head; a field that a spreadsheet would take
 for a formula, since it begins with = + - @ or a tab, gets an apostrophe in front.`,
   positionals: { min: 0, max: 1 },
   options: [
     { name: "table", value: "TABLE", does: "builds, images or versions, instead of one build" },
-    { name: "format", value: "FORMAT", does: "in-toto for a build; csv (default) or ndjson for a table" },
+    {
+      name: "format",
+      value: "FORMAT",
+      does: "in-toto (default) or ndjson, its facts, for a build; csv (default) or ndjson for a table",
+    },
     ...rangeOptions,
     {
       name: "subject",
@@ -29,6 +36,7 @@ for a formula, since it begins with = + - @ or a tab, gets an apostrophe in fron
   settings: storeSettings,
   examples: [
     "fetch-image export 123 --subject app.tar=sha256:0a71d2737c1763a42dff48ef22f8c4a6c408c7e400b2b812f4f8c767c569177b",
+    "fetch-image export 123 --format ndjson > build-123.ndjson",
     "fetch-image export --table images --since 2026-11-01 --until 2026-12-01 > images.csv",
   ],
   async run(context) {
@@ -46,8 +54,11 @@ async function exportBuild(
   build: string,
   { options, settings, json, terminal, logger }: CommandContext,
 ): Promise<number> {
-  formatOf(options, ["in-toto"]);
   const subjects = options.list("subject").map(subjectOf);
+  if (formatOf(options, ["in-toto", "ndjson"]) === "ndjson") {
+    if (subjects.length > 0) throw usage("--subject is of a statement, and --format ndjson makes none");
+    return await exportFacts(build, { settings, terminal, logger });
+  }
   const builderId = options.text("builder-id");
   await using opened = await openAudit(settings, logger);
   const statement = await opened.audit.statement(build, {
@@ -56,6 +67,24 @@ async function exportBuild(
   });
   terminal.out(`${JSON.stringify(statement, null, json ? 0 : 2)}\n`);
   return exitStatus.done;
+}
+
+const factsRead = 512;
+
+async function exportFacts(
+  build: string,
+  { settings, terminal, logger }: Pick<CommandContext, "settings" | "terminal" | "logger">,
+): Promise<number> {
+  const { factJson } = await import("@fetch-image/inspector");
+  await using stores = await openStores(settings, { access: "read", logger });
+  for (let from = 0n; ; from += BigInt(factsRead)) {
+    const facts = await stores.eventLog.read(buildStream(build), { from, limit: factsRead });
+    if (facts.length === 0 && from === 0n) throw await buildUnknown(stores, build);
+    terminal.out(facts.map((fact) => `${JSON.stringify(factJson(fact))}\n`).join(""));
+    // Whoever reads slowly is waited for.
+    await terminal.flushed();
+    if (facts.length < factsRead) return exitStatus.done;
+  }
 }
 
 async function exportTable(

@@ -1,7 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { isIPv6 } from "node:net";
 import { FetchImageError } from "@fetch-image/core";
+import type { StatelyServerOptions } from "@fetch-image/inspector/stately";
 import type { Command } from "../command.ts";
+import type { EffectiveSettings } from "../effective-settings.ts";
 import { openProjector, openStores } from "../open-stores.ts";
 import { exitStatus } from "../exit-status.ts";
 import { serveSettings, storeSettings } from "../setting-groups.ts";
@@ -19,9 +21,14 @@ this machine is answered, unless there is a token. Ends when it is interrupted.`
       value: "VERSION",
       does: "what to be taken for: fly wants its own, the patch aside (default 8.2.5)",
     },
+    { name: "stately", does: "speak the protocol of Stately's inspector, too, on a port of its own" },
   ],
   settings: [...serveSettings, ...storeSettings],
-  examples: ["fetch-image serve", 'fetch-image serve --address 0.0.0.0 --port 8443 --token "$(cat token)"'],
+  examples: [
+    "fetch-image serve",
+    "fetch-image serve --stately",
+    'fetch-image serve --address 0.0.0.0 --port 8443 --token "$(cat token)"',
+  ],
   async run({ options, settings, terminal, logger, signal }) {
     const { address, port, token, allowedHosts } = settings.values;
     const { createInspector, isLoopback } = await import("@fetch-image/inspector");
@@ -36,11 +43,12 @@ this machine is answered, unless there is a token. Ends when it is interrupted.`
     const { eventLog, readModel } = stores;
     const { createAudit } = await import("@fetch-image/engine");
     const projector = await openProjector(stores, logger);
+    const catchUp = (): Promise<unknown> => projector.catchUp();
     const inspector = createInspector({
       eventLog,
       readModel,
       audit: createAudit({ readModel, where: stores.where }),
-      catchUp: () => projector.catchUp(),
+      catchUp,
       logger,
       allowedHosts: [...allowedHosts, hostOf(address)],
       ...(token === undefined ? {} : { token }),
@@ -51,26 +59,47 @@ this machine is answered, unless there is a token. Ends when it is interrupted.`
     async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
       if (!(await inspector.handle(request, response))) response.writeHead(404).end();
     }
-    const at = await listen(server, { address, port });
+    const at = await listen(server, { address, port }, "--port");
+    const stately = options.on("stately")
+      ? await listenForStately(settings, { eventLog, readModel, catchUp, logger })
+      : undefined;
     terminal.err(`serving ${stores.where} on ${urlOf(address, at)}\n`);
+    if (stately !== undefined) terminal.err(`telling Stately's inspector on ${urlOf("127.0.0.1", stately.port)}\n`);
     await interrupted(signal);
     inspector.close();
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+    await Promise.all([server, stately?.server].map(close));
     return exitStatus.interrupted;
   },
 };
 
+async function listenForStately(
+  { values: { statelyPort, token } }: EffectiveSettings,
+  options: StatelyServerOptions,
+): Promise<{ readonly server: Server; readonly port: number }> {
+  const { createStatelyServer } = await import("@fetch-image/inspector/stately");
+  const server = createStatelyServer({ ...options, ...(token === undefined ? {} : { token }) });
+  // Whatever the address: who may look on from elsewhere has the inspector's own page.
+  return { server, port: await listen(server, { address: "127.0.0.1", port: statelyPort }, "--stately-port") };
+}
+
+async function close(server: Server | undefined): Promise<void> {
+  if (server === undefined) return;
+  const closed = new Promise((resolve) => server.close(resolve));
+  server.closeAllConnections();
+  await closed;
+}
+
 function listen(
   server: Server,
   { address, port }: { readonly address: string; readonly port: number },
+  flag: string,
 ): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       reject(
         new FetchImageError("FI_USAGE", {
           message: `cannot listen on ${hostOf(address)}:${port}: ${error.code ?? error.message}`,
-          hint: "Choose another --port; 0 takes a free one.",
+          hint: `Choose another ${flag}; 0 takes a free one.`,
         }),
       );
     });

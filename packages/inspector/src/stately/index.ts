@@ -1,0 +1,1 @@
+export { createStatelyServer, type StatelyServerOptions } from "./stately-server.ts";
