@@ -53,7 +53,7 @@ function effective(key: SettingKey, { flags, env, cwd }: SettingSources, file: C
     if (value === undefined) throw invalid(key, text, origin);
     // A path in the file is meant from where the file is.
     const base = origin.from === "file" && file !== undefined ? dirname(file.path) : cwd;
-    const isPath = key === "data" || (key === "dockerConfig" && typeof value === "string");
+    const isPath = key === "data" || key === "opaCa" || (key === "dockerConfig" && typeof value === "string");
     return { value: isPath ? resolve(base, String(value)) : value, origin };
   };
 

@@ -7,6 +7,7 @@ import type { OciRegistry, UnpackLimits } from "@fetch-image/registry";
 import { artifactPlaces } from "./artifact-places.ts";
 import type { EffectiveSettings } from "./effective-settings.ts";
 import type { Stores } from "./open-stores.ts";
+import { openPolicy } from "./open-policy.ts";
 import { repositoryRule } from "./repository-rules.ts";
 
 /** What went over the network to registries and token servers. */
@@ -45,6 +46,7 @@ export async function openEngine(
     },
   };
   const artifacts = artifactPlaces(values.data);
+  const policy = await openPolicy({ values });
   const store = createFileArtifactStore({ directory: artifacts.store });
   const engine = createFetchImageEngine({
     eventLog: stores.eventLog,
@@ -56,6 +58,7 @@ export async function openEngine(
       directory: artifacts.gets,
       unpackLimits: unpackLimits({ values }),
     }),
+    ...(policy === undefined ? {} : { policy }),
     nativeImageFetch: values.runtime === "kubernetes",
     soleNode: stores.soleNode,
     logger,

@@ -33,6 +33,21 @@ export const fetchSettings: readonly SettingKey[] = [
   "baseTypes",
 ];
 
+/** Settings of what images may be used. */
+export const policySettings: readonly SettingKey[] = [
+  "allowedImages",
+  "deniedImages",
+  "digestRequired",
+  "opaUrl",
+  "opaTimeout",
+  "opaAttempts",
+  "opaCa",
+  "opaResultAllowedKey",
+  "opaResultShouldBlockKey",
+  "opaResultMessagesKey",
+  "clusterName",
+];
+
 /** Settings of commands that ask registries. */
 export const registrySettings: readonly SettingKey[] = [
   "allowedRealms",

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { parseGoDuration, parseReference } from "@fetch-image/core/basics";
+import { parseGoDuration, parseImageRules, parseReference } from "@fetch-image/core/basics";
 import { repositoryRule, repositorySettings } from "./repository-rules.ts";
 
 /** What a setting's text can be, and what it becomes. */
@@ -207,6 +207,60 @@ export const baseTypes: SettingKind<readonly string[]> = {
     }),
   show: (values) => values.join(","),
   list: true,
+};
+
+/** Repositories that images may be of: `ghcr.io/acme/*`, `quay.io/*=soft`. */
+export const allowedImages: SettingKind<readonly string[]> = {
+  placeholder: "PATTERN[=soft]",
+  wants: "repositories such as ghcr.io/acme/*, with their host and without a tag",
+  parse: (text) => all(text, (item) => parseImageRules({ allowed: [item] }).ok),
+  show: (values) => values.join(","),
+  list: true,
+};
+
+/** Repositories and digests that images may not be of. */
+export const deniedImages: SettingKind<readonly string[]> = {
+  ...allowedImages,
+  placeholder: "PATTERN|DIGEST[=soft]",
+  wants: "repositories such as docker.io/library/*, with their host and without a tag, or digests",
+  parse: (text) => all(text, (item) => parseImageRules({ denied: [item] }).ok),
+};
+
+/** An address without a login; undefined for none. */
+export const httpUrl: SettingKind<string | undefined> = {
+  placeholder: "URL",
+  wants: "an http or https URL without a login",
+  parse: (text) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    const isPlain = url !== undefined && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "";
+    return isPlain ? text : undefined;
+  },
+  // A query may hold what is nobody's business.
+  show: (value) => (value ?? "").replace(/\?.*/s, "?***"),
+};
+
+/** Undefined for none. */
+export const optionalFile: SettingKind<string | undefined> = {
+  placeholder: "FILE",
+  wants: "the path of a file",
+  parse: (text) => directory.parse(text),
+  show: (value) => value ?? "",
+};
+
+/** Keys into a JSON document: `result.allowed`. */
+export const keyPath: SettingKind<string> = {
+  placeholder: "KEY",
+  wants: "names joined by dots, such as result.allowed",
+  parse: (text) => (/^[^.\s]+(?:\.[^.\s]+)*$/.test(text) ? text : undefined),
+  show: (value) => value,
+};
+
+/** Any text in one line. */
+export const words: SettingKind<string> = {
+  placeholder: "TEXT",
+  wants: "a text in one line",
+  parse: (text) => (/[\p{Cc}]/u.test(text) ? undefined : text),
+  show: (value) => value,
 };
 
 /** Settings of some repositories: `registry.example.com/team/*=check-interval:5m;staleness-bound:24h`. */

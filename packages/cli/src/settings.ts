@@ -24,6 +24,18 @@ export interface Settings {
   readonly storePatience: number;
   readonly concurrency: number;
   readonly baseTypes: readonly string[];
+  readonly allowedImages: readonly string[];
+  readonly deniedImages: readonly string[];
+  readonly digestRequired: "no" | "soft" | "hard";
+  readonly opaUrl: string | undefined;
+  readonly opaTimeout: number;
+  readonly opaAttempts: number;
+  /** A file. */
+  readonly opaCa: string | undefined;
+  readonly opaResultAllowedKey: string;
+  readonly opaResultShouldBlockKey: string;
+  readonly opaResultMessagesKey: string;
+  readonly clusterName: string;
   readonly allowedRealms: readonly string[];
   readonly registryEndpoints: readonly string[];
   readonly ambientIdentity: readonly ("aws" | "azure")[];
@@ -171,6 +183,59 @@ export const settings: { readonly [Key in SettingKey]: Setting<Settings[Key]> } 
     flag: "base-type",
     does: "images of base resource types, laid over the built-in table",
   },
+  allowedImages: {
+    kind: kinds.allowedImages,
+    default: [],
+    flag: "allowed-image",
+    does: "repositories that images may be of, `*` standing for anything; `=soft` warns and goes on. Default: all",
+  },
+  deniedImages: {
+    kind: kinds.deniedImages,
+    default: [],
+    flag: "denied-image",
+    does: "repositories and digests that no image may be of, whatever is allowed; `=soft` warns and goes on",
+  },
+  digestRequired: {
+    kind: kinds.oneOf("no", "soft", "hard"),
+    default: "no",
+    does: "whether an image must have a digest in the end: `soft` warns, `hard` fails the fetch",
+  },
+  opaUrl: {
+    kind: kinds.httpUrl,
+    default: undefined,
+    does: "the Open Policy Agent's decision that every image is asked about, in Concourse's words; Default: none is asked",
+  },
+  opaTimeout: {
+    kind: kinds.positiveDuration,
+    default: 5000,
+    does: "how long one question to the policy agent may take",
+  },
+  opaAttempts: {
+    kind: kinds.wholeNumber(1, 10),
+    default: 3,
+    does: "how often the policy agent is asked one question, where it cannot be reached or is in trouble",
+  },
+  opaCa: {
+    kind: kinds.optionalFile,
+    default: undefined,
+    does: "a PEM file with certificates that the policy agent's is checked against, beside the system's",
+  },
+  opaResultAllowedKey: {
+    kind: kinds.keyPath,
+    default: "result.allowed",
+    does: "where the policy agent's answer has a boolean: whether the image is allowed",
+  },
+  opaResultShouldBlockKey: {
+    kind: kinds.keyPath,
+    default: "result.block",
+    does: "where the answer has a boolean: whether a denial fails the fetch. Without it, it does",
+  },
+  opaResultMessagesKey: {
+    kind: kinds.keyPath,
+    default: "result.reasons",
+    does: "where the answer has a list of texts: the reasons",
+  },
+  clusterName: { kind: kinds.words, default: "", does: "what the policy agent is told as `cluster_name`" },
   allowedRealms: {
     kind: kinds.origins,
     default: [],

@@ -8,4 +8,5 @@ export { showText } from "./image/show-text.ts";
 export { visible } from "./build-log/visible.ts";
 export { didYouMean } from "./source/did-you-mean.ts";
 export { parseGoDuration } from "./plan/go-duration.ts";
+export { parseImageRules } from "./policy/parse-image-rules.ts";
 export type { Logger } from "./ports/logger.ts";

@@ -77,6 +77,16 @@ export type {
   TypeImage,
   Version,
 } from "./plan/plan.ts";
+export { allPolicies } from "./policy/all-policies.ts";
+export {
+  decideByRules,
+  type DigestRule,
+  type Enforcement,
+  type ImageRules,
+  imageRulesPolicy,
+  type RepositoryRule,
+} from "./policy/image-rules.ts";
+export { type ParsedImageRules, parseImageRules } from "./policy/parse-image-rules.ts";
 export type { ArtifactBytes, ArtifactStore } from "./ports/artifact-store.ts";
 export type { CancelSignal } from "./ports/cancel-signal.ts";
 export type { Clock } from "./ports/clock.ts";

@@ -6,7 +6,7 @@ import { mapTexts } from "../json.ts";
 import { varOptions } from "../pipeline-file.ts";
 import { prepareJob } from "../run/prepare-job.ts";
 import { runBuild } from "../run/run-build.ts";
-import { fetchSettings, registrySettings, storeSettings, unpackSettings } from "../setting-groups.ts";
+import { fetchSettings, policySettings, registrySettings, storeSettings, unpackSettings } from "../setting-groups.ts";
 import { errorJson, showError } from "../show-error.ts";
 
 export const command: Command = {
@@ -26,7 +26,7 @@ An image that cannot be fetched does not stop the others; the exit status is 1 t
     { name: "team", value: "TEAM", does: "the build's team (default main)" },
     { name: "pipeline", value: "NAME", does: "the pipeline's name (default: that of its file)" },
   ],
-  settings: [...storeSettings, ...fetchSettings, ...registrySettings, ...unpackSettings],
+  settings: [...storeSettings, ...fetchSettings, ...policySettings, ...registrySettings, ...unpackSettings],
   examples: [
     "fetch-image run ci.yml",
     "fetch-image run ci.yml --job unit --var registry=registry.example.com --load-vars-from credentials.yml",

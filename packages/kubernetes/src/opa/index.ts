@@ -1,0 +1,1 @@
+export { createOpaPolicy, type OpaOptions } from "./opa-policy.ts";
