@@ -231,6 +231,53 @@ export const catalogue = {
     fix: "Use one of the plan ids listed.",
   },
 
+  // Steps that run as pods.
+  FI_KUBERNETES_CONFIG_INVALID: {
+    retryable: false,
+    says: "how the Kubernetes cluster is reached is not configured as it must be",
+    fix: "Check --kubeconfig, the context's name and the file it stands in.",
+  },
+  FI_KUBERNETES_UNAVAILABLE: {
+    retryable: true,
+    says: "the Kubernetes API cannot be reached, or is busy",
+    fix: "Check the API server's address and health; try again later.",
+  },
+  FI_KUBERNETES_REFUSED: {
+    retryable: false,
+    says: "the Kubernetes API refused a request",
+    fix: "Correct what the server's words name.",
+  },
+  FI_IMAGE_PULL_FAILED: {
+    retryable: false,
+    says: "the kubelet cannot pull the image of a step's pod",
+    fix: "See the registry's words in the message; the node pulls from where the reference points.",
+  },
+  FI_STEP_POD_UNSTARTED: {
+    retryable: true,
+    says: "a step's pod did not start",
+    fix: "See the cluster's words in the message; `kubectl describe pod` has more while the pod is there.",
+  },
+  FI_STEP_POD_LOST: {
+    retryable: true,
+    says: "a step's pod was evicted, deleted or lost before its step was done",
+    fix: "Nothing, where the cluster took the pod away; else give the step more memory or time, as the message says.",
+  },
+  FI_STEP_FAILED: {
+    retryable: false,
+    says: "a resource's script ended with an error",
+    fix: "See what the script printed; check the source and params that it was given.",
+  },
+  FI_STEP_TIMED_OUT: {
+    retryable: false,
+    says: "a step took longer than its timeout",
+    fix: "Raise the step's `timeout`, or look at what it printed last.",
+  },
+  FI_STEP_ANSWER_INVALID: {
+    retryable: false,
+    says: "what a resource's script printed is not what the resource protocol wants",
+    fix: "Let the script print its JSON, and nothing else, on standard output; messages go to standard error.",
+  },
+
   // Stores.
   FI_WRONG_EXPECTED_REVISION: {
     retryable: false,

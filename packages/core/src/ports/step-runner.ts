@@ -18,6 +18,10 @@ export interface ImageSpec {
 
 export interface StepContext {
   readonly buildId: string;
+  /** Whose build it is, as far as the scheduler said. */
+  readonly team?: string;
+  readonly pipeline?: string;
+  readonly job?: string;
   readonly signal: CancelSignal;
   /** The same for every attempt at this one step, also after a crash: a runner uses it to find what it started before. */
   readonly effectKey: string;
@@ -29,6 +33,11 @@ export interface StepContext {
    * and a line in the log says how much was cut. Never rejects.
    */
   readonly output: (chunk: string, origin: "stdout" | "stderr") => Promise<void>;
+  /**
+   * What the container runtime says that the step's container runs, its `imageID`: compared with what was resolved for
+   * `image`. Never rejects. Absent where nobody compares.
+   */
+  readonly ran?: (imageID: string) => Promise<void>;
 }
 
 /** The host's own way to run a check or a get as a step of the build. It may be called again for the same step. */

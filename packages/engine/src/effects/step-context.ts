@@ -14,7 +14,7 @@ export async function stepContext(
   run: FetchRun,
   { plan, since, signal }: { plan: CheckPlan | GetPlan; since: number; signal: AbortSignal },
 ): Promise<StepContext & { readonly end: () => void }> {
-  const { buildId, clock } = run.build;
+  const { buildId, team, pipeline, job, clock } = run.build;
   const output = new OutputWriter({
     fetchId: run.asker.fetchId,
     planId: plan.id,
@@ -29,6 +29,9 @@ export async function stepContext(
   signal.addEventListener("abort", end);
   return {
     buildId,
+    ...(team === undefined ? {} : { team }),
+    ...(pipeline === undefined ? {} : { pipeline }),
+    ...(job === undefined ? {} : { job }),
     signal,
     effectKey: `${buildId}/${run.asker.fetchId}/${since}`,
     image: await imageOf(run, plan, signal),
