@@ -1,9 +1,12 @@
-// Rendering a build's stored facts to Concourse's event stream, beside JSON.parse alone of the same rows; and how soon the
-// first byte of a long log leaves the server, its facts on an embedded PostgreSQL.
+// Rendering a build's stored facts to Concourse's event stream, beside JSON.parse alone of the same rows; how soon the first
+// byte of a long log is at a client, its facts on an embedded PostgreSQL; and what it takes to resume it near its end.
+import { fork } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, get } from "node:http";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { advanceStream, buildStream, decodeBuildFact, noLog } from "@fetch-image/core";
 import { createFetchImageEngine } from "@fetch-image/engine";
 import { createReadApi } from "@fetch-image/inspector";
@@ -70,16 +73,23 @@ async function firstByte(emit, facts) {
     await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
     const address = server.address();
     const port = typeof address === "object" && address !== null ? address.port : 0;
-    const first = [];
-    const whole = [];
+    const url = `http://127.0.0.1:${port}/api/v1/builds/1/events`;
+    const reader = fork(fileURLToPath(new URL("support/stream-reader.mjs", import.meta.url)));
+    await once(reader, "message");
+    /** @type {{ first: number[], whole: number[], resumed: number[] }} */
+    const samples = { first: [], whole: [], resumed: [] };
     for (let round = -2; round < 9; round++) {
-      const { firstMs, wholeMs } = await read(`http://127.0.0.1:${port}/api/v1/builds/1/events`);
+      const { firstMs, wholeMs } = await read(reader, { url });
+      const resumed = await read(reader, { url, lastId: events - 500 });
       if (round < 0) continue;
-      first.push(firstMs);
-      whole.push(wholeMs);
+      samples.first.push(firstMs);
+      samples.whole.push(wholeMs);
+      samples.resumed.push(resumed.wholeMs);
     }
-    emit({ name: "first-byte-100000", unit: "ms", ...summary(first) });
-    emit({ name: "whole-log-100000", unit: "ms", ...summary(whole) });
+    reader.disconnect();
+    emit({ name: "first-byte-100000", unit: "ms", ...summary(samples.first) });
+    emit({ name: "whole-log-100000", unit: "ms", ...summary(samples.whole) });
+    emit({ name: "resume-at-99500", unit: "ms", ratioTo: "whole-log-100000", ...summary(samples.resumed) });
   } finally {
     api.close();
     server.close();
@@ -89,23 +99,10 @@ async function firstByte(emit, facts) {
 }
 
 /** @returns {Promise<{ firstMs: number, wholeMs: number }>} */
-function read(url) {
-  return new Promise((resolve, reject) => {
-    const begin = performance.now();
-    let firstMs = 0;
-    let tail = "";
-    const asked = get(url, { agent: false }, (response) => {
-      response.setEncoding("latin1").on("data", (part) => {
-        if (firstMs === 0) firstMs = performance.now() - begin;
-        tail = (tail + part).slice(-40);
-        if (!tail.endsWith("event: end\ndata\n\n")) return;
-        resolve({ firstMs, wholeMs: performance.now() - begin });
-        asked.destroy();
-      });
-      response.on("error", () => undefined);
-    });
-    asked.on("error", reject);
-  });
+async function read(reader, question) {
+  reader.send(question);
+  const [answer] = await once(reader, "message");
+  return answer;
 }
 
 /** A build of so many events: its steps' output, and an image for every thousand lines. */
