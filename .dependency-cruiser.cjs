@@ -129,18 +129,19 @@ module.exports = {
       comment: "The import leads nowhere: declare the package in this folder's package.json, or correct the path.",
       // Its packages are installed by the benchmark that needs them.
       from: { pathNot: "^test/bench/peers/" },
-      to: { couldNotResolve: true },
+      // Vite makes these while it bundles the inspector's page.
+      to: { couldNotResolve: true, pathNot: "^virtual:" },
     },
   ],
   options: {
     doNotFollow: { path: "node_modules" },
-    exclude: { path: "(^|/)dist/" },
+    exclude: { path: "(^|/)dist(-web)?/" },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.base.json" },
     enhancedResolveOptions: {
       conditionNames: ["fetch-image:source", "import", "node", "default", "types"],
       exportsFields: ["exports"],
-      extensions: [".ts", ".mjs", ".cjs", ".js", ".d.ts"],
+      extensions: [".ts", ".tsx", ".mjs", ".cjs", ".js", ".d.ts"],
     },
   },
 };

@@ -5,7 +5,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { packAll } from "./lib/pack.mjs";
 import { inParallel } from "./lib/parallel.mjs";
-import { buildPackages, install } from "./lib/prepare.mjs";
+import { buildPackages, buildPage, install } from "./lib/prepare.mjs";
 import { inSeconds, run, tool } from "./lib/process.mjs";
 
 /** @typedef {{code: number, output: string, seconds: number}} Result the output is shown where the code is not 0 */
@@ -58,8 +58,17 @@ function notRun(needed) {
 async function checkTypes() {
   const packages = await buildPackages();
   if (packages.code !== 0) return packages;
-  const tests = await run(tool("tsc"), ["-b", "test"]);
-  return both(both(packages, tests), await run(tool("tsc"), ["-p", "scripts"]));
+  // Packing wants the inspector's page as the sources have it.
+  await buildPage();
+  let result = packages;
+  for (const args of [
+    ["-b", "test"],
+    ["-p", "scripts"],
+    ["-p", "packages/inspector/web"],
+  ]) {
+    result = both(result, await run(tool("tsc"), args));
+  }
+  return result;
 }
 
 async function checkPackaging() {

@@ -22,6 +22,7 @@ const peers = {
   setfattr: { package: "attr", find: () => onPath("setfattr") },
   getfattr: { package: "attr", find: () => onPath("getfattr") },
   tar: { package: "tar", find: () => onPath("tar") },
+  chromium: { package: "chromium", find: () => onPath("chromium") },
   zstd: { package: "zstd", find: () => onPath("zstd") },
 };
 

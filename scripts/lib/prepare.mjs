@@ -26,7 +26,10 @@ export const packageFolders = readdirSync(join(root, "packages"))
  * @throws {Error} with the failing program's own words
  */
 export async function prepare() {
-  return { install: await install(), build: await phase("build", built, buildPackages) };
+  return {
+    install: await install(),
+    build: (await phase("build", built, buildPackages)) + (await phase("page", pageBuilt, bundlePage)),
+  };
 }
 
 /** The first half of `prepare`. */
@@ -42,6 +45,17 @@ export function buildPackages() {
   for (const folder of packageFolders) removeOrphans(folder);
   return run(tool("tsc"), ["-b", ...packageFolders]);
 }
+
+/** The inspector's page, where it is not up to date; tells of it as `prepare` does. */
+export function buildPage() {
+  return phase("page", pageBuilt, bundlePage);
+}
+
+// Packages' sources are bundled, not what `tsc` made of them: the page needs no other build.
+const bundlePage = () =>
+  run(process.execPath, [join(root, pageFolder, "node_modules/vite/bin/vite.js"), "build", `${pageFolder}/web`], {
+    env: { NODE_ENV: "production" },
+  });
 
 function refuseOldNode() {
   const wanted = manifest.engines.node.replace(">=", "");
@@ -71,6 +85,18 @@ const installed = {
 const built = {
   inputs: () => ["pnpm-lock.yaml", "tsconfig.base.json", ...packageFolders.flatMap(buildInputs)],
   results: () => packageFolders.every((folder) => existsSync(join(root, folder, "dist", ".tsbuildinfo"))),
+};
+
+const pageFolder = "packages/inspector";
+
+const pageBuilt = {
+  inputs: () => [
+    "pnpm-lock.yaml",
+    "docs/machine.svg",
+    ...filesBelow(`${pageFolder}/web`),
+    ...filesBelow("packages/core/src").filter((file) => !file.endsWith(".test.ts")),
+  ],
+  results: () => existsSync(join(root, pageFolder, "dist-web", "index.html")),
 };
 
 const manifests = () => [...packageFolders, "test"].map((folder) => `${folder}/package.json`);

@@ -355,6 +355,11 @@ export const catalogue = {
     says: "a stream's facts cannot have come from the machine that they name",
     fix: "The store was changed from outside; restore it.",
   },
+  FI_INSPECTOR_UNANSWERED: {
+    retryable: true,
+    says: "the inspector's server does not answer",
+    fix: "See whether `fetch-image serve` still runs; an exported stream can be opened without it.",
+  },
   FI_INTERNAL: {
     retryable: false,
     says: "a defect of fetch-image",
