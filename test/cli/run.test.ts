@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { example, type Images, startImages } from "../support/cli.ts";
 import { fetchImageInHost as fetchImage } from "../support/command-host.ts";
 import { makeEmbeddedStore } from "../support/embedded.ts";
+import { startPushRegistry } from "../support/push-registry.ts";
 import { type Scratch, scratch } from "../support/scratch.ts";
 
 interface Row {
@@ -144,14 +145,48 @@ describe("run", () => {
     const explicit = await run([example("explicit-image"), ...images.vars, "--json"]);
     const task = rowsOf(explicit.json).find(({ kind }) => kind === "task");
     expect(task).toMatchObject({ state: "fetched", image: pulled("acme/golang:1.22") });
-    expect(task?.imageURL).toBeUndefined();
+    // The bytes are there, and nodes pull the very same by the digest.
+    expect(task?.imageURL).toBe(`docker:///${pulled("acme/golang:1.22")}`);
     expect(existsSync(`${task?.artifact}/rootfs`)).toBe(true);
+    const elsewhere = await run([example("explicit-image"), ...images.vars, "--runtime", "artifact", "--json"]);
+    expect(rowsOf(elsewhere.json).find(({ kind }) => kind === "task")?.imageURL).toBeUndefined();
     const artifact = await run([example("task-image"), ...images.vars, "--runtime", "artifact", "--json"]);
     expect(rowsOf(artifact.json)).toEqual([
       expect.objectContaining({ state: "fetched", artifact: expect.stringContaining(place.path("data", "artifacts")) }),
     ]);
     expect(rowsOf(artifact.json)[0]?.imageURL).toBeUndefined();
     expect(images.registry.counts.blob).toBeGreaterThan(0);
+  });
+
+  test("pushes what a step has built, where --input says its files are, and gives the digest that nodes pull", async () => {
+    await using push = await startPushRegistry();
+    mkdirSync(place.path("image", "rootfs", "bin"), { recursive: true });
+    writeFileSync(place.path("image", "rootfs", "bin", "tool"), "a tool");
+    const file = pipeline(
+      "built.yml",
+      "jobs:\n- name: unit\n  plan:\n" +
+        "  - task: build\n    config: {platform: linux, rootfs_uri: docker:///golang, outputs: [{name: image}], run: {path: make}}\n" +
+        "  - task: test\n    image: image\n    config: {platform: linux, run: {path: tool}}\n",
+    );
+    const built = (args: readonly string[]) => run([file, "--json", ...args]);
+    const task = (json: Parameters<typeof rowsOf>[0]) => rowsOf(json).find(({ step }) => step === "test");
+    expect(task((await built([])).json)).toMatchObject({ state: "deferred" });
+    const nowhere = await built(["--input", `image=${place.path("image")}`]);
+    expect(nowhere.status).toBe(1);
+    expect(task(nowhere.json)).toMatchObject({ state: "failed", error: { code: "FI_PUSH_REGISTRY_MISSING" } });
+    const flags = ["--input", `image=${place.path("image")}`, "--push-registry", `http://${push.host}/builds`];
+    const row = task((await built(flags)).json);
+    expect(row).toMatchObject({ state: "resolved", via: "push" });
+    expect(row?.image).toMatch(new RegExp(`^${push.host}/builds/main/built/image:b[0-9a-z-]+@sha256:[0-9a-f]{64}$`));
+    expect(row?.imageURL).toBe(`docker:///${row?.image}`);
+    const digest = row?.image?.split("@")[1] ?? "";
+    expect(push.manifests.has(digest)).toBe(true);
+    const who = await fetchImage(["builds", "--digest", digest, "--json", "--data", "data"], { cwd: place.directory });
+    expect(who.json()).toEqual([expect.objectContaining({ build: row?.build, plan: row?.plan, image: row?.image })]);
+    const why = ["why", row?.build ?? "", row?.plan ?? "", "--data", "data"];
+    expect((await fetchImage(why, { cwd: place.directory })).stdout).toContain("a step of the build has built it");
+    const artifact = await built([...flags, "--runtime", "artifact"]);
+    expect(task(artifact.json)).toMatchObject({ state: "resolved", artifact: place.path("image") });
   });
 
   test("reads a task's file where --input says its artifact is, and defers it otherwise", async () => {

@@ -1,6 +1,7 @@
 // The shapes that a stream can have today, from which test/histories/v1 was written. What is written is kept for ever;
 // this file may change as long as what it makes is only added.
 import {
+  type BuildFactData,
   type CheckEvidence,
   type Failure,
   formatTime,
@@ -198,6 +199,21 @@ export const builds: { readonly [name: string]: () => BuildHistory } = {
       .take(seen(version))
       .wait(9000)
       .take(inputs.fetched()),
+  "artifact-run-by-its-digest": () => {
+    const build = planned()
+      .request(aRequest({ artifactWanted: true }))
+      .wait(140)
+      .take(seen(version))
+      .wait(9000)
+      .take(inputs.fetched());
+    const [reference = ""] = [...build.states.values()].flatMap(({ resolved }) => resolved?.reference ?? []);
+    const fetchedBy = [...build.states.keys()][0] ?? "";
+    return artifactImage(build, { via: "registry", fetchedBy, reference });
+  },
+  "artifact-pushed": () => {
+    const reference = `registry.test/builds/main/website/image:b123-f1@${digestA}`;
+    return artifactImage(planned().wait(9000), { via: "push", reference, uploadedBytes: 4096 });
+  },
   "source-unsupported": () =>
     planned()
       .request(
@@ -461,6 +477,15 @@ function registryFailed(
   const told = retryAfterMs === undefined ? {} : { retryAfterMs };
   const data = { registry, host: registry, credential: null, scope, failure, ...told, askedAt, asker };
   return { type: "RegistryFailed", data };
+}
+
+function artifactImage(
+  build: BuildHistory,
+  resolved: Omit<BuildFactData<"ArtifactImageResolved">, "planId" | "artifact">,
+): BuildHistory {
+  const data = { planId: "f1", artifact: "image", ...resolved };
+  build.append({ type: "ArtifactImageResolved", data }, "artifact-image\nf1");
+  return build;
 }
 
 function planned(): BuildHistory {

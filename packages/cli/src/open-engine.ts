@@ -3,7 +3,7 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { Logger } from "@fetch-image/core";
 import type { EngineOptions, EngineSettings, FetchImageEngine, Shadow } from "@fetch-image/engine";
-import type { OciRegistry, UnpackLimits } from "@fetch-image/registry";
+import type { createArtifactPusher, OciRegistry, UnpackLimits } from "@fetch-image/registry";
 import { artifactPlaces } from "./artifact-places.ts";
 import type { EffectiveSettings } from "./effective-settings.ts";
 import type { Stores } from "./open-stores.ts";
@@ -27,7 +27,7 @@ export async function openEngine(
   { values }: EffectiveSettings,
   { stores, logger }: { readonly stores: Stores; readonly logger: Logger },
 ): Promise<WiredEngine> {
-  const [{ createFetchImageEngine }, { createRegistryImageRunner }, { createFileArtifactStore }] = await Promise.all([
+  const [{ createFetchImageEngine }, oci, { createFileArtifactStore }] = await Promise.all([
     import("@fetch-image/engine"),
     import("@fetch-image/registry"),
     import("@fetch-image/store/filesystem"),
@@ -52,7 +52,8 @@ export async function openEngine(
     eventLog: stores.eventLog,
     readModel: stores.readModel,
     registry,
-    stepRunner: createRegistryImageRunner({
+    ...artifactPusher({ values }, { registry, create: oci.createArtifactPusher }),
+    stepRunner: oci.createRegistryImageRunner({
       registry: counting,
       store,
       directory: artifacts.gets,
@@ -73,6 +74,17 @@ export async function openEngine(
       unsubscribe("undici:client:sendHeaders", countRequest);
     },
   };
+}
+
+/** Where images go that a step has built. */
+function artifactPusher(
+  { values: { pushRegistry } }: Pick<EffectiveSettings, "values">,
+  { registry, create }: { readonly registry: OciRegistry; readonly create: typeof createArtifactPusher },
+): Pick<EngineOptions, "artifactPusher"> {
+  if (pushRegistry === undefined) return {};
+  const insecure = pushRegistry.startsWith("http://");
+  const prefix = pushRegistry.replace(/^http:\/\//, "");
+  return { artifactPusher: create({ registry, prefix, source: { insecure } }) };
 }
 
 /** A shadow over the stores and registries. Closes what it opened; the stores stay open. */

@@ -31,6 +31,7 @@ export const fetchSettings: readonly SettingKey[] = [
   "storePatience",
   "concurrency",
   "baseTypes",
+  "pushRegistry",
 ];
 
 /** Settings of what images may be used. */

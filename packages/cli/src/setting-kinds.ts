@@ -263,6 +263,21 @@ export const words: SettingKind<string> = {
   show: (value) => value,
 };
 
+/** A registry, or one and the beginning of a path, to push to; with `http://` where that is what it speaks. */
+export const pushRegistry: SettingKind<string | undefined> = {
+  placeholder: "REGISTRY[/PATH]",
+  wants:
+    "a registry, or a registry and a path, such as registry.ci.svc:5000/builds, with http:// before it for plain http",
+  parse(text) {
+    const prefix = text.replace(/^http:\/\//, "").replace(/\/$/, "");
+    const parsed = parseReference(`${prefix}/x`);
+    if (!parsed.ok || parsed.reference.tag !== undefined || parsed.reference.digest !== undefined) return undefined;
+    // What is no domain would be a path on Docker Hub.
+    return prefix.startsWith(parsed.reference.domain) ? text.replace(/\/$/, "") : undefined;
+  },
+  show: (value) => value ?? "",
+};
+
 /** Settings of some repositories: `registry.example.com/team/*=check-interval:5m;staleness-bound:24h`. */
 export const repositories: SettingKind<readonly string[]> = {
   placeholder: "PATTERN=SETTING:VALUE;…",

@@ -36,6 +36,8 @@ export interface Settings {
   readonly opaResultShouldBlockKey: string;
   readonly opaResultMessagesKey: string;
   readonly clusterName: string;
+  /** `registry.ci.svc:5000/builds`, with `http://` before it where that is what it speaks. */
+  readonly pushRegistry: string | undefined;
   readonly allowedRealms: readonly string[];
   readonly registryEndpoints: readonly string[];
   readonly ambientIdentity: readonly ("aws" | "azure")[];
@@ -236,6 +238,11 @@ export const settings: { readonly [Key in SettingKey]: Setting<Settings[Key]> } 
     does: "where the answer has a list of texts: the reasons",
   },
   clusterName: { kind: kinds.words, default: "", does: "what the policy agent is told as `cluster_name`" },
+  pushRegistry: {
+    kind: kinds.pushRegistry,
+    default: undefined,
+    does: "where images go that a step has built and a task's `image:` names, so that nodes can pull them",
+  },
   allowedRealms: {
     kind: kinds.origins,
     default: [],

@@ -87,6 +87,7 @@ export {
   type RepositoryRule,
 } from "./policy/image-rules.ts";
 export { type ParsedImageRules, parseImageRules } from "./policy/parse-image-rules.ts";
+export type { ArtifactPusher, ArtifactToPush, PushedArtifact } from "./ports/artifact-pusher.ts";
 export type { ArtifactBytes, ArtifactStore } from "./ports/artifact-store.ts";
 export type { CancelSignal } from "./ports/cancel-signal.ts";
 export type { Clock } from "./ports/clock.ts";

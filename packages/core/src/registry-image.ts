@@ -9,6 +9,7 @@ export { apiHost, parseReference } from "./image/reference.ts";
 export { showText } from "./image/show-text.ts";
 export { secretCutter } from "./pipeline/pipeline-secrets.ts";
 export type { CheckPlan, CheckPlanBody, GetPlan, GetPlanBody, Version } from "./plan/plan.ts";
+export type { ArtifactPusher, ArtifactToPush } from "./ports/artifact-pusher.ts";
 export type { ArtifactBytes, ArtifactStore } from "./ports/artifact-store.ts";
 export type { CancelSignal } from "./ports/cancel-signal.ts";
 export type { Clock } from "./ports/clock.ts";

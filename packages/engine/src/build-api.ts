@@ -1,4 +1,5 @@
 import type { ImageResource, ImageSpec, JsonObject, ResourceType } from "@fetch-image/core";
+import type { ArtifactImageRequest } from "./artifact-images.ts";
 import type { BuildEvent } from "./build-events.ts";
 import type { FetchImageRequest } from "./request.ts";
 import type { FetchSummary } from "./stored-fetch.ts";
@@ -40,6 +41,13 @@ export interface Build extends AsyncDisposable {
   fetchImage(request: FetchImageRequest): Promise<ImageSpec>;
   /** The task delegate: plans check and get of an `image_resource`, announces them in the build log, and fetches. */
   fetchTaskImage(request: FetchTaskImageRequest): Promise<ImageSpec>;
+  /**
+   * What a task runs in whose `image:` names what an earlier step has made: an ImageURL, since nodes pull from registries.
+   * What a fetch of this build has brought from one is pulled by the very digest; what a step has built is pushed first,
+   * and pulled by the digest that the push gave. A fact records which; a second call for the task gives what it records.
+   * Rejects with `FI_PUSH_REGISTRY_MISSING`, `FI_ARTIFACT_INVALID`, `FI_PLAN_UNKNOWN`, and as fetch and push fail.
+   */
+  resolveArtifactImage(request: ArtifactImageRequest): Promise<ImageSpec>;
   /**
    * Puts an event of the scheduler's own into the build's log: `status`, `initialize-task`, `log`… Resolves once it is
    * durable. One whose key is stored already is not stored again, so that whoever does not know what became of an append

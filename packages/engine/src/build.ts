@@ -8,6 +8,7 @@ import {
   isFinished,
   type TraceContext,
 } from "@fetch-image/core";
+import { type ArtifactImageRequest, ArtifactImages } from "./artifact-images.ts";
 import type { Build, FetchTaskImageRequest, OpenBuildOptions } from "./build-api.ts";
 import type { BuildContext } from "./build-context.ts";
 import { type BuildEvent, BuildEvents } from "./build-events.ts";
@@ -57,6 +58,8 @@ export class OpenBuild implements Build {
   /** Made when the scheduler has something to say. */
   #events: BuildEvents | undefined;
   #scanner: SecretScanner | undefined;
+  /** Made for the first task that runs in an artifact. */
+  #artifactImages: ArtifactImages | undefined;
 
   constructor(engine: EngineContext, options: OpenBuildOptions, past: PastBuild, onEnd: () => void) {
     this.id = options.id;
@@ -197,6 +200,12 @@ export class OpenBuild implements Build {
     });
   }
 
+  async resolveArtifactImage(request: ArtifactImageRequest): Promise<ImageSpec> {
+    if (this.#closed) throw this.#closedHere();
+    this.#artifactImages ??= this.#makeArtifactImages();
+    return await this.#artifactImages.resolve(request);
+  }
+
   async append(event: BuildEvent): Promise<void> {
     if (this.#closed) throw this.#closedHere();
     this.#events ??= this.#makeEvents();
@@ -309,6 +318,31 @@ export class OpenBuild implements Build {
     if (this.#secrets.size === before) return;
     this.#redact = redactor([...this.#secrets]);
     this.#scanner = undefined;
+  }
+
+  #makeArtifactImages(): ArtifactImages {
+    const { node, hash, artifactPusher: pusher } = this.#engine;
+    const { team, pipeline, job } = this.#context;
+    return new ArtifactImages({
+      build: {
+        id: this.id,
+        ...(team === undefined ? {} : { team }),
+        ...(pipeline === undefined ? {} : { pipeline }),
+        ...(job === undefined ? {} : { job }),
+      },
+      stream: this.#stream,
+      node,
+      hash,
+      pusher,
+      past: this.#past.artifactImages,
+      fetch: async (fetchId, signal) => {
+        const run = this.#runs.get(fetchId);
+        await run?.waitFor(signal);
+        return run === undefined ? this.#past.fetches.get(fetchId) : run.state;
+      },
+      stampTime: () => this.#stampTime(),
+      submit: (facts) => this.#writer.submit(facts),
+    });
   }
 
   #makeEvents(): BuildEvents {

@@ -1,4 +1,4 @@
-import type { Clock, EventLog, Hash, Logger, Policy, StepRunner } from "@fetch-image/core";
+import type { ArtifactPusher, Clock, EventLog, Hash, Logger, Policy, StepRunner } from "@fetch-image/core";
 import type { EngineTelemetry } from "./engine-telemetry.ts";
 import type { Flights } from "./flights.ts";
 import type { EffectiveSettings } from "./engine-settings.ts";
@@ -20,6 +20,7 @@ export interface EngineContext {
   readonly policy: Policy | undefined;
   readonly stepRunner: StepRunner | undefined;
   readonly artifacts: Pick<StepRunner, "get"> | undefined;
+  readonly artifactPusher: ArtifactPusher | undefined;
   readonly scopes: ScopeBook | undefined;
   readonly flights: Flights;
   nextOpening(): number;

@@ -81,6 +81,7 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
     policy: options.policy,
     stepRunner: options.stepRunner,
     artifacts: options.artifacts,
+    artifactPusher: options.artifactPusher,
     scopes:
       registry === undefined
         ? undefined

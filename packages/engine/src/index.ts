@@ -19,6 +19,7 @@ export type { DriftQuery } from "./audit/drift.ts";
 export { exportColumns, type ExportRow, type ExportTable } from "./audit/export-rows.ts";
 export { requireAll, type RerunVerdict, verifyRerun } from "./audit/rerun.ts";
 export type { StatementOptions } from "./audit/statement.ts";
+export type { ArtifactImageRequest } from "./artifact-images.ts";
 export type { BuildEvent } from "./build-events.ts";
 export type { Build, FetchTaskImageRequest, OpenBuildOptions } from "./build-api.ts";
 export { type Closed, type CloseOptions, createFetchImageEngine, type FetchImageEngine } from "./engine.ts";

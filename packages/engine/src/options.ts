@@ -1,4 +1,5 @@
 import type {
+  ArtifactPusher,
   Clock,
   EventLog,
   Hash,
@@ -92,6 +93,8 @@ export interface EngineOptions {
   readonly artifacts?: Pick<StepRunner, "get">;
   /** The scheduler's own way to run a check or get plan. */
   readonly stepRunner?: StepRunner;
+  /** Brings to a registry what a step has built and a task is to run in. Without it such a task cannot run on Kubernetes. */
+  readonly artifactPusher?: ArtifactPusher;
   readonly policy?: Policy;
   /** Whether the runtime lets a kubelet pull: on Kubernetes, yes. */
   readonly nativeImageFetch: boolean;

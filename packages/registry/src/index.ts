@@ -9,6 +9,7 @@ export type { Descriptor, Platform } from "./manifest.ts";
 export type { WantedPlatform } from "./platform.ts";
 export type { ArtifactProgress, LayerProgress } from "./pull-progress.ts";
 export type { FetchArtifactOptions, FetchedArtifact } from "./pull-to-layout.ts";
+export { type ArtifactPusherOptions, createArtifactPusher } from "./push/artifact-pusher.ts";
 export type { BlobToPush, ImageToPush } from "./push/image-to-push.ts";
 export type { PushedImage, PushImageOptions } from "./push/push-image.ts";
 export { readArtifact, type ReadArtifactOptions } from "./push/read-artifact.ts";

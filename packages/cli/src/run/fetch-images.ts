@@ -10,6 +10,8 @@ export interface FetchImagesOptions {
   readonly build: Build;
   readonly baseTypes: BaseTypeOverrides;
   readonly secrets: readonly string[];
+  /** Whether a kubelet pulls what tasks run in. */
+  readonly native: boolean;
   /** At most so many at the same time. */
   readonly concurrency: number;
   readonly signal: AbortSignal;
@@ -36,6 +38,7 @@ export async function fetchImages(all: readonly Wanted[], options: FetchImagesOp
 
 async function rowOf(wanted: Wanted, options: FetchImagesOptions): Promise<ImageRow> {
   if (wanted.how === "fetch") return await fetched(wanted, options);
+  if (wanted.how === "built") return await built(wanted, options);
   if (wanted.how === "base-type") return baseType(wanted, options.baseTypes);
   if (wanted.how === "later") return { wanted, state: "deferred", because: wanted.because, ms: 0 };
   const image = referenceOfImageURL(wanted.uri);
@@ -59,7 +62,7 @@ function baseType(wanted: Extract<Wanted, { how: "base-type" }>, overrides: Base
 
 async function fetched(
   wanted: Extract<Wanted, { how: "fetch" }>,
-  { build, secrets, signal }: FetchImagesOptions,
+  { build, secrets, signal, native }: FetchImagesOptions,
 ): Promise<ImageRow> {
   const { getPlan, checkPlan, privileged, announce, artifact } = wanted;
   const started = performance.now();
@@ -70,14 +73,37 @@ async function fetched(
       ...(checkPlan === undefined ? {} : { checkPlan }),
       privileged,
       announce,
-      artifact,
+      artifact: artifact !== undefined,
       secrets,
       signal,
     });
-    return { wanted, ...known(build, getPlan.id), ...imageOf(spec), ms: ms() };
+    const from = { fetchId: getPlan.id };
+    const run =
+      artifact === undefined || !native
+        ? {}
+        : await build.resolveArtifactImage({ planId: wanted.plan, artifact, from, privileged, signal });
+    return { wanted, ...known(build, getPlan.id), ...imageOf({ ...spec, ...run }), ms: ms() };
   } catch (thrown) {
     const error = asFetchImageError(thrown);
     return { wanted, ...known(build, getPlan.id), ms: ms(), error };
+  }
+}
+
+/** On Kubernetes it is pushed, and pulled from there; elsewhere it is run as it lies. */
+async function built(
+  wanted: Extract<Wanted, { how: "built" }>,
+  { build, native, signal }: FetchImagesOptions,
+): Promise<ImageRow> {
+  const { plan: planId, artifact, directory, privileged } = wanted;
+  if (!native) return { wanted, artifact: directory, via: "artifact", state: "resolved", ms: 0 };
+  const started = performance.now();
+  const ms = () => Math.round(performance.now() - started);
+  const from = { handle: directory };
+  try {
+    const spec = await build.resolveArtifactImage({ planId, artifact, from, privileged, signal });
+    return { wanted, ...imageOf(spec), artifact: directory, via: "push", state: "resolved", ms: ms() };
+  } catch (thrown) {
+    return { wanted, state: "failed", ms: ms(), error: asFetchImageError(thrown) };
   }
 }
 

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import {
   type CheckPlan,
   type FileImageNeed,
@@ -6,7 +6,6 @@ import {
   type ImageNeed,
   imagesOf,
   type JsonObject,
-  type Pipeline,
   type Plan,
   planCheck,
   resolveTaskImage,
@@ -17,7 +16,7 @@ import {
 import { type LoadedPipeline, readTextFile } from "../pipeline-file.ts";
 
 /** Something the job's steps run in, and how it becomes known. */
-export type Wanted = Step & (Fetch | Base | AsGiven | Later);
+export type Wanted = Step & (Fetch | Built | Base | AsGiven | Later);
 
 interface Step {
   readonly plan: string;
@@ -36,8 +35,16 @@ interface Fetch {
   readonly privileged: boolean;
   /** The task delegate announces it in the build log. */
   readonly announce: boolean;
-  /** A task's `image:` needs the bytes. */
-  readonly artifact: boolean;
+  /** The artifact that a task's `image:` names: its bytes are needed. */
+  readonly artifact?: string;
+}
+
+/** A task's `image:` names what a step has built, whose files are at hand. */
+interface Built {
+  readonly how: "built";
+  readonly artifact: string;
+  readonly directory: string;
+  readonly privileged: boolean;
 }
 
 /** The deployment's table has it; FetchImage never does. */
@@ -83,7 +90,7 @@ export async function wantedImages(plan: Plan, options: WantedOptions): Promise<
   return { wanted, secrets };
 }
 
-function wantedOf(need: Exclude<ImageNeed, FileImageNeed>, { pipeline, manual }: WantedOptions): Wanted {
+function wantedOf(need: Exclude<ImageNeed, FileImageNeed>, options: WantedOptions): Wanted {
   const { stepId: plan, stepName: step } = need;
   if (need.kind === "base") {
     const { stepKind, baseType } = need;
@@ -97,7 +104,7 @@ function wantedOf(need: Exclude<ImageNeed, FileImageNeed>, { pipeline, manual }:
   const task = { plan, step, kind: "task" } as const;
   if (need.kind === "task") return { ...task, ...fetchOf(need, { announce: true }) };
   if (need.kind === "rootfs") return { ...task, how: "rootfs", uri: need.rootfsUri };
-  return { ...task, ...artifactOf(need, pipeline, manual) };
+  return { ...task, ...artifactOf(need, options) };
 }
 
 type FetchedNeed = Extract<ImageNeed, { kind: "type" | "task" }>;
@@ -116,26 +123,32 @@ function fetchOf(
     ...(checkPlan === undefined ? {} : { checkPlan }),
     privileged,
     announce,
-    artifact: false,
   };
 }
 
-/** The image is what an earlier get of a registry-image fetches; its version, where the plan has none, a check finds. */
+/**
+ * The image is what an earlier get of a registry-image fetches; its version, where the plan has none, a check finds. What
+ * other steps make is taken from where it lies, if that is told.
+ */
 function artifactOf(
   { artifact, from, privileged }: Extract<ImageNeed, { kind: "artifact" }>,
-  pipeline: Pipeline,
-  manual: boolean,
-): Fetch | Later {
+  { pipeline, manual, inputs, cwd }: WantedOptions,
+): Fetch | Built | Later {
   const get = from?.get;
+  const directory = inputs.get(artifact);
+  if (directory !== undefined && get?.type !== "registry-image") {
+    return { how: "built", artifact, directory: resolve(cwd, directory), privileged };
+  }
   if (from === undefined || get === undefined) {
     const who = from?.task === undefined ? "no earlier step" : `task ${from.task.name}`;
-    return { how: "later", because: `${who} makes the artifact ${artifact}` };
+    const because = `${who} makes the artifact ${artifact}; give its files with --input ${artifact}=DIR`;
+    return { how: "later", because };
   }
   if (get.type !== "registry-image") {
     return { how: "later", because: `artifact ${artifact} comes from a get of type ${get.type}, which runs as a step` };
   }
   const getPlan: GetPlan = { ...from, get };
-  const fetch = { how: "fetch", getPlan, privileged, announce: false, artifact: true } as const;
+  const fetch = { how: "fetch", getPlan, privileged, announce: false, artifact } as const;
   if (get.version !== undefined) return fetch;
   const planned = planCheck(pipeline, get.resource ?? get.name, { manuallyTriggered: manual });
   if (!planned.ok) throw planned.error;

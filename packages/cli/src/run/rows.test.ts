@@ -5,7 +5,7 @@ import { type ImageRow, nameOf, rowFormat, rowJson } from "./rows.ts";
 
 const later = { how: "later", because: "" } as const;
 const getPlan = { id: "1/image-get", get: { name: "pull-request", type: "registry-image", source: {} } };
-const fetch = { how: "fetch", getPlan, privileged: false, announce: false, artifact: false } as const;
+const fetch = { how: "fetch", getPlan, privileged: false, announce: false } as const;
 const step: Wanted = { plan: "1", step: "pr", kind: "get", resourceType: "pull-request", ...fetch };
 const inner: Wanted = { plan: "1/image-check", step: "pull-request", kind: "check", resourceType: "ecr", ...later };
 const task: Wanted = { plan: "2", step: "unit", kind: "task", ...later };

@@ -34,12 +34,14 @@ export async function runBuild(job: PreparedJob, context: RunBuildContext): Prom
   const plan = publicPlan(job.plan);
   await using build = await engine.openBuild({ id: buildId, team, pipeline, job: job.job, plan });
   const teller = createTeller(job, { ...context, buildId });
-  const isStored = job.wanted.some(({ how }) => how === "fetch");
+  const native = settings.values.runtime === "kubernetes";
+  const isStored = job.wanted.some(({ how }) => how === "fetch" || (how === "built" && native));
   if (isStored) await build.append({ key: "started", event: "status", data: { status: "started" } });
   await fetchImages(job.wanted, {
     build,
     baseTypes: job.baseTypes,
     secrets: job.secrets,
+    native,
     concurrency: settings.values.concurrency,
     signal: context.signal,
     onRow: (row) => teller.tell(row),
@@ -60,7 +62,7 @@ function createTeller({ wanted, job }: PreparedJob, context: RunBuildContext & {
   let printed = 0;
   if (!json) {
     // A build of which nothing will be stored has no number that anybody could ask for.
-    const stored = wanted.some(({ how }) => how === "fetch");
+    const stored = wanted.some(({ how }) => how === "fetch" || how === "built");
     terminal.err(`${stored ? `build ${buildId}: ` : ""}${team}/${pipelineName}/${job}\n\n`);
     if (wanted.length > 0) terminal.out(format.head);
   }

@@ -73,6 +73,8 @@ export function factWords(fact: RecordedBuildFact, after?: FetchState, waitedMs?
       return good(`kubelet pulls ${referenceOfImageURL(fact.data.imageURL) ?? fact.data.imageURL}`);
     case "ArtifactFetched":
       return good(`artifact ${fact.data.artifact}`);
+    case "ArtifactImageResolved":
+      return good(artifactImage(fact.data));
     case "OutputWritten":
       return printedWords(`${fact.data.planId} ${fact.data.origin}`, fact.data.text);
     case "BuildEventSaved":
@@ -120,6 +122,12 @@ export function unfinishedWords(state: FetchState, day: number): Words {
 /** A fact of a newer version: kept, and not read. */
 export function unknownWords({ type, revision }: UnknownFact): Words {
   return warning(`${type} at revision ${revision} is a fact of a newer version, and is not read here`);
+}
+
+function artifactImage(data: BuildFactData<"ArtifactImageResolved">): string {
+  const { planId: task, artifact, via, reference, uploadedBytes = 0 } = data;
+  const how = via === "push" ? `was pushed (${count(uploadedBytes, "byte")} sent)` : "came from a registry";
+  return `image of ${task}: artifact ${artifact} ${how}, kubelet pulls ${reference}`;
 }
 
 function planned(steps: number): string {

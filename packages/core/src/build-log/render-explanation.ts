@@ -13,13 +13,20 @@ export function renderExplanation(row: BuildImageRow, { color = false }: RenderO
   const named = row.name === undefined ? "" : `: ${row.name}${row.type === undefined ? "" : ` (${row.type})`}`;
   const blocks: (readonly Line[])[] = [
     [["heading", `build ${row.buildId}, image ${row.fetchId}${named}`]],
-    ...(explanation === undefined ? [[["plain", "no version was chosen"]] as const] : explained(explanation)),
+    ...(explanation === undefined ? [[["plain", unchosen(row)]] as const] : explained(explanation)),
     ended(row),
   ];
   return blocks
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.map(([tone, text]) => `${paint(visible(text), tone, color)}\n`).join(""))
     .join("\n");
+}
+
+/** No version was chosen for what a task runs in whose `image:` is an artifact. */
+function unchosen({ via }: BuildImageRow): string {
+  if (via === "push") return "a step of the build has built it, and it was pushed for nodes to pull";
+  if (via === "artifact") return "a fetch of the build has brought its bytes, and nodes pull the same digest";
+  return "no version was chosen";
 }
 
 type Line = readonly [tone: Tone, text: string];

@@ -167,6 +167,11 @@ export const catalogue = {
     says: "what a step has built is no image that could be run",
     fix: "Let the step make an OCI layout, an image.tar, or a rootfs directory with metadata.json beside it.",
   },
+  FI_PUSH_REGISTRY_MISSING: {
+    retryable: false,
+    says: "a step's own image is to be run, and there is no registry to push it to",
+    fix: "Set push-registry to one that the nodes reach; createFetchImageEngine takes an artifactPusher.",
+  },
   FI_GET_FAILED: { retryable: false, says: "image fetching failed", fix: "See the cause." },
   FI_POLICY_DENIED: {
     retryable: false,

@@ -134,6 +134,21 @@ export const buildFactSchemas = {
   ArtifactFetchFailed: z.object({ fetchId, failure, retryAfterMs: z.number().exactOptional() }),
   /** What a check or get step of the fetch printed, in whole lines where it could be, secrets cut. */
   OutputWritten: z.object({ fetchId, planId: z.string(), origin: z.enum(["stdout", "stderr"]), text: z.string() }),
+  /** What a task runs in whose `image:` names what an earlier step has made: what nodes pull for it. */
+  ArtifactImageResolved: z.object({
+    /** The task's. */
+    planId: z.string(),
+    /** As the task names it. */
+    artifact: z.string(),
+    /** `registry`: it was fetched from there, and is pulled by the digest that was. `push`: it was brought to one. */
+    via: z.enum(["registry", "push"]),
+    /** The fetch that brought the artifact, where there is one. */
+    fetchedBy: z.string().exactOptional(),
+    /** `domain/path:tag@digest`. */
+    reference: z.string(),
+    /** Of the artifact's blobs, what the registry did not have. */
+    uploadedBytes: z.number().exactOptional(),
+  }),
   FetchFailed: z.object({ fetchId, failure }),
   FetchAborted: z.object({ fetchId, reason: z.string() }),
 } as const;

@@ -29,6 +29,7 @@ test("the names of facts are public API: those that are stored somewhere are nev
       "ArtifactFetched",
       "ArtifactFetchFailed",
       "OutputWritten",
+      "ArtifactImageResolved",
       "FetchFailed",
       "FetchAborted",
     ]),

@@ -19,6 +19,8 @@ export interface BuildState {
   readonly revision: bigint | undefined;
   /** The scheduler's own events. */
   readonly events: SavedEvents;
+  /** What tasks run in whose image is an artifact, by the task's plan. */
+  readonly artifactImages: ReadonlyMap<string, BuildFactData<"ArtifactImageResolved">>;
   /** What the last facts caused and must follow them: empty wherever an append ends, since appends are taken whole. */
   readonly awaited: readonly FetchOutput[];
 }
@@ -43,6 +45,7 @@ export const noBuild: BuildState = {
   time: 0,
   revision: undefined,
   events: noEvents,
+  artifactImages: new Map(),
   awaited: [],
 };
 
@@ -73,6 +76,7 @@ export function replayBuild(
   let { opened, plan, writer, time, revision } = from;
   let { ended, sealed } = from.events;
   const saved: [key: string, event: string][] = [];
+  const artifactImages = new Map(from.artifactImages);
   const awaited = [...from.awaited];
 
   for (const fact of facts) {
@@ -108,6 +112,9 @@ export function replayBuild(
         break;
       case "BuildPlanned":
         plan = fact.data.plan;
+        break;
+      case "ArtifactImageResolved":
+        artifactImages.set(fact.data.planId, fact.data);
         break;
       case "ImageCheck":
       case "ImageGet":
@@ -150,7 +157,8 @@ export function replayBuild(
     onFact?.({ fact, after, says });
   }
   const keys = saved.length === 0 ? from.events.keys : new Map([...from.events.keys, ...saved]);
-  return { opened, plan, writer, fetches, causes, time, revision, events: { keys, ended, sealed }, awaited };
+  const events = { keys, ended, sealed };
+  return { opened, plan, writer, fetches, causes, time, revision, events, artifactImages, awaited };
 }
 
 const outputs: ReadonlySet<string> = new Set<FetchOutput["type"]>([

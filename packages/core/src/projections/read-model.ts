@@ -9,6 +9,8 @@ import {
 } from "../facts/facts.ts";
 import type { FetchStateName } from "../fetch-image/codec.ts";
 import { isDigest } from "../image/digest.ts";
+import { imageURL } from "../image/image-url.ts";
+import { parseReference } from "../image/reference.ts";
 import type { JsonObject } from "../json.ts";
 import type { BuildImageRow, ObservationRow, ReadModelChanges, ScopeRow, VersionRow } from "../ports/read-model.ts";
 import type { ScopeFactData } from "../facts/scope-facts.ts";
@@ -54,6 +56,8 @@ function rowsOf(fact: RecordedBuildFact | RecordedScopeFact): Rows {
       return image(fact, { state: "short-circuited", imageURL: fact.data.imageURL, endedAt: time });
     case "ArtifactFetched":
       return image(fact, { state: "fetched", artifact: fact.data.artifact, endedAt: time });
+    case "ArtifactImageResolved":
+      return { images: [{ buildId: keyOf(fact, buildStreamPrefix), ...artifactImageRow(fact.data, time) }] };
     case "FetchFailed":
       return image(fact, { state: "failed", failure: json(fact.data.failure), endedAt: time });
     case "FetchAborted":
@@ -142,6 +146,28 @@ function resolvedRow({ fetchId: _key, ...resolved }: BuildFactData<"ImageVersion
     via,
     ...(observedAt === undefined ? {} : { observedAt }),
     evidence: json(resolved),
+  };
+}
+
+/** A row of the task's own, beside that of the fetch that brought its artifact, if one did. */
+function artifactImageRow(data: BuildFactData<"ArtifactImageResolved">, time: string) {
+  const { planId, artifact: name, via, reference } = data;
+  const parsed = parseReference(reference);
+  const { tag, digest } = parsed.ok ? parsed.reference : {};
+  return {
+    fetchId: planId,
+    planId,
+    name,
+    type: "registry-image",
+    state: "short-circuited" as const,
+    reference,
+    repository: repositoryOf(reference),
+    imageURL: imageURL(reference),
+    ...(tag === undefined ? {} : { tag }),
+    ...(digest === undefined ? {} : { digest, version: { ...(tag === undefined ? {} : { tag }), digest } }),
+    via: via === "push" ? "push" : "artifact",
+    requestedAt: time,
+    endedAt: time,
   };
 }
 

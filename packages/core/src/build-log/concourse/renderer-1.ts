@@ -32,6 +32,7 @@ export function renderFact1(
     case "BuildOpened":
       return { state: { ...state, buildId: fact.data.buildId }, says: [] };
     case "BuildPlanned":
+    case "ArtifactImageResolved":
     case "BuildLogSealed":
     case "PolicyUnanswered":
       return { state, says: [] };
