@@ -26,23 +26,20 @@ interface TargetCheck extends CheckOptions {
   readonly rule: VersionRule;
   /** What earlier checks found out: a digest's image is always of the same time. */
   readonly dates: CreationDates;
-  /** Of this target, for the source. */
-  readonly memory: TagMemory;
+  /** Of this target, for the source; of no use where the rule names the tag. */
+  readonly memory: TagMemory | undefined;
   readonly onQuestion: () => void;
 }
 
 /** One check of one registry: asks what the rule asks for, until it answers. See core's `ImageRegistry.check`. */
-export async function checkTarget(
+export function checkTarget(
   parts: RegistryParts,
   target: Target,
   check: TargetCheck,
 ): Promise<Omit<RegistryCheck, "requests">> {
-  try {
-    const { rejected, ...found } = await askAndDecide(parts, target, check);
-    return { ...found, rejected: fewOf(rejected, target.secrets) };
-  } catch (error) {
+  return askAndDecide(parts, target, check).catch((error: unknown) => {
     throw withoutSecrets(error, target.secrets);
-  }
+  });
 }
 
 async function askAndDecide(
@@ -53,7 +50,7 @@ async function askAndDecide(
   const { rule, cursor, want, previous, signal, dates, memory, onQuestion } = check;
   const parts = { settings, conversation: untilLimited(conversation, onQuestion) };
   const since = check.recallMs === undefined ? Number.POSITIVE_INFINITY : settings.now() - check.recallMs;
-  const recalled = rule.mode === "tag" ? undefined : memory.recall(since);
+  const recalled = memory?.recall(since);
   const digests = new Map<string, Digest | "absent">(rule.mode === "tag" ? [] : check.known);
   if (want !== "newest") {
     for (const [tag, { digest, recent }] of recalled ?? []) if (recent && !digests.has(tag)) digests.set(tag, digest);
@@ -74,7 +71,7 @@ async function askAndDecide(
         latest = list.evidence;
         rateLimit = latest.rateLimit ?? rateLimit;
         facts = { ...facts, tags: list.tags };
-        memory.keepOnly(list.tags);
+        memory?.keepOnly(list.tags);
         break;
       }
       case "resolve-tags":
@@ -83,7 +80,7 @@ async function askAndDecide(
           digests.set(tag, digest);
           toldBy.set(tag, evidence);
           rateLimit = evidence.rateLimit ?? rateLimit;
-          if (rule.mode !== "tag") memory.learn(tag, digest, settings.now());
+          memory?.learn(tag, digest, settings.now());
         });
         break;
       case "probe-digest":
@@ -102,7 +99,13 @@ async function askAndDecide(
         const evidence = toldBy.get(newest ?? "") ?? latest;
         if (!evidence) throw new FetchImageError("FI_INTERNAL", { message: `${target.name} was not asked` });
         const among = countsOf(rule, { listed: facts.tags?.length, candidates, asked: toldBy.size });
-        return { versions, rejected, ...evidence, ...(rateLimit && { rateLimit }), ...(among && { among }) };
+        return {
+          versions,
+          rejected: fewOf(rejected, target.secrets),
+          ...evidence,
+          ...(rateLimit && { rateLimit }),
+          ...(among && { among }),
+        };
       }
     }
   }
@@ -119,15 +122,18 @@ function countsOf(
 // At once, and not only when the refusal has been read to its end: what is asked meanwhile never starts.
 function untilLimited(conversation: Conversation, onQuestion: () => void): Conversation {
   let limited = false;
+  const noticed = <A extends { readonly status: number }>(answer: A): A => {
+    limited ||= answer.status === 429;
+    return answer;
+  };
   return {
-    ...conversation,
-    async ask(target, question) {
-      if (limited) await unlessAborted(new Promise<never>(() => {}), question.signal);
+    ask(target, question) {
+      if (limited) return unlessAborted(new Promise<never>(() => {}), question.signal);
       onQuestion();
-      const answer = await conversation.ask(target, question);
-      limited ||= answer.status === 429;
-      return answer;
+      return conversation.ask(target, question).then(noticed);
     },
+    refused: (target, answer, subject) => conversation.refused(target, answer, subject),
+    close: () => conversation.close(),
   };
 }
 

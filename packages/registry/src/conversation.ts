@@ -46,12 +46,11 @@ export function createConversation(settings: RegistrySettings, transport: Transp
   const spoken = new Map<string, URL>();
 
   return {
-    async ask(target, question) {
-      try {
-        return await (target.renew ? askAgainIfRefused(target, question) : askEachOrigin(target, question));
-      } catch (error) {
+    ask(target, question) {
+      const asking = target.renew ? askAgainIfRefused(target, question) : askEachOrigin(target, question);
+      return asking.catch((error: unknown) => {
         throw withoutSecrets(error, target.secrets);
-      }
+      });
     },
     async refused(target, answer, subject) {
       const error = await refusal(answer, {
@@ -88,10 +87,20 @@ export function createConversation(settings: RegistrySettings, transport: Transp
     return await askEachOrigin(target, question);
   }
 
-  async function askEachOrigin<M extends Method>(target: Target, question: RegistryQuestion<M>): Promise<Answer<M>> {
+  function askEachOrigin<M extends Method>(target: Target, question: RegistryQuestion<M>): Promise<Answer<M>> {
     const [first, second] = originsFor(question, target, spoken);
-    if (!first) throw new FetchImageError("FI_INTERNAL", { message: `no origin is known for ${target.name}` });
-    if (!second) return ask(first, target, question, () => {});
+    if (first === undefined) {
+      const message = `no origin is known for ${target.name}`;
+      return Promise.reject(new FetchImageError("FI_INTERNAL", { message }));
+    }
+    return second === undefined ? ask(first, target, question, () => {}) : askEither([first, second], target, question);
+  }
+
+  async function askEither<M extends Method>(
+    [first, second]: readonly [URL, URL],
+    target: Target,
+    question: RegistryQuestion<M>,
+  ): Promise<Answer<M>> {
     const known = spoken.get(first.host);
     let answered = false;
     const onAnswer = (origin: URL): void => {
@@ -186,6 +195,7 @@ function mayTryHttp(error: unknown, { host, port }: URL): boolean {
 const maxSpoken = 1000;
 
 function remember(spoken: Map<string, URL>, host: string, origin: URL): void {
+  if (spoken.size < maxSpoken && spoken.get(host) === origin) return;
   spoken.delete(host);
   spoken.set(host, origin);
   const [oldest] = spoken.keys();

@@ -95,7 +95,7 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
       return pullableRepository(source) ?? (await targetsOf(source, signal))[0].name;
     },
     async pullCredentials(source, { signal }) {
-      const ofSource = { ...logins, docker: () => Promise.resolve(undefined) };
+      const ofSource = { ...logins, docker: () => undefined };
       const targets = await locate(source, { originsOf, trustOf, logins: ofSource, signal });
       return targets.flatMap((target) => {
         if (target?.credential === undefined) return [];
@@ -113,16 +113,25 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
     async check(source, options) {
       const rule = ruleOf(source);
       let requests = 0;
-      const check = { ...options, rule, dates, onQuestion: () => requests++ };
+      const onQuestion = (): void => {
+        requests++;
+      };
+      const checkOf = (target: Target) => {
+        const memory = rule.mode === "tag" ? undefined : memoryOf(source, target);
+        return checkTarget(parts, target, { ...options, rule, dates, onQuestion, memory });
+      };
+      const located = targetsOf(source, options.signal);
+      const targets = located instanceof Promise ? await located : located;
+      let [asked] = targets;
       const found = await firstThatKnows(
-        await targetsOf(source, options.signal),
-        async (target) => ({
-          ...(await checkTarget(parts, target, { ...check, memory: memoryOf(source, target) })),
-          ...pulledFrom(target),
-        }),
+        targets,
+        (target) => {
+          asked = target;
+          return checkOf(target);
+        },
         ({ versions }) => versions.length > 0,
       );
-      return { ...found, requests };
+      return { ...found, ...pulledFrom(asked), requests };
     },
     async exists(source, digest, { signal }) {
       const found = await firstThatKnows(await targetsOf(source, signal), async (target) =>
@@ -162,9 +171,10 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
     return book.of(source, { name: `${name} ${JSON.stringify(logins.identity(source) ?? {})}` });
   }
 
-  async function targetsOf(source: RegistryImageSource, signal: CancelSignal): Promise<Targets> {
+  /** At once where nobody has to log in first. */
+  function targetsOf(source: RegistryImageSource, signal: CancelSignal): Targets | Promise<Targets> {
     if (signal.aborted) throw aborted(signal.reason);
-    return await locate(source, { originsOf, trustOf, logins, signal });
+    return locate(source, { originsOf, trustOf, logins, signal });
   }
 
   async function pull<T>(
@@ -182,12 +192,19 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
   }
 
   // Whatever a mirror cannot answer, the registry itself is asked for, as the resource does it.
-  async function firstThatKnows<T>(
+  function firstThatKnows<T>(
     [first, second]: Targets,
     ask: (target: Target) => Promise<T>,
     knows: (answer: T) => boolean = (answer) => answer !== undefined,
   ): Promise<T> {
-    if (!second) return ask(first);
+    return second === undefined ? ask(first) : mirrorFirst([first, second], ask, knows);
+  }
+
+  async function mirrorFirst<T>(
+    [first, second]: readonly [Target, Target],
+    ask: (target: Target) => Promise<T>,
+    knows: (answer: T) => boolean,
+  ): Promise<T> {
     try {
       const answer = await ask(first);
       if (knows(answer)) return answer;

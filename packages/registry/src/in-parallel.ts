@@ -5,17 +5,22 @@ import { aborted, deadline, reasonOf } from "./transport/deadline.ts";
  * Does the work for each item, in their order and `width` of them at a time. The first failure is the one that is seen:
  * nothing starts after it, and the signal that the work was given ends what is under way.
  */
-export async function inParallel<T>(
+export function inParallel<T>(
+  items: readonly T[],
+  { width, signal }: { readonly width: number; readonly signal: CancelSignal },
+  work: (item: T, signal: CancelSignal) => Promise<void>,
+): Promise<void> {
+  const [first] = items;
+  if (first === undefined || items.length > 1) return together(items, { width, signal }, work);
+  // Nothing else is under way that its failure would have to end.
+  return signal.aborted ? Promise.reject(aborted(signal.reason)) : work(first, signal);
+}
+
+async function together<T>(
   items: readonly T[],
   { width, signal: cancel }: { readonly width: number; readonly signal: CancelSignal },
   work: (item: T, signal: CancelSignal) => Promise<void>,
 ): Promise<void> {
-  const [first] = items;
-  if (first !== undefined && items.length === 1) {
-    // Nothing else is under way that its failure would have to end.
-    if (cancel.aborted) throw aborted(cancel.reason);
-    return await work(first, cancel);
-  }
   using limit = deadline(cancel);
   const { signal } = limit;
   const left = items.values();

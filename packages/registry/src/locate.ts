@@ -51,18 +51,28 @@ export interface Locating {
  * The registries to ask for a source, in order: its mirror, when it has one and the image is Docker Hub's, and then
  * its own; logged in at the cloud that the source names, before anything else, as the resource does it. Rejects with
  * `FI_REFERENCE_INVALID`, `FI_SOURCE_INVALID`, with `FI_SOURCE_UNSUPPORTED` where the configuration allows no such
- * login, and as clouds and credential helpers fail.
+ * login, and as clouds and credential helpers fail. Without a login to be got first, all of that at once.
  */
-export async function locate(source: RegistryImageSource, locating: Locating): Promise<Targets> {
+export function locate(source: RegistryImageSource, locating: Locating): Targets | Promise<Targets> {
   const cannot = locating.logins.unanswerable(source);
   if (cannot) throw unsupported(cannot.field, cannot.reason);
-  if (source.aws_region) return [await ecrTarget(source, locating)];
+  if (source.aws_region) return alone(ecrTarget(source, locating));
   const own = placeOf(source.repository, source, locating);
   const mirror = source.registry_mirror;
-  if (!mirror || own.domain !== "docker.io") return [await ownTarget(own, source, locating)];
+  if (!mirror || own.domain !== "docker.io") {
+    const target = ownTarget(own, source, locating);
+    return target instanceof Promise ? alone(target) : [target];
+  }
   const mirrored = placeOf(`${mirror.host}/${own.path}`, source, locating);
-  const [first, second] = await Promise.all([withLogin(mirrored, mirror, locating), ownTarget(own, source, locating)]);
-  return [first, second];
+  return both(withLogin(mirrored, mirror, locating), ownTarget(own, source, locating));
+}
+
+async function alone(target: Promise<Target>): Promise<Targets> {
+  return [await target];
+}
+
+async function both(mirrored: Target | Promise<Target>, own: Target | Promise<Target>): Promise<Targets> {
+  return await Promise.all([mirrored, own]);
 }
 
 export function unsupported(field: string, why: string): FetchImageError {
@@ -83,22 +93,22 @@ async function ecrTarget(source: RegistryImageSource, locating: Locating): Promi
   return loggedIn({ ...place, pulledFrom: place.name }, held);
 }
 
-async function ownTarget(place: Place, source: RegistryImageSource, locating: Locating): Promise<Target> {
+function ownTarget(place: Place, source: RegistryImageSource, locating: Locating): Target | Promise<Target> {
   if (!source.azure_acr) return withLogin(place, source, locating);
-  return loggedIn(place, await locating.logins.acr(source, { ...place, host: place.domain }, locating.signal));
+  const held = locating.logins.acr(source, { ...place, host: place.domain }, locating.signal);
+  return held.then((login) => loggedIn(place, login));
 }
 
 /** The source's own login for that registry, else what Docker's configuration has for it. */
-async function withLogin(
+function withLogin(
   place: Place,
   source: { readonly username?: string; readonly password?: string },
   { logins, signal }: Locating,
-): Promise<Target> {
+): Target | Promise<Target> {
   const credential = credentialOf(source);
-  const held = credential ? undefined : await logins.docker(place.domain, signal);
-  return held
-    ? loggedIn(place, held)
-    : { ...place, credential, secrets: createSecrets(secretsOf(credential, place.name)) };
+  const held = credential ? undefined : logins.docker(place.domain, signal);
+  if (held !== undefined) return held.then((login) => loggedIn(place, login));
+  return { ...place, credential, secrets: createSecrets(secretsOf(credential, place.name)) };
 }
 
 function loggedIn(place: Place, held: HeldLogin): Target {

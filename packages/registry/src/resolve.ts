@@ -39,8 +39,8 @@ export async function resolveTag(
       signal: limit.signal,
     });
 
+  // The answer to a HEAD has no body to let go of.
   const head = await ask("HEAD");
-  await head.discard();
   if (head.status === 404) return { digest: undefined, evidence: evidence(head) };
   if (head.status !== 200 && head.status !== 405) throw await conversation.refused(target, head, subject);
   if (head.status === 200) {

@@ -35,7 +35,7 @@ export interface SourceLogins extends Required<Pick<ImageRegistry, "unanswerable
   ecr(source: RegistryImageSource, signal: CancelSignal): Promise<HeldLogin>;
   acr(source: RegistryImageSource, registry: AcrRegistry, signal: CancelSignal): Promise<HeldLogin>;
   /** Docker's own login at a registry; undefined without one. */
-  docker(domain: string, signal: CancelSignal): Promise<HeldLogin | undefined>;
+  docker(domain: string, signal: CancelSignal): Promise<HeldLogin> | undefined;
 }
 
 /** Each login is fetched once for all who ask meanwhile, kept in memory until shortly before its end, and never stored. */
@@ -102,9 +102,9 @@ export function createSourceLogins(parts: {
         fromCloud("Azure", source, (cloud) => acrLogin({ source, registry, ...parts, ...cloud })),
       ),
 
-    async docker(domain, signal) {
+    docker(domain, signal) {
       const entry = docker?.entryFor(domain);
-      return entry && (await held(dockerKey(entry), signal, () => dockerLogin(entry, settings)));
+      return entry && held(dockerKey(entry), signal, () => dockerLogin(entry, settings));
     },
   };
 

@@ -34,22 +34,25 @@ export function deadline(
 class Stop implements CancelSignal {
   reason: unknown = undefined;
   aborted = false;
-  readonly #listeners = new Set<() => void>();
+  /** Made when the first comes. */
+  #listeners: Set<() => void> | undefined;
 
   addEventListener(_type: "abort", listener: () => void): void {
+    this.#listeners ??= new Set();
     this.#listeners.add(listener);
   }
 
   removeEventListener(_type: "abort", listener: () => void): void {
-    this.#listeners.delete(listener);
+    this.#listeners?.delete(listener);
   }
 
   abort(reason: FetchImageError): void {
     if (this.aborted) return;
     this.aborted = true;
     this.reason = reason;
-    for (const listener of this.#listeners) listener();
-    this.#listeners.clear();
+    const listeners = this.#listeners;
+    this.#listeners = undefined;
+    if (listeners !== undefined) for (const listener of listeners) listener();
   }
 }
 

@@ -17,17 +17,21 @@ export interface Dispatchers {
 
 /** Keep-alive connections, pooled by origin, set of roots, purpose and proxy. */
 export function createDispatchers(settings: RegistrySettings): Dispatchers {
+  /** The one that was used last stands last. */
   const pools = new Map<string, Dispatcher>();
+  let last: { readonly key: string; readonly pool: Dispatcher } | undefined;
   const resetAfterUse = new WeakSet<object>();
   return {
     resetAfterUse,
     for(url, { trust, purpose }) {
       const proxy = proxyFor(url, settings.proxy);
-      const key = JSON.stringify([trust?.key, purpose, proxy]);
+      const key = `${trust?.key ?? ""}\n${purpose}\n${proxy ?? ""}`;
+      if (last?.key === key) return last.pool;
       const pool = pools.get(key) ?? open(settings, trust, proxy, resetAfterUse);
       pools.delete(key);
       pools.set(key, pool);
       if (pools.size > maxPools) closeOldest(pools);
+      last = { key, pool };
       return pool;
     },
     async destroy() {

@@ -57,7 +57,12 @@ export function createTransport(settings: RegistrySettings): Transport {
     async send(question) {
       if (closed) throw aborted(new Error("the registry client is closed"));
       const started = performance.now();
-      const answer = await exchange(question);
+      let answer: Received;
+      try {
+        answer = await dispatch(question);
+      } catch (error) {
+        answer = await dispatchAgain(question, error);
+      }
       told(question, answer.statusCode, started);
       return readable(question, answer);
     },
@@ -79,25 +84,29 @@ export function createTransport(settings: RegistrySettings): Transport {
     });
   }
 
-  async function exchange(question: Question<Method>): Promise<Received> {
+  async function dispatchAgain(question: Question<Method>, error: unknown): Promise<Received> {
+    // The server closed the idle connection in the instant we used it: it has not seen the request.
+    if (!isStaleSocket(error, dispatchers.resetAfterUse) || question.signal.aborted) throw failure(error, question);
     try {
       return await dispatch(question);
-    } catch (error) {
-      // The server closed the idle connection in the instant we used it: it has not seen the request.
-      if (!isStaleSocket(error, dispatchers.resetAfterUse) || question.signal.aborted) throw failure(error, question);
-    }
-    try {
-      return await dispatch(question);
-    } catch (error) {
-      throw failure(error, question);
+    } catch (again) {
+      throw failure(again, question);
     }
   }
 
-  async function dispatch(question: Question<Method>): Promise<Received> {
-    const { method, url, body, trust, purpose, signal } = question;
+  function dispatch(question: Question<Method>): Promise<Received> {
+    const { method, url, trust, purpose, signal } = question;
     const dispatcher = dispatchers.for(url, { trust, purpose });
     const headers = { "user-agent": settings.userAgent, ...question.headers };
-    if (method === "HEAD") return await head(dispatcher, url, { headers, signal });
+    if (method === "HEAD") return head(dispatcher, url, { headers, signal });
+    return withBody(question, dispatcher, headers);
+  }
+
+  async function withBody(
+    { method, url, body, signal }: Question<Method>,
+    dispatcher: Dispatcher,
+    headers: { readonly [name: string]: string },
+  ): Promise<Received> {
     const content = typeof body === "function" ? body() : body;
     const answer = request(dispatcher, url, { method, headers, body: content ?? null, signal });
     try {
@@ -109,6 +118,8 @@ export function createTransport(settings: RegistrySettings): Transport {
     }
   }
 }
+
+const nothing = Promise.resolve();
 
 /** An answer as it came; the one to a HEAD has no body. */
 type Received = Head & { readonly body?: Dispatcher.ResponseData["body"] };
@@ -157,9 +168,9 @@ function readable<M extends Method>(question: Question<M>, { statusCode, headers
       }
       return Buffer.concat(chunks).toString("utf8", 0, Math.min(length, maxBytes));
     },
-    async discard() {
+    discard() {
       // undici looks at nothing else of a signal.
-      await body?.dump({ limit: 16 * 1024, signal: signal as AbortSignal }).catch(() => {});
+      return body?.dump({ limit: 16 * 1024, signal: signal as AbortSignal }).catch(() => {}) ?? nothing;
     },
   };
   return answer;
