@@ -15,6 +15,12 @@ export interface OpenBuildOptions extends TraceHeaders {
   readonly plan?: JsonObject;
   /** Values that must never be stored, whatever step prints them; those of fetches' requests are added to them. */
   readonly secrets?: readonly string[];
+  /**
+   * The scheduler has just made the build, so there is nothing of it to be read. Where there is all the same, its first
+   * fetch or event is refused as of a build that another node adopted, and nothing is written: opened again without this,
+   * it goes on from what is stored. Default: false.
+   */
+  readonly isNew?: boolean;
 }
 
 /** A task's image, as its step hands it over. */

@@ -1,4 +1,5 @@
 import {
+  type Appended,
   type Clock,
   type EventLog,
   type ExpectedRevision,
@@ -6,7 +7,7 @@ import {
   type Logger,
   type NewFact,
 } from "@fetch-image/core";
-import { withPatience } from "./store-patience.ts";
+import { workAgain } from "./store-patience.ts";
 import type { Ticker } from "./ticker.ts";
 
 export interface BuildWriterOptions {
@@ -74,8 +75,13 @@ export class BuildWriter {
   }
 
   /** Resolves when nothing is waiting. */
-  async drained(): Promise<void> {
-    await this.#flushing;
+  drained(): Promise<void> {
+    return this.#flushing ?? Promise.resolve();
+  }
+
+  /** Whether nothing is waiting, nor on its way. */
+  get isIdle(): boolean {
+    return this.#flushing === undefined;
   }
 
   async #flush(): Promise<void> {
@@ -115,22 +121,34 @@ export class BuildWriter {
   }
 
   async #append(submitted: readonly NewFact[]): Promise<void> {
-    const { eventLog, stream, preface, onConflict, clock, logger, storePatienceMs } = this.#options;
+    const { eventLog, stream, preface, onConflict, clock } = this.#options;
     const expected: ExpectedRevision = this.#revision ?? "no-stream";
     const facts = this.#prefaced ? submitted : [...preface(expected), ...submitted];
     if (facts.length === 0) return;
+    const begunAt = clock.now();
     try {
-      const { revision } = await withPatience(() => eventLog.append(stream, expected, facts), {
-        clock,
-        storePatienceMs,
-        onRetry: (code, attempt) => logger.warn("append will be tried again", { stream, code, attempt }),
-      });
+      const { revision } = await eventLog
+        .append(stream, expected, facts)
+        .catch((error: unknown) => this.#appendAgain({ error, begunAt }, expected, facts));
       this.#revision = revision;
       this.#prefaced = true;
     } catch (error) {
       if (FetchImageError.is(error) && error.code === "FI_WRONG_EXPECTED_REVISION") throw await onConflict(error);
       throw error;
     }
+  }
+
+  #appendAgain(
+    first: { readonly error: unknown; readonly begunAt: number },
+    expected: ExpectedRevision,
+    facts: readonly NewFact[],
+  ): Promise<Appended> {
+    const { eventLog, stream, clock, logger, storePatienceMs } = this.#options;
+    return workAgain(() => eventLog.append(stream, expected, facts), first, {
+      clock,
+      storePatienceMs,
+      onRetry: (code, attempt) => logger.warn("append will be tried again", { stream, code, attempt }),
+    });
   }
 }
 

@@ -21,7 +21,15 @@ import { redactor } from "./redact.ts";
 import { logSeal } from "./seal-log.ts";
 import { SecretScanner } from "./secret-scanner.ts";
 import { type FetchImageRequest, readRequest, type ReadRequest } from "./request.ts";
-import { type FetchSummary, leftBehind, type PastBuild, readBuild, resumable, summarize } from "./stored-fetch.ts";
+import {
+  type FetchSummary,
+  leftBehind,
+  newBuild,
+  type PastBuild,
+  readBuild,
+  resumable,
+  summarize,
+} from "./stored-fetch.ts";
 import { cutTrace, traceContextOf } from "./trace-context.ts";
 
 /** Reads the build's stream, takes it over where another process wrote it, and resumes what was in flight. */
@@ -30,9 +38,9 @@ export async function openBuild(
   options: OpenBuildOptions,
   onEnd: () => void,
 ): Promise<OpenBuild> {
-  const past = await readBuild(engine.eventLog, options.id);
+  const past = options.isNew === true ? newBuild : await readBuild(engine.eventLog, options.id);
   const build = new OpenBuild(engine, options, past, onEnd);
-  await build.takeOver();
+  if (past.fetches.size > 0) await build.takeOver();
   return build;
 }
 
@@ -233,8 +241,8 @@ export class OpenBuild implements Build {
     const isIdle = this.#engine.flights.waiting === 0 && [...this.#runs.values()].every((run) => run.isDone);
     if (!isIdle) this.#letGo(this.#closedHere());
     // Where nothing more can be written, whoever appended has been told.
-    await this.#events?.end().catch(() => {});
-    await this.#writer.drained();
+    if (this.#events !== undefined) await this.#events.end().catch(() => {});
+    if (!this.#writer.isIdle) await this.#writer.drained();
     this.#onEnd();
   }
 

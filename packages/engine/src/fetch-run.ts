@@ -166,7 +166,7 @@ export class FetchRun {
     this.listener?.took(input.type, state);
     this.#lastInput = facts[0]?.id;
     const durable = this.build.submit(facts);
-    durable.catch((error: unknown) => {
+    durable.then(isFinished(state) ? () => this.#finish(state) : undefined, (error: unknown) => {
       this.stop(FetchImageError.is(error) ? error : new FetchImageError("FI_INTERNAL", { cause: error }));
     });
     this.#pursue(before, durable);
@@ -195,7 +195,6 @@ export class FetchRun {
       if (state.owed !== null) this.#run(state.owed.effect, state.owed.since, durable);
     }
     if (state.timer !== before?.timer || before === undefined) this.#arm();
-    if (isFinished(state)) void this.#finish(state, durable);
   }
 
   #run(effect: FetchEffect, since: number, durable: Promise<void>): void {
@@ -230,13 +229,8 @@ export class FetchRun {
     }
   }
 
-  async #finish(state: FetchState, durable: Promise<void>): Promise<void> {
-    try {
-      await durable;
-    } catch {
-      // The run was stopped with the reason.
-      return;
-    }
+  /** Once its last fact is durable. */
+  #finish(state: FetchState): void {
     this.#done = true;
     const outcome = outcomeOf(state);
     if (outcome.ok) this.#settled.resolve(outcome.imageSpec);

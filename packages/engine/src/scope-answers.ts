@@ -139,13 +139,6 @@ function refusedWith(error: unknown): ScopeFactData<"RateLimitObserved"> | undef
 export type Outcome =
   { readonly ok: true; readonly check: RegistryCheck } | { readonly ok: false; readonly error: unknown };
 
-export function settle(checking: Promise<RegistryCheck>): Promise<Outcome> {
-  return checking.then(
-    (check) => ({ ok: true, check }),
-    (error: unknown) => ({ ok: false, error }),
-  );
-}
-
 /**
  * What the scope's stream says was answered at or after `since`, milliseconds since the epoch: nothing while a claim
  * stands, or where the last one was given up. Nodes' clocks differ, and an answer is stamped before it is stored, so who

@@ -26,7 +26,6 @@ import {
   type Outcome,
   refusedAnswer,
   type ScopeQuestion,
-  settle,
   show,
   unasked,
 } from "./scope-answers.ts";
@@ -165,11 +164,15 @@ export class ScopeAsker {
   ): Promise<Asked> {
     const { clock } = this.#options;
     const askedAt = clock.now();
-    return settle(this.#check(question, inflight, before)).then((outcome) => {
+    const take = (outcome: Outcome): Asked => {
       if (!this.#closed) this.#pauses.learn(question, outcome, askedAt);
       answered(outcome);
       return { outcome, at: clock.now() };
-    });
+    };
+    return this.#check(question, inflight, before).then(
+      (check) => take({ ok: true, check }),
+      (error: unknown) => take({ ok: false, error }),
+    );
   }
 
   /** What the check gave is handed on at once; what becomes of a failure depends on what stands in the stream then. */

@@ -32,7 +32,7 @@ export class ScopeBook {
     if (known !== undefined) return Promise.resolve(known);
     let loading = this.#loading.get(scope);
     if (loading === undefined) {
-      loading = this.#read(scope).finally(() => this.#loading.delete(scope));
+      loading = this.#read(scope);
       this.#loading.set(scope, loading);
     }
     return loading;
@@ -89,7 +89,11 @@ export class ScopeBook {
       inflight: undefined,
       refusedSources: new Set(),
     };
-    await entry.log.readOn();
+    try {
+      await entry.log.readOn();
+    } finally {
+      this.#loading.delete(scope);
+    }
     this.#entries.set(scope, entry);
     this.#forgetIdle();
     return entry;
@@ -97,8 +101,10 @@ export class ScopeBook {
 
   /** Folds are kept for the scopes read last; a scope that comes back is read again. */
   #forgetIdle(): void {
+    if (this.#entries.size <= maxScopes) return;
+    // Many at a time: each going over the map passes by all that was deleted from it since it was last packed.
     for (const [scope, { inflight }] of this.#entries) {
-      if (this.#entries.size <= maxScopes) return;
+      if (this.#entries.size <= maxScopes * 0.95) return;
       if (inflight === undefined) this.#entries.delete(scope);
     }
   }

@@ -1,8 +1,10 @@
 import {
+  type Appended,
   type Clock,
   decodeScopeFact,
   type EventLog,
   evolveScope,
+  type ExpectedRevision,
   FetchImageError,
   type Hash,
   type Logger,
@@ -16,7 +18,7 @@ import {
   scopeStream,
   unknownScope,
 } from "@fetch-image/core";
-import { withPatience } from "./store-patience.ts";
+import { withPatience, workAgain } from "./store-patience.ts";
 import type { Ticker } from "./ticker.ts";
 
 export interface ScopeLogOptions {
@@ -102,7 +104,7 @@ export class ScopeLog {
 
   /** Appends behind the fold; false, with the fold read on, where another writer was first. */
   async append(facts: readonly ScopeFact[], buildId: string, at: number): Promise<boolean> {
-    const { eventLog, hash, node, nextNumber, ticker } = this.#options;
+    const { hash, node, nextNumber, ticker } = this.#options;
     const { revision } = this.#state;
     const next = this.#next();
     const toStore = facts.map((fact) =>
@@ -115,10 +117,7 @@ export class ScopeLog {
       return true;
     }
     try {
-      const { position } = await withPatience(
-        () => eventLog.append(this.#stream, revision ?? "no-stream", toStore),
-        this.#options,
-      );
+      const { position } = await this.#store(revision ?? "no-stream", toStore);
       for (const [index, fact] of facts.entries()) this.#fold(fact, toStore[index], next + BigInt(index), position);
       return true;
     } catch (error) {
@@ -129,6 +128,13 @@ export class ScopeLog {
       if (this.#state.revision === revision) throw error;
       return false;
     }
+  }
+
+  #store(expected: ExpectedRevision, facts: readonly NewFact[]): Promise<Appended> {
+    const { eventLog, clock } = this.#options;
+    const begunAt = clock.now();
+    const append = () => eventLog.append(this.#stream, expected, facts);
+    return append().catch((error: unknown) => workAgain(append, { error, begunAt }, this.#options));
   }
 
   #next(): bigint {

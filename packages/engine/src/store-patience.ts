@@ -11,21 +11,26 @@ export interface StorePatience {
 }
 
 /** Works again while the store is away or did not say what it did: with the same bytes, whose ids make that harmless. */
-export function withPatience<T>(work: () => Promise<T>, patience: StorePatience): Promise<T> {
-  const giveUpAt = patience.clock.now() + patience.storePatienceMs;
-  return work().catch((error: unknown) => workAgain(work, { error, giveUpAt }, patience));
+export async function withPatience<T>(work: () => Promise<T>, patience: StorePatience): Promise<T> {
+  const begunAt = patience.clock.now();
+  try {
+    return await work();
+  } catch (error) {
+    return await workAgain(work, { error, begunAt }, patience);
+  }
 }
 
-async function workAgain<T>(
+/** As {@link withPatience}, for who has tried it once: it failed with `error`, and began at `begunAt`. */
+export async function workAgain<T>(
   work: () => Promise<T>,
-  first: { readonly error: unknown; readonly giveUpAt: number },
-  { clock, isOver, onRetry }: StorePatience,
+  first: { readonly error: unknown; readonly begunAt: number },
+  { clock, storePatienceMs, isOver, onRetry }: StorePatience,
 ): Promise<T> {
   let { error } = first;
   for (let attempt = 1; ; attempt++) {
     if (!FetchImageError.is(error) || !passingCodes.has(error.code)) throw error;
     const delay = Math.min(50 * 2 ** attempt, 2000);
-    if (clock.now() + delay > first.giveUpAt || isOver?.() === true) throw error;
+    if (clock.now() + delay > first.begunAt + storePatienceMs || isOver?.() === true) throw error;
     onRetry?.(error.code, attempt);
     await new Promise<void>((resolve) => {
       clock.after(delay, resolve);

@@ -39,7 +39,8 @@ export interface PastBuild extends BuildState {
   readonly traces: ReadonlyMap<string, TraceContext>;
 }
 
-const newBuild: PastBuild = { ...noBuild, traces: new Map() };
+/** A build of which nothing is stored. */
+export const newBuild: PastBuild = { ...noBuild, traces: new Map() };
 
 /** Folds a build for writing. Rejects with `FI_STORE_TOO_NEW` where a fact of its stream is of a newer version. */
 export async function readBuild(eventLog: EventLog, buildId: string): Promise<PastBuild> {

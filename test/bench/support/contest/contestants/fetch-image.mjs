@@ -1,5 +1,5 @@
-// A cold fetch by our engine: a build of its own, from `openBuild` to the durable last fact and `close`, of a scope that
-// nobody has seen.
+// A cold fetch by our engine: a new build of its own, from `openBuild` to the durable last fact and `close`, of a scope
+// that nobody has seen.
 import { createFetchImageEngine } from "@fetch-image/engine";
 import { createImageRegistry } from "@fetch-image/registry";
 import { Client } from "pg";
@@ -24,9 +24,9 @@ export async function open(place) {
   const registry = createImageRegistry();
   const { eventLog } = store;
   const engine = createFetchImageEngine({ eventLog, registry, nativeImageFetch: true, soleNode: place.soleNode });
-  const run = async (workflow) => {
+  const run = async (workflow, isNew = true) => {
     const source = { repository: `${place.registry}/acme/app`, tag: workflow };
-    const build = await engine.openBuild({ id: workflow });
+    const build = await engine.openBuild({ id: workflow, isNew });
     const { imageURL } = await build.fetchImage({
       getPlan: { id: "1/image-get", get: { name: "image", type: "registry-image", source } },
       checkPlan: { id: "1/image-check", check: { name: "image", type: "registry-image", source, interval: "1h" } },
@@ -39,7 +39,7 @@ export async function open(place) {
     run,
     /** The scheduler's own calls, once more: a build that is opened goes on with what was in flight. */
     async resume(workflows) {
-      await Promise.all(workflows.map(run));
+      await Promise.all(workflows.map((workflow) => run(workflow, false)));
     },
     async close() {
       await engine.close();
