@@ -7,6 +7,7 @@ import { createImageRegistry, createRegistryImageRunner } from "@fetch-image/reg
 import { createFileArtifactStore } from "@fetch-image/store/filesystem";
 import { createPostgresEventLog, createPostgresReadModel } from "@fetch-image/store/postgres";
 import { Client } from "pg";
+import { assertReadable } from "./concourse-readers/readable.ts";
 import { type DockerRegistry, dockerRegistryMissing, startDockerRegistry } from "./docker-registry.ts";
 import { postgresMissing, startPostgres, type TestPostgres } from "./postgres.ts";
 import { type RecordingProxy, startRecordingProxy } from "./recording-proxy.ts";
@@ -73,6 +74,7 @@ export async function startGround(): Promise<Ground> {
         readModel,
         async [Symbol.asyncDispose]() {
           await engine.close();
+          await assertReadable(eventLog);
           await readModel.close();
           await eventLog.close();
         },

@@ -10,6 +10,8 @@ import {
 } from "@fetch-image/core";
 import { createFetchImageEngine, type EngineOptions, type FetchImageEngine } from "@fetch-image/engine";
 import { createMemoryEventLog } from "@fetch-image/store/memory";
+import { onTestFinished } from "vitest";
+import { assertReadable } from "./concourse-readers/readable.ts";
 import { type ScriptedRegistry, scriptedRegistry } from "./scripted-registry.ts";
 import { type SimulatedClock, simulatedClock } from "./simulated-clock.ts";
 
@@ -20,11 +22,15 @@ export interface Scene {
   readonly clock: SimulatedClock;
 }
 
-/** An engine over a log in memory, a scripted registry and a clock that stands still. */
+/**
+ * An engine over a log in memory, a scripted registry and a clock that stands still. Whatever the test makes of its builds,
+ * Concourse's own clients must be able to read their logs at its end.
+ */
 export function scene(options: Partial<EngineOptions> = {}): Scene {
   const clock = simulatedClock();
   const registry = scriptedRegistry();
   const eventLog = createMemoryEventLog();
+  onTestFinished(() => assertReadable(eventLog));
   const engine = createFetchImageEngine({
     eventLog,
     registry,
