@@ -16,11 +16,13 @@ const perBuild = 3;
 const days = 30;
 const firstDay = "2026-09-01";
 const questions = 200;
+/** Writing millions of rows at once takes longer than any question may. */
+const loadingMs = 3_600_000;
 
 export async function run(emit) {
   const server = await startPostgres({ settings: ["shared_buffers=512MB", "max_wal_size=8GB"] });
   try {
-    const store = await openPostgresStore({ connectionString: server.url, poolSize: 4 });
+    const store = await openPostgresStore({ connectionString: server.url, poolSize: 4, timeoutMs: loadingMs });
     await projection(emit, store);
     await answers(emit, store.sql);
     await store.close();

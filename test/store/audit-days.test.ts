@@ -132,6 +132,11 @@ describe.each([
     expect(await readModel.imagesOfBuild("open")).toMatchObject([{ digest, state: "failed" }]);
     expect((await readModel.builds({ limit: 9, until: next })).map(({ buildId }) => buildId)).toEqual(["open"]);
     expect(await readModel.builds({ limit: 2000 })).toHaveLength(1002);
+    // And it goes when its facts are gone.
+    await expireFacts(["open"]);
+    await expireAudit({ ...on, before });
+    expect(await readModel.build("open")).toBeUndefined();
+    expect(await readModel.imagesOfBuild("open")).toEqual([]);
   });
 
   test("go whatever their builds' facts, where those stand in another store", async ({ skip }) => {

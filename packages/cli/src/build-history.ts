@@ -49,6 +49,13 @@ export function replayAsFar(
 
 /** Names builds that there are. */
 export async function buildUnknown({ readModel, where }: Stores, build: string): Promise<FetchImageError> {
+  if ((await readModel.build(build)) !== undefined) {
+    return new FetchImageError("FI_BUILD_UNKNOWN", {
+      message: `the facts of build ${showText(build)} were removed from ${where}`,
+      hint: `fetch-image why ${build} tells what it ran; fetch-image restore --from DIR brings its facts back from an archive.`,
+      details: { build },
+    });
+  }
   const newest = await readModel.builds({ limit: 10 });
   const names = newest.map(({ buildId }) => buildId).join(", ");
   return new FetchImageError("FI_BUILD_UNKNOWN", {

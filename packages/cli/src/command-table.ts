@@ -152,6 +152,20 @@ export const commandTable: readonly CommandEntry[] = [
     load: () => import("./commands/copy-events.ts"),
   },
   {
+    name: "archive",
+    arguments: "--before TIME --to DIR",
+    summary: "write the facts of builds that are long over into files, and remove them where told to",
+    group: "Upkeep",
+    load: () => import("./commands/archive.ts"),
+  },
+  {
+    name: "restore",
+    arguments: "--from DIR",
+    summary: "put archived builds back into the event store",
+    group: "Upkeep",
+    load: () => import("./commands/restore.ts"),
+  },
+  {
     name: "artifacts",
     arguments: "[prune]",
     summary: "tell how much of images' bytes is kept, or remove what is not needed",

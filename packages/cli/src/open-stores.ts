@@ -2,6 +2,8 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import type { EventLog, Logger, ReadModel } from "@fetch-image/core";
 import type { Projector } from "@fetch-image/engine";
+import type { ArchivedBuild } from "@fetch-image/store/archive";
+import type * as Postgres from "@fetch-image/store/postgres";
 import type { EffectiveSettings } from "./effective-settings.ts";
 import { databaseUrl } from "./setting-kinds.ts";
 
@@ -12,8 +14,23 @@ export interface Stores extends AsyncDisposable {
   readonly where: string;
   /** Whether this process is the only one that writes. */
   readonly soleNode: boolean;
+  /** Undefined where this process only reads, or the store is another process's. */
+  readonly retention: Retention | undefined;
   /** The process that holds an embedded store, where it is another one. */
   holder(): Promise<{ readonly pid: number } | undefined>;
+}
+
+/** How facts, and days of the audit, are given up. */
+interface Retention {
+  /** Undefined where the facts stand in EventStoreDB: a stream that it deleted cannot be restored as it was. */
+  readonly expireArchived:
+    ((builds: readonly ArchivedBuild[]) => Promise<{ builds: number; facts: number }>) | undefined;
+  /** After facts were removed. */
+  readonly reclaimRoom: () => Promise<void>;
+  readonly expireAudit: (options: {
+    readonly before: number;
+    readonly signal: AbortSignal;
+  }) => Promise<Postgres.ExpiredAudit>;
 }
 
 export interface OpenStoresOptions {
@@ -38,9 +55,11 @@ export async function openStores(settings: EffectiveSettings, options: OpenStore
     const facts = await openEventStoreDb({ connectionString: eventStore, logger });
     const { eventLog, where } = facts;
     logger.info(facts.guarantees, { where });
+    const { retention } = stores;
     return {
       eventLog,
       readModel: stores.readModel,
+      retention: retention === undefined ? undefined : { ...retention, expireArchived: undefined },
       where,
       // Others may keep their facts there, too.
       soleNode: false,
@@ -74,16 +93,36 @@ async function openPostgres(
     readModel,
     where: data,
     soleNode: access === "write",
+    retention: "sql" in store ? retentionOf(store.sql, await import("@fetch-image/store/pglite")) : undefined,
     holder: async () => ("holder" in store ? await store.holder() : undefined),
     [Symbol.asyncDispose]: () => store.close(),
   };
 }
 
 async function openServer(url: string, poolSize: number): Promise<Stores> {
-  const { openPostgresStore } = await import("@fetch-image/store/postgres");
-  const store = await openPostgresStore({ connectionString: url, poolSize });
-  const { eventLog, readModel } = store;
-  return { eventLog, readModel, where: databaseUrl.show(url), ...shared, [Symbol.asyncDispose]: () => store.close() };
+  const postgres = await import("@fetch-image/store/postgres");
+  const store = await postgres.openPostgresStore({ connectionString: url, poolSize });
+  const { eventLog, readModel, sql } = store;
+  return {
+    eventLog,
+    readModel,
+    where: databaseUrl.show(url),
+    ...shared,
+    retention: retentionOf(sql, postgres),
+    [Symbol.asyncDispose]: () => store.close(),
+  };
+}
+
+/** Each driver's entry has the two functions, so that neither loads the other's. */
+function retentionOf(
+  sql: Postgres.Sql,
+  from: Pick<typeof Postgres, "expireArchived" | "expireAudit" | "reclaimRoom">,
+): Retention {
+  return {
+    expireArchived: (builds) => from.expireArchived({ sql, builds }),
+    reclaimRoom: () => from.reclaimRoom({ sql }),
+    expireAudit: (options) => from.expireAudit({ sql, ...options }),
+  };
 }
 
 /** What is read where nothing was ever stored: reading makes no data directory. */
@@ -94,7 +133,7 @@ async function openNothing(data: string): Promise<Stores> {
   return { eventLog, readModel, where: data, ...shared, [Symbol.asyncDispose]: () => eventLog.close() };
 }
 
-const shared = { soleNode: false, holder: () => Promise.resolve(undefined) } as const;
+const shared = { soleNode: false, retention: undefined, holder: () => Promise.resolve(undefined) } as const;
 
 function isEmpty(directory: string): boolean {
   return !existsSync(directory) || (statSync(directory).isDirectory() && readdirSync(directory).length === 0);

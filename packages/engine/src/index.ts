@@ -18,6 +18,7 @@ export { csvLine, looksLikeFormula } from "./audit/csv.ts";
 export type { DriftQuery } from "./audit/drift.ts";
 export { exportColumns, type ExportRow, type ExportTable } from "./audit/export-rows.ts";
 export { requireAll, type RerunVerdict, verifyRerun } from "./audit/rerun.ts";
+export { askedTime } from "./audit/questions.ts";
 export type { StatementOptions } from "./audit/statement.ts";
 export type { ArtifactImageRequest } from "./artifact-images.ts";
 export type { BuildEvent } from "./build-events.ts";

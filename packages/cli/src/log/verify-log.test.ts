@@ -46,6 +46,7 @@ async function verify(eventLog: EventLog): Promise<string> {
     eventLog,
     readModel: createMemoryReadModel(),
     where: "memory",
+    retention: undefined,
     soleNode: true,
     holder: () => Promise.resolve(undefined),
     [Symbol.asyncDispose]: () => Promise.resolve(),

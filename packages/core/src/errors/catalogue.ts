@@ -350,6 +350,16 @@ export const catalogue = {
     says: "the store that facts are to be copied to holds other facts",
     fix: "Copy to a store that is empty, or that holds a beginning of the source as an interrupted copy left it.",
   },
+  FI_ARCHIVE_DAMAGED: {
+    retryable: false,
+    says: "a file of an archive is not as it was written",
+    fix: "Take the file from a copy of the archive. Nothing was restored, and nothing was removed on the strength of it.",
+  },
+  FI_ARCHIVE_UNUSABLE: {
+    retryable: false,
+    says: "an archive's directory cannot be read or written",
+    fix: "Check the path and its permissions.",
+  },
   FI_FACT_UNREADABLE: {
     retryable: false,
     says: "a stored fact does not have the shape its type and schema version prescribe",

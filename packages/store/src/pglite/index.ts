@@ -13,7 +13,9 @@ export {
   serveReaders,
   type ServeReadersOptions,
 } from "../readers/serve-readers.ts";
+export { expireArchived, type ExpireArchivedOptions } from "../sql/expire-archived.ts";
 export { type ExpiredAudit, expireAudit, type ExpireAuditOptions } from "../sql/expire-audit.ts";
+export { reclaimRoom } from "../sql/reclaim-room.ts";
 export { type ExpiredBuilds, expireBuilds, type ExpireBuildsOptions } from "../sql/expire-builds.ts";
 export {
   type Sql,

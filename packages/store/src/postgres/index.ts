@@ -7,7 +7,9 @@ import type { PostgresOptions } from "./options.ts";
 import { createPostgresSql } from "./pg-sql.ts";
 
 export { createPostgresSql };
+export { expireArchived, type ExpireArchivedOptions } from "../sql/expire-archived.ts";
 export { type ExpiredAudit, expireAudit, type ExpireAuditOptions } from "../sql/expire-audit.ts";
+export { reclaimRoom } from "../sql/reclaim-room.ts";
 export { type ExpiredBuilds, expireBuilds, type ExpireBuildsOptions } from "../sql/expire-builds.ts";
 export { migrate } from "../sql/migrate.ts";
 export {

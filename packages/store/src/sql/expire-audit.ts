@@ -36,20 +36,33 @@ export async function expireAudit(options: ExpireAuditOptions): Promise<ExpiredA
   const { name, identifier } = schemaName(options.schema);
   try {
     await migrateOnce(sql, name);
+    const day = new Date(before).toISOString().slice(0, 10);
     const { rows } = await sql.query<{ readonly day: string }>(
       `select to_char(d.day, 'YYYY-MM-DD') as day from ${identifier}.days d where d.day < $1::date order by d.day`,
-      [new Date(before).toISOString().slice(0, 10)],
+      [day],
     );
     const dropped: string[] = [];
     const left: string[] = [];
-    for (const { day } of rows) {
+    for (const one of rows) {
       if (signal?.aborted === true) break;
       const text = `select ${identifier}.drop_day($1, $2, $3) as dropped`;
       const answer = await again(() =>
-        sql.query<{ readonly dropped: boolean }>(text, [readModelCheckpoint, day, mostMoved]),
+        sql.query<{ readonly dropped: boolean }>(text, [readModelCheckpoint, one.day, mostMoved]),
       );
-      (answer.rows[0]?.dropped === true ? dropped : left).push(day);
+      (answer.rows[0]?.dropped === true ? dropped : left).push(one.day);
     }
+    // Builds that were moved out of their day's way, and whose facts have gone since.
+    await again(() =>
+      sql.query(
+        `with gone as (
+           delete from ${identifier}.builds b
+           where b.day = '-infinity' and b.expired_at is not null and b.opened_at < $1::date at time zone 'UTC'
+           returning b.build_id
+         )
+         delete from ${identifier}.build_images i using gone g where i.day = '-infinity' and i.build_id = g.build_id`,
+        [day],
+      ),
+    );
     return { dropped, left };
   } catch (error) {
     throw storeError(error, sql.name, "expire days of the audit");

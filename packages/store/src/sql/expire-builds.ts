@@ -3,6 +3,7 @@ import { again } from "./again.ts";
 import { storeError } from "./errors.ts";
 import { migrateOnce } from "./migrate.ts";
 import { readModelCheckpoint } from "./read-model.ts";
+import { reclaimRoom } from "./reclaim-room.ts";
 import { schemaName, type SchemaName } from "./schema-name.ts";
 import type { Sql, SqlRow } from "./sql.ts";
 
@@ -61,8 +62,7 @@ export async function expireBuilds(options: ExpireBuildsOptions): Promise<Expire
       total.left += Number(row.looked) - Number(row.builds);
       last = { opened: row.last_opened, build: row.last_build };
     }
-    // Their room is used again. The embedded store does nothing of the kind by itself; a server would, and may refuse.
-    if (total.facts > 0) await sql.script(`vacuum ${schema.identifier}.events`).catch(() => undefined);
+    if (total.facts > 0) await reclaimRoom({ sql, schema: schema.name });
     return total;
   } catch (error) {
     throw storeError(error, sql.name, "expire builds");
