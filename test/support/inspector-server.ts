@@ -35,7 +35,7 @@ interface Frame {
 }
 
 /** The events of a text of server-sent events, those that a browser would tell its page of. */
-function frames(text: string): readonly Frame[] {
+export function frames(text: string): readonly Frame[] {
   return text.split("\n\n").flatMap((block) => {
     const fields = block.split("\n").map((line) => /^([a-z]+): (.*)$/.exec(line));
     const value = (name: string) => fields.findLast((field) => field?.[1] === name)?.[2];

@@ -126,8 +126,12 @@ function isInput(fact: RecordedBuildFact): fact is FactOf<FetchInputType> & Reco
   return inputs.has(fact.type);
 }
 
+/** Most of a stream is the scheduler's events and what steps printed: to be passed over unread. */
+const passedOver: ReadonlySet<string> = new Set<BuildFactType>(["BuildEventSaved", "OutputWritten", "BuildLogSealed"]);
+
 /** Undefined for a fact of a newer version, and for one whose data is not what its type has. */
 function readable(recorded: RecordedFact): RecordedBuildFact | undefined {
+  if (passedOver.has(recorded.type)) return undefined;
   return tried(() => {
     const decoded = decodeBuildFact(recorded);
     return decoded.known ? decoded.fact : undefined;

@@ -17,6 +17,11 @@ import { hasDatabase } from "./open-database.ts";
 /** How long a holder may take to answer, in turns of `betweenTurnsMs`. Opening a store for the first time takes seconds. */
 const turns = 400;
 const betweenTurnsMs = 50;
+/**
+ * How long a question is asked anew where whoever answers goes: several that read at once may hold the directory one after
+ * another, each for as long as it lives.
+ */
+const changingHandsMs = 10_000;
 /** How long a reader that gave way leaves the directory alone, so that the one who asked gets it. */
 const standBackMs = 1_000;
 
@@ -115,14 +120,16 @@ export class ReadingStore implements ReadableStore {
 
   // Every question is safe to ask again: reads, and projections that compare the checkpoint.
   async #ask<T>(question: (store: ReadableStore) => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
+    const until = performance.now() + changingHandsMs;
+    for (;;) {
       const current = this.#current();
       const backing = await current;
       try {
         return await question(backing);
       } catch (error) {
-        if (!isGone(error) || attempt === 5 || this.#closed) throw error;
+        if (!isGone(error) || performance.now() >= until || this.#closed) throw error;
         this.#drop(current);
+        await sleep(betweenTurnsMs);
       }
     }
   }
