@@ -237,6 +237,41 @@ describe("several nodes on one event log", () => {
     expect(registry.questions).toHaveLength(1);
   });
 
+  test("who joined on a node that died gets the answer that came, where the next node knows an older one", async () => {
+    const { engine: a, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
+    const b = createFetchImageEngine({ eventLog, registry, clock, nativeImageFetch: true, node: "b" });
+    const byHand = { ...typePlans("2", source, { skip: true }), privileged: false };
+    registry.push(`${repository}:v1.2`, "one");
+    await (await b.openBuild({ id: "0" })).fetchImage(byHand);
+    const [requested] = (await factsOf(eventLog, "0")).filter(({ type }) => type === "FetchRequested");
+    if (requested?.type !== "FetchRequested") throw new Error("nothing was requested");
+    const { scope = "" } = requested.data;
+    await clock.advance(1000);
+
+    const digest = registry.push(`${repository}:v1.2`, "two");
+    registry.hold();
+    for (const id of ["1", "2"]) {
+      (await a.openBuild({ id })).fetchImage(byHand).catch(() => {});
+      await clock.settle();
+    }
+    expect(await factTypesOf(eventLog, "2")).toEqual(["BuildOpened", "FetchRequested", "CheckJoined"]);
+    await a.close();
+    // It had the answer, stored it in the scope, and died before it stood in the build.
+    const asker = { buildId: "1", fetchId: "2/image-get" };
+    const version = { tag: "v1.2", digest };
+    const where = { via: "HEAD" as const, host: "registry.example.com", status: 200, asker };
+    const fact: ScopeFact = { type: "VersionObserved", data: { version, changed: true, ...where } };
+    const context = { stream: scopeStream(scope), key: "answer", buildId: "1", node: "a", at: clock.now() };
+    await eventLog.append(scopeStream(scope), 2n, [scopeFactToStore(fact, context, nodeHash)]);
+
+    const fetch = (await b.openBuild({ id: "2" })).fetchImage(byHand);
+    await clock.settle();
+    expect((await fetch).imageURL).toContain(digest);
+    expect(registry.questions).toHaveLength(2);
+    const resolved = (await factsOf(eventLog, "2")).find(({ type }) => type === "ImageVersionResolved");
+    expect(resolved?.data).toMatchObject({ via: "joined", evidence: { asker } });
+  });
+
   test("five hundred cold fetches of one scope on four nodes ask once, and the others say whom they joined", async () => {
     const { engine: first, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
     const nodes = [

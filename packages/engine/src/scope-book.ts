@@ -52,6 +52,7 @@ export class ScopeBook {
   /** The answer to what another fetch, here or on another node, is asking; undefined once `signal` aborts. */
   async join(question: ScopeQuestion, since: number, signal: CancelSignal): Promise<CheckAnswer | undefined> {
     const entry = this.#entries.get(question.scope) ?? (await this.load(question.scope));
+    let isBehind = true;
     while (!signal.aborted) {
       const { inflight } = entry;
       if (inflight !== undefined && !inflight.cancellation.aborted) {
@@ -59,6 +60,13 @@ export class ScopeBook {
         const answer = await inflight.answer.promise;
         // Who waited until the claim of another ran out may have asked in the end.
         return sameAsker(inflight.asker, question.asker) ? answer : joined(answer, inflight.asker);
+      }
+      if (isBehind) {
+        // What is known here may be from before the question that is waited for, asked by a node which died: its claim
+        // would be missed, and an answer from before it be taken for its own.
+        isBehind = false;
+        await entry.log.lookNow();
+        continue;
       }
       const answer = this.#asker.answerSince(entry, question, since);
       if (answer !== undefined) return answer;

@@ -50,6 +50,7 @@ export class ScopeLog {
   /** The stream holds a fact of a newer version. */
   #aside = false;
   #look: Promise<void> | undefined;
+  #lookNow: Promise<void> | undefined;
 
   constructor(scope: string, options: ScopeLogOptions) {
     this.#options = options;
@@ -58,6 +59,15 @@ export class ScopeLog {
 
   get state(): ScopeState {
     return this.#state;
+  }
+
+  /** Folds all that was stored before the call: one read for all who ask in one turn. */
+  lookNow(): Promise<void> {
+    this.#lookNow ??= this.#options.ticker.turnEnd().then(() => {
+      this.#lookNow = undefined;
+      return this.readOn();
+    });
+    return this.#lookNow;
   }
 
   /** Folds what has come, in a while. All who wait for another node's answer look together: one read, however many wait. */
