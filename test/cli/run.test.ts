@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { baseResourceTypeImages } from "@fetch-image/kubernetes";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { example, type Images, startImages } from "../support/cli.ts";
 import { fetchImageInHost as fetchImage } from "../support/command-host.ts";
@@ -104,6 +105,27 @@ describe("run", () => {
     expect(status).toBe(0);
     expect(rowsOf(json)).toEqual([expect.objectContaining({ via: "pin", image: pulled("acme/golang:1.22") })]);
     expect(images.registry.requests).toEqual([]);
+  });
+
+  test("fetches none of the table's types, nor one that an operator adds: the engine never hears of them", async () => {
+    const types = [...Object.keys(baseResourceTypeImages), "house-made"];
+    const resources = types.map((type) => `{name: ${type}, type: ${type}, source: {uri: x}}`);
+    const steps = types.flatMap((type) => [`{get: ${type}}`, `{put: ${type}}`]);
+    const all = pipeline(
+      "bases.yml",
+      `{resources: [${resources.join()}], jobs: [{name: all, plan: [${steps.join()}]}]}`,
+    );
+    const override = ["--base-type", "house-made=ghcr.io/acme/house-made", "--base-type-prefix", images.registry.host];
+    const { status, json } = await run([all, ...override, "--json", "--build", "bases"]);
+    expect(status).toBe(0);
+    const rows = rowsOf(json);
+    expect(rows).toHaveLength(3 * types.length);
+    expect(new Set(rows.map(({ via }) => via))).toEqual(new Set(["base-type"]));
+    expect(new Set(rows.map(({ image }) => image)).size).toBe(types.length);
+    expect(rows.find(({ step }) => step === "s3")?.image).toBe(`${images.registry.host}/concourse/s3-resource:latest`);
+    expect(images.registry.requests).toEqual([]);
+    const replay = await fetchImage(["replay", "bases", "--data", "data"], { cwd: place.directory });
+    expect(replay.stdout).not.toContain("FetchRequested");
   });
 
   test("takes base types from the table, which a setting overrides, and stores nothing of them", async () => {

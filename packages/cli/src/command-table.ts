@@ -110,6 +110,13 @@ export const commandTable: readonly CommandEntry[] = [
     load: () => import("./commands/rerun.ts"),
   },
   {
+    name: "pods",
+    arguments: "BUILD",
+    summary: "print the Pods and Secrets of a build's steps, as YAML for kubectl",
+    group: "What happened",
+    load: () => import("./commands/pods.ts"),
+  },
+  {
     name: "export",
     arguments: "BUILD | --table TABLE",
     summary: "print an in-toto statement of a build, or rows as CSV or NDJSON",

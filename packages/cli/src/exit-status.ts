@@ -10,6 +10,7 @@ const wrongInput: ReadonlySet<FetchImageErrorCode> = new Set<FetchImageErrorCode
   "FI_PAYLOAD_INVALID",
   "FI_COMPARISON_INVALID",
   "FI_PIPELINE_INVALID",
+  "FI_PIPELINE_DIFFERS",
   "FI_PIPELINE_UNREADABLE",
   "FI_JOB_UNKNOWN",
   "FI_RESOURCE_UNKNOWN",

@@ -32,6 +32,23 @@ export const fetchSettings: readonly SettingKey[] = [
   "concurrency",
   "baseTypes",
   "pushRegistry",
+  "baseTypePrefix",
+];
+
+/** Settings of pods and what they pull with. */
+export const podSettings: readonly SettingKey[] = [
+  "baseTypes",
+  "baseTypePrefix",
+  "nodeRegistries",
+  "podNamespace",
+  "serviceAccount",
+  "podSecurity",
+  "podUser",
+  "podDeadline",
+  "nodeSelector",
+  "pullSecrets",
+  "registrySecret",
+  "externalUrl",
 ];
 
 /** Settings of what images may be used. */

@@ -278,6 +278,58 @@ export const pushRegistry: SettingKind<string | undefined> = {
   show: (value) => value ?? "",
 };
 
+/** A registry, or a registry and a path; undefined for none. */
+export const repositoryPrefix: SettingKind<string | undefined> = {
+  placeholder: "PREFIX",
+  wants: "a registry, or a registry and a path: registry.example.com/mirror",
+  parse: (text) => (isRepositoryPrefix(text) ? text : undefined),
+  show: (value) => value ?? "",
+};
+
+/** Where nodes pull from: `docker.io=mirror.example.com/hub`. */
+export const nodeRegistries: SettingKind<readonly string[]> = {
+  placeholder: "FROM=TO",
+  wants: "pairs such as docker.io=mirror.example.com/hub, a registry or a registry and a path on both sides",
+  parse: (text) =>
+    all(text, (item) => {
+      const [from = "", to = "", ...rest] = item.split("=");
+      return rest.length === 0 && isRepositoryPrefix(from) && isRepositoryPrefix(to);
+    }),
+  show: (values) => values.join(","),
+  list: true,
+};
+
+/** The name of an object; undefined for none. */
+export const kubernetesName: SettingKind<string | undefined> = {
+  placeholder: "NAME",
+  wants: "a name on Kubernetes: lower-case letters, digits, dashes and dots",
+  parse: (text) => (isKubernetesName(text) ? text : undefined),
+  show: (value) => value ?? "",
+};
+
+/** Names of objects. */
+export const kubernetesNames: SettingKind<readonly string[]> = {
+  placeholder: "NAME",
+  wants: "names on Kubernetes: lower-case letters, digits, dashes and dots",
+  parse: (text) => all(text, isKubernetesName),
+  show: (values) => values.join(","),
+  list: true,
+};
+
+/** Labels: `disk=ssd`. */
+export const labels: SettingKind<readonly string[]> = {
+  placeholder: "LABEL=VALUE",
+  wants: "labels such as disk=ssd or topology.kubernetes.io/zone=a",
+  parse: (text) =>
+    all(text, (item) =>
+      /^(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\/)?[A-Za-z0-9](?:[\w.-]{0,61}[A-Za-z0-9])?=(?:[A-Za-z0-9](?:[\w.-]{0,61}[A-Za-z0-9])?)?$/.test(
+        item,
+      ),
+    ),
+  show: (values) => values.join(","),
+  list: true,
+};
+
 /** Settings of some repositories: `registry.example.com/team/*=check-interval:5m;staleness-bound:24h`. */
 export const repositories: SettingKind<readonly string[]> = {
   placeholder: "PATTERN=SETTING:VALUE;…",
@@ -286,6 +338,16 @@ export const repositories: SettingKind<readonly string[]> = {
   show: (values) => values.join(","),
   list: true,
 };
+
+function isRepositoryPrefix(text: string): boolean {
+  const parsed = parseReference(`${text}/x`);
+  // What is no domain would be taken for a path on Docker Hub.
+  return parsed.ok && `${parsed.reference.domain}/${parsed.reference.path}` === `${text}/x`;
+}
+
+function isKubernetesName(text: string): boolean {
+  return /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/.test(text);
+}
 
 function all(text: string, valid: (item: string) => boolean): readonly string[] | undefined {
   const items = text

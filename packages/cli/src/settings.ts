@@ -24,6 +24,17 @@ export interface Settings {
   readonly storePatience: number;
   readonly concurrency: number;
   readonly baseTypes: readonly string[];
+  readonly baseTypePrefix: string | undefined;
+  readonly nodeRegistries: readonly string[];
+  readonly podNamespace: string | undefined;
+  readonly serviceAccount: string | undefined;
+  readonly podSecurity: "restricted" | "baseline";
+  readonly podUser: number;
+  readonly podDeadline: number;
+  readonly nodeSelector: readonly string[];
+  readonly pullSecrets: readonly string[];
+  readonly registrySecret: string | undefined;
+  readonly externalUrl: string | undefined;
   readonly allowedImages: readonly string[];
   readonly deniedImages: readonly string[];
   readonly digestRequired: "no" | "soft" | "hard";
@@ -184,6 +195,59 @@ export const settings: { readonly [Key in SettingKey]: Setting<Settings[Key]> } 
     default: [],
     flag: "base-type",
     does: "images of base resource types, laid over the built-in table",
+  },
+  baseTypePrefix: {
+    kind: kinds.repositoryPrefix,
+    default: undefined,
+    does: "what stands before the images of base resource types that are not replaced: a registry, or one and a path",
+  },
+  nodeRegistries: {
+    kind: kinds.nodeRegistries,
+    default: [],
+    flag: "node-registry",
+    does: "where nodes pull from instead of the registry that was asked; the longest name that fits is taken",
+  },
+  podNamespace: { kind: kinds.kubernetesName, default: undefined, does: "the namespace of pods and their Secrets" },
+  serviceAccount: {
+    kind: kinds.kubernetesName,
+    default: undefined,
+    does: "the service account of pods; it gives them no token",
+  },
+  podSecurity: {
+    kind: kinds.oneOf("restricted", "baseline"),
+    default: "restricted",
+    does: "the Pod Security Standard of pods that are not privileged; `baseline` runs them as the image's own user",
+  },
+  podUser: {
+    kind: kinds.wholeNumber(1, 2_147_483_647),
+    default: 1000,
+    does: "the user of `restricted` pods whose steps name none",
+  },
+  podDeadline: {
+    kind: kinds.duration,
+    default: 0,
+    does: "how long a pod may run whose step has no `timeout`; 0 for as long as it takes",
+  },
+  nodeSelector: {
+    kind: kinds.labels,
+    default: [],
+    does: "labels of the nodes that pods may run on",
+  },
+  pullSecrets: {
+    kind: kinds.kubernetesNames,
+    default: [],
+    flag: "pull-secret",
+    does: "Secrets that every pod pulls with, after the one for its own source's login",
+  },
+  registrySecret: {
+    kind: kinds.kubernetesName,
+    default: undefined,
+    does: "the Secret for the deployment's own registry, tried after the others",
+  },
+  externalUrl: {
+    kind: kinds.httpUrl,
+    default: undefined,
+    does: "the scheduler's address for people, which gets and puts are told as ATC_EXTERNAL_URL",
   },
   allowedImages: {
     kind: kinds.allowedImages,

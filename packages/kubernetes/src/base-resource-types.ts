@@ -25,14 +25,20 @@ export const baseResourceTypeImages: { readonly [type: string]: string } = {
 export type BaseTypeOverrides = { readonly [type: string]: string };
 
 /**
- * The image of a base resource type; undefined for a type that is none. Throws `FI_SETTING_INVALID` for an override
- * that is no image reference, as `parseBaseTypeOverrides` would have said.
+ * The image of a base resource type; undefined for a type that is none. The prefix, a registry or one and a path, stands
+ * before what the built-in table has. Throws `FI_SETTING_INVALID` for an override that is no image reference, as
+ * `parseBaseTypeOverrides` would have said.
  */
-export function resolveBaseResourceType(type: string, overrides: BaseTypeOverrides = {}): ImageReference | undefined {
+export function resolveBaseResourceType(
+  type: string,
+  overrides: BaseTypeOverrides = {},
+  { prefix }: { readonly prefix?: string | undefined } = {},
+): ImageReference | undefined {
   // Types are the users' words, and "constructor" is one: only what the tables themselves hold counts.
   const table = [overrides, baseResourceTypeImages].find((images) => Object.hasOwn(images, type));
-  const image = table?.[type];
-  if (image === undefined) return undefined;
+  const own = table?.[type];
+  if (own === undefined) return undefined;
+  const image = table === baseResourceTypeImages && prefix !== undefined ? `${prefix}/${own}` : own;
   const parsed = parseReference(image);
   if (!parsed.ok) throw overrideInvalid(type, parsed.error);
   return parsed.reference;

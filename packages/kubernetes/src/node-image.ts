@@ -6,7 +6,7 @@ import {
   referenceOfImageURL,
   showText,
 } from "@fetch-image/core";
-import { type BaseTypeOverrides, baseResourceTypeImages, resolveBaseResourceType } from "./base-resource-types.ts";
+import { type BaseTypeOverrides, resolveBaseResourceType } from "./base-resource-types.ts";
 import { podInvalid } from "./pod-invalid.ts";
 
 /** Where nodes pull from: repositories below `from` (`docker.io`, `ghcr.io/acme`) are pulled below `to` instead. */
@@ -104,18 +104,11 @@ function imageOf(
       "Push the artifact to a registry that the nodes reach, and run the digest that the push returned.",
     );
   }
-  const image = resourceType === undefined ? undefined : baseTypeImage(resourceType, options);
-  if (image !== undefined) return image;
+  const { baseTypes, baseTypePrefix: prefix } = options;
+  const image = resourceType === undefined ? undefined : resolveBaseResourceType(resourceType, baseTypes, { prefix });
+  if (image !== undefined) return image.canonical;
   const what = resourceType === undefined ? "it has no image" : `${showText(resourceType)} is no base resource type`;
   throw podInvalid(step, what, "Give the step an image, or the type one with base-types.");
-}
-
-function baseTypeImage(type: string, { baseTypes = {}, baseTypePrefix }: NodeImageOptions): string | undefined {
-  const isOverridden = Object.hasOwn(baseTypes, type);
-  if (!isOverridden && baseTypePrefix !== undefined && Object.hasOwn(baseResourceTypeImages, type)) {
-    return `${baseTypePrefix}/${baseResourceTypeImages[type] ?? ""}`;
-  }
-  return resolveBaseResourceType(type, baseTypes)?.canonical;
 }
 
 function malformed(setting: string): FetchImageError {

@@ -9,6 +9,8 @@ import type { ImageRow } from "./rows.ts";
 export interface FetchImagesOptions {
   readonly build: Build;
   readonly baseTypes: BaseTypeOverrides;
+  /** Before the images of base types that are not overridden. */
+  readonly baseTypePrefix: string | undefined;
   readonly secrets: readonly string[];
   /** Whether a kubelet pulls what tasks run in. */
   readonly native: boolean;
@@ -39,15 +41,18 @@ export async function fetchImages(all: readonly Wanted[], options: FetchImagesOp
 async function rowOf(wanted: Wanted, options: FetchImagesOptions): Promise<ImageRow> {
   if (wanted.how === "fetch") return await fetched(wanted, options);
   if (wanted.how === "built") return await built(wanted, options);
-  if (wanted.how === "base-type") return baseType(wanted, options.baseTypes);
+  if (wanted.how === "base-type") return baseType(wanted, options);
   if (wanted.how === "later") return { wanted, state: "deferred", because: wanted.because, ms: 0 };
   const image = referenceOfImageURL(wanted.uri);
   const reference = image === undefined ? {} : { image, imageURL: wanted.uri };
   return { wanted, ...reference, via: "rootfs", state: "resolved", ms: 0 };
 }
 
-function baseType(wanted: Extract<Wanted, { how: "base-type" }>, overrides: BaseTypeOverrides): ImageRow {
-  const reference = resolveBaseResourceType(wanted.baseType, overrides);
+function baseType(
+  wanted: Extract<Wanted, { how: "base-type" }>,
+  { baseTypes, baseTypePrefix: prefix }: FetchImagesOptions,
+): ImageRow {
+  const reference = resolveBaseResourceType(wanted.baseType, baseTypes, { prefix });
   if (reference === undefined) {
     // The pipeline was checked against the same table.
     throw new FetchImageError("FI_INTERNAL", { message: `base type ${wanted.baseType} has no image in the table` });

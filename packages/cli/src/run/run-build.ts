@@ -40,6 +40,7 @@ export async function runBuild(job: PreparedJob, context: RunBuildContext): Prom
   await fetchImages(job.wanted, {
     build,
     baseTypes: job.baseTypes,
+    baseTypePrefix: settings.values.baseTypePrefix,
     secrets: job.secrets,
     native,
     concurrency: settings.values.concurrency,

@@ -34,6 +34,11 @@ export const catalogue = {
     says: "the pipeline is not valid",
     fix: "Correct the named place in the pipeline file.",
   },
+  FI_PIPELINE_DIFFERS: {
+    retryable: false,
+    says: "the pipeline is not the one that the build ran",
+    fix: "Give the pipeline as it was when the build ran.",
+  },
   FI_PIPELINE_UNREADABLE: { retryable: false, says: "the pipeline file cannot be read", fix: "Check the path." },
   FI_JOB_UNKNOWN: { retryable: false, says: "the pipeline has no such job", fix: "Name one of the jobs listed." },
   FI_RESOURCE_UNKNOWN: {
