@@ -1,7 +1,7 @@
 // What docs/guides/embedding.md shows, piece by piece: the guide's blocks stand here word for word.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { EventLog, ImageRegistry, ReadModel } from "@fetch-image/core";
-import { createFetchImageEngine, type FetchImageEngine } from "@fetch-image/engine";
+import { type Build, createFetchImageEngine, type FetchImageEngine } from "@fetch-image/engine";
 import { context, metrics, trace } from "@opentelemetry/api";
 
 export function open(eventLog: EventLog, readModel: ReadModel, registry: ImageRegistry): FetchImageEngine {
@@ -46,6 +46,11 @@ export function probes(engine: FetchImageEngine): Server {
   };
   const server = createServer((request, response) => void answer(request, response));
   return server;
+}
+
+export async function whatRan(build: Build, imageID: string, pod: string): Promise<string> {
+  const { outcome } = await build.recordRan({ fetchId: "task-1/image-get", imageID, pod });
+  return outcome;
 }
 
 export async function stop(engine: FetchImageEngine): Promise<void> {

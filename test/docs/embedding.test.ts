@@ -5,7 +5,7 @@ import { createImageRegistry } from "@fetch-image/registry";
 import { startEmbeddedRegistry } from "@fetch-image/registry/embedded";
 import { createMemoryEventLog, createMemoryReadModel } from "@fetch-image/store/memory";
 import { expect, test, vi } from "vitest";
-import { fetchOne, open, probes, stop } from "./embedding-example.ts";
+import { fetchOne, open, probes, stop, whatRan } from "./embedding-example.ts";
 
 const read = (path: string) => readFileSync(fileURLToPath(new URL(path, import.meta.url)), "utf8");
 const guide = read("../../docs/guides/embedding.md");
@@ -14,7 +14,7 @@ test("every piece of code in the embedding guide stands in the example that is c
   const lines = (code: string) => code.split("\n").map((line) => line.trim());
   const example = lines(read("./embedding-example.ts")).join("\n");
   const blocks = [...guide.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = ""]) => code.trim());
-  expect(blocks).toHaveLength(4);
+  expect(blocks).toHaveLength(5);
   for (const block of blocks) expect(example).toContain(lines(block).join("\n"));
 });
 
@@ -31,6 +31,9 @@ test("the example fetches, answers its probes, and stops", async () => {
 
   const imageURL = await fetchOne(engine, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
   expect(imageURL).toBe(`docker:///registry.example.com/acme/go:1.26@${digest}`);
+  const build = await engine.openBuild({ id: "123" });
+  expect(await whatRan(build, `registry.example.com/acme/go@${digest}`, "a-pod")).toBe("same");
+  await build.close();
   expect([await status("/live"), await status("/ready")]).toEqual([200, 200]);
   const said = vi.spyOn(console, "error").mockImplementation(() => {});
   await stop(engine);

@@ -47,6 +47,16 @@ export const builds: { readonly [name: string]: () => BuildHistory } = {
           rateLimit: { limit: 100, remaining: 76, windowSeconds: 21_600 },
         }),
       ),
+  "what-ran": () =>
+    planned()
+      .request(aRequest())
+      .wait(140)
+      .take(seen(version))
+      .wait(2_000)
+      .ran({ imageID: `registry.test/app@${digestA}`, pod: "ci-unit-b7-task-1", digest: digestA, outcome: "same" })
+      .ran({ imageID: `registry.test/app@${digestB}`, digest: digestB, outcome: "platform" })
+      .ran({ imageID: `registry.test/other@${digestB}`, digest: digestB, outcome: "different" })
+      .ran({ imageID: "", outcome: "unknown", reason: "the runtime names no digest" }),
   "short-circuited-by-get": () =>
     planned()
       .request(aRequest())

@@ -53,6 +53,10 @@ class Store {
     this.facts.push({ ...fact, ...this.#stored(scopeStream(scope)) });
   }
 
+  hasFetch(build: string, fetchId: string): boolean {
+    return this.#fetches.has(`${build} ${fetchId}`);
+  }
+
   request(build: string, request: FetchRequest): void {
     const key = `${build} ${request.fetchId}`;
     if (this.#fetches.has(key)) return;
@@ -213,8 +217,11 @@ const move: fc.Arbitrary<(store: Store) => void> = fc.oneof(
   ),
   fc.record({ build, text, fetchId }).map(({ build, text, fetchId }) => (store: Store) => {
     const data = { fetchId, planId: "check", origin: "stderr" as const, text };
+    const ran = { fetchId, imageID: text, outcome: "unknown" as const, reason: "the runtime names no digest" };
+    const told = store.hasFetch(build, fetchId) ? [{ type: "ImageRan" as const, data: ran }] : [];
     store.addToBuild(build, [
       { type: "OutputWritten", data },
+      ...told,
       { type: "BuildAdopted", data: { buildId: build, from: text } },
     ]);
   }),

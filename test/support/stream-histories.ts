@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import {
   begin,
   type BuildFact,
+  type BuildFactData,
   buildFactToStore,
   buildStream,
   type FetchOutput,
@@ -10,6 +11,7 @@ import {
   type FetchState,
   type Hash,
   type JsonObject,
+  ranKey,
   readEvent,
   type RecordedBuildFact,
   type RecordedFact,
@@ -92,6 +94,16 @@ export class BuildHistory {
     const events = [...text.matchAll(/^event: event$/gm)].length;
     const sealed = { buildId: this.buildId, renderer: "1", events, sha256: testHash.sha256Hex(text) };
     this.append({ type: "BuildLogSealed", data: sealed }, "sealed");
+    return this;
+  }
+
+  /** What a runtime says that it runs, of the first fetch. */
+  ran(told: Omit<BuildFactData<"ImageRan">, "fetchId" | "resolved">): this {
+    const [[fetchId, state] = []] = [...this.states];
+    if (fetchId === undefined || state === undefined) throw new Error("nothing was requested that could have run");
+    const resolved = state.resolved?.version["digest"];
+    const data = { fetchId, ...told, ...(resolved === undefined ? {} : { resolved }) };
+    this.append({ type: "ImageRan", data }, `ran\n${ranKey(data)}`);
     return this;
   }
 

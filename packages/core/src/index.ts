@@ -3,6 +3,7 @@ export { catalogue, type ErrorEntry, type FetchImageErrorCode } from "./errors/c
 export { FetchImageError, type FetchImageErrorOptions } from "./errors/fetch-image-error.ts";
 export { type Digest, isDigest } from "./image/digest.ts";
 export { imageURL, referenceOfImageURL } from "./image/image-url.ts";
+export { compareRan, type RanVerdict } from "./image/ran-image.ts";
 export {
   apiHost,
   formatReference,
@@ -212,7 +213,14 @@ export {
   step,
   type Step,
 } from "./fetch-image/step.ts";
-export { type BuildState, noBuild, type Replayed, replayBuild, type SavedEvents } from "./fetch-image/replay.ts";
+export {
+  type BuildState,
+  noBuild,
+  ranKey,
+  type Replayed,
+  replayBuild,
+  type SavedEvents,
+} from "./fetch-image/replay.ts";
 export {
   explainImage,
   explainVersion,
@@ -224,6 +232,7 @@ export { followBuildLog, type TextFollower } from "./build-log/follow-text.ts";
 export { renderExplanation } from "./build-log/render-explanation.ts";
 export { renderFact, type RenderFactOptions } from "./build-log/render-fact.ts";
 export type { RenderOptions } from "./build-log/paint.ts";
+export { renderRan } from "./build-log/render-ran.ts";
 export { type LogRenderer, renderBuildLog, renderers } from "./build-log/render-text.ts";
 export { concourseEvents, isConcourseEvent, type ReadEvent, readEvent } from "./build-log/concourse/catalogue.ts";
 export {

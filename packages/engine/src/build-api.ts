@@ -1,6 +1,7 @@
-import type { ImageResource, ImageSpec, JsonObject, ResourceType } from "@fetch-image/core";
+import type { ImageResource, ImageSpec, JsonObject, RanVerdict, ResourceType } from "@fetch-image/core";
 import type { ArtifactImageRequest } from "./artifact-images.ts";
 import type { BuildEvent } from "./build-events.ts";
+import type { RanImageReport } from "./ran-images.ts";
 import type { FetchImageRequest } from "./request.ts";
 import type { FetchSummary } from "./stored-fetch.ts";
 import type { TraceHeaders } from "./trace-context.ts";
@@ -63,6 +64,14 @@ export interface Build extends AsyncDisposable {
    * Rejects with `FI_EVENT_INVALID` where Concourse's clients would not read it, or the build has ended.
    */
   append(event: BuildEvent): Promise<void>;
+  /**
+   * Puts down what a container runtime says that it runs, the `imageID` of a container's status, for a scheduler that runs
+   * pods itself: compared with what the fetch resolved, and the outcome is a fact. A digest that differs from the resolved
+   * one is looked for in the index that the registry has under the resolved one, with one request for each digest.
+   * Resolves once it is durable; the same said again is not stored again. Rejects with `FI_PLAN_UNKNOWN` for a fetch that
+   * the build does not have, and as an append does; a registry that cannot be asked makes the outcome `unknown`.
+   */
+  recordRan(ran: RanImageReport): Promise<RanVerdict>;
   /** The fetches so far, in the order they were requested. */
   fetches(): readonly FetchSummary[];
   /** Resolves when every fact so far is durable. */

@@ -1,5 +1,6 @@
 import type { Clock, Hash, ImageSpec, Logger, NewFact, Policy, StepRunner } from "@fetch-image/core";
 import type { EngineTelemetry } from "./engine-telemetry.ts";
+import type { RanImageReport } from "./ran-images.ts";
 import type { FetchImageRequest } from "./request.ts";
 import type { ScopeBook } from "./scope-book.ts";
 
@@ -25,6 +26,8 @@ export interface BuildContext {
   submit(facts: readonly NewFact[]): Promise<void>;
   /** Cuts every secret that the build was told. */
   readonly redact: (text: string) => string;
+  /** What a step of this build ran in; never rejects. */
+  ran(report: RanImageReport): Promise<void>;
   /** Fetches the image that a plan's own step runs in, by the same rules. */
   fetchImage(request: FetchImageRequest): Promise<ImageSpec>;
 }

@@ -6,6 +6,7 @@ import {
   type FetchState,
   type ImageSpec,
   isFinished,
+  type RanVerdict,
   type TraceContext,
 } from "@fetch-image/core";
 import { type ArtifactImageRequest, ArtifactImages } from "./artifact-images.ts";
@@ -15,8 +16,10 @@ import { type BuildEvent, BuildEvents } from "./build-events.ts";
 import { explainConflict, preface, type PrefaceContext } from "./build-preface.ts";
 import { BuildWriter } from "./build-writer.ts";
 import type { EngineContext } from "./engine-context.ts";
+import { Cancellation } from "./cancellation.ts";
 import { codeOf } from "./failure.ts";
 import { FetchRun, outcomeOf } from "./fetch-run.ts";
+import { RanImages, type RanImageReport } from "./ran-images.ts";
 import { redactor } from "./redact.ts";
 import { logSeal } from "./seal-log.ts";
 import { SecretScanner } from "./secret-scanner.ts";
@@ -68,6 +71,9 @@ export class OpenBuild implements Build {
   #scanner: SecretScanner | undefined;
   /** Made for the first task that runs in an artifact. */
   #artifactImages: ArtifactImages | undefined;
+  /** Made when somebody says what ran. */
+  #ran: RanImages | undefined;
+  #closing: Cancellation | undefined;
 
   constructor(engine: EngineContext, options: OpenBuildOptions, past: PastBuild, onEnd: () => void) {
     this.id = options.id;
@@ -115,6 +121,7 @@ export class OpenBuild implements Build {
       submit: (facts) => this.#writer.submit(facts),
       redact: (text) => this.#redact(text),
       fetchImage: (request) => this.#fetchForStep(request),
+      ran: (report) => this.#recordQuietly(report),
     };
   }
 
@@ -220,6 +227,12 @@ export class OpenBuild implements Build {
     await this.#events.append(event);
   }
 
+  async recordRan(report: RanImageReport): Promise<RanVerdict> {
+    if (this.#closed) throw this.#closedHere();
+    this.#ran ??= this.#makeRan();
+    return await this.#ran.record(report);
+  }
+
   fetches(): readonly FetchSummary[] {
     const states = new Map(this.#past.fetches);
     for (const [fetchId, run] of this.#runs) if (run.state !== undefined) states.set(fetchId, run.state);
@@ -237,6 +250,7 @@ export class OpenBuild implements Build {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#closing?.abort("the build was closed");
     // An error has its stack, which costs more than the rest of a build's end: it is made where there is somebody to tell.
     const isIdle = this.#engine.flights.waiting === 0 && [...this.#runs.values()].every((run) => run.isDone);
     if (!isIdle) this.#letGo(this.#closedHere());
@@ -248,6 +262,41 @@ export class OpenBuild implements Build {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** For a step of ours, which ends as it ends whatever becomes of this. */
+  async #recordQuietly(report: RanImageReport): Promise<void> {
+    try {
+      await this.recordRan(report);
+    } catch (error) {
+      this.#engine.logger.warn("what ran could not be put down", {
+        build: this.id,
+        fetch: report.fetchId,
+        code: codeOf(error),
+      });
+    }
+  }
+
+  #makeRan(): RanImages {
+    const { node, hash, registry } = this.#engine;
+    this.#closing = new Cancellation();
+    return new RanImages({
+      buildId: this.id,
+      stream: this.#stream,
+      node,
+      hash,
+      registry,
+      past: this.#past.ran,
+      stampTime: () => this.#stampTime(),
+      submit: (facts) => this.#writer.submit(facts),
+      redact: (text) => this.#redact(text),
+      find: (fetchId) => {
+        const run = this.#runs.get(fetchId);
+        const state = run?.state ?? this.#past.fetches.get(fetchId);
+        return state === undefined ? undefined : { state, source: run?.request.source };
+      },
+      signal: this.#closing,
+    });
   }
 
   #closedHere(): FetchImageError {

@@ -1,4 +1,13 @@
-import type { ArtifactPusher, Clock, EventLog, Hash, Logger, Policy, StepRunner } from "@fetch-image/core";
+import type {
+  ArtifactPusher,
+  Clock,
+  EventLog,
+  Hash,
+  ImageRegistry,
+  Logger,
+  Policy,
+  StepRunner,
+} from "@fetch-image/core";
 import type { EngineTelemetry } from "./engine-telemetry.ts";
 import type { Flights } from "./flights.ts";
 import type { EffectiveSettings } from "./engine-settings.ts";
@@ -21,6 +30,7 @@ export interface EngineContext {
   readonly stepRunner: StepRunner | undefined;
   readonly artifacts: Pick<StepRunner, "get"> | undefined;
   readonly artifactPusher: ArtifactPusher | undefined;
+  readonly registry: ImageRegistry | undefined;
   readonly scopes: ScopeBook | undefined;
   readonly flights: Flights;
   nextOpening(): number;

@@ -82,6 +82,7 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
     stepRunner: options.stepRunner,
     artifacts: options.artifacts,
     artifactPusher: options.artifactPusher,
+    registry,
     scopes:
       registry === undefined
         ? undefined

@@ -38,6 +38,7 @@ export type { ProjectionLag } from "./projection-lag.ts";
 export { createProjector, type ProjectionProgress, type Projector, type ProjectorOptions } from "./projector.ts";
 export { redactor } from "./redact.ts";
 export { type RegistryKey, registryKeyOf } from "./registry-key.ts";
+export type { RanImageReport } from "./ran-images.ts";
 export type { FetchImageRequest } from "./request.ts";
 export { logSeal } from "./seal-log.ts";
 export { type Scanned, SecretScanner } from "./secret-scanner.ts";

@@ -1,4 +1,11 @@
-import { renderExplanation } from "@fetch-image/core";
+import {
+  type BuildFactData,
+  buildStream,
+  decodeBuildFact,
+  type EventLog,
+  renderExplanation,
+  renderRan,
+} from "@fetch-image/core";
 import type { AuditImage } from "@fetch-image/engine";
 import { openAudit } from "../audit/open-audit.ts";
 import type { Command } from "../command.ts";
@@ -26,15 +33,35 @@ build's log is gone.`,
       return exitStatus.done;
     }
     const reasons = await audit.why(build, plan);
-    if (json) terminal.out(reasons.map(line).join(""));
-    else {
+    const ran = await whatRan(stores.eventLog, build);
+    const ranOf = (fetch: string) => ran.filter(({ fetchId }) => fetchId === fetch);
+    if (json) {
+      const lines = reasons.map((reason) => {
+        const told = ranOf(reason.fetch).map(({ fetchId: _fetch, ...data }) => data);
+        return line(told.length === 0 ? reason : { ...reason, ran: told });
+      });
+      terminal.out(lines.join(""));
+    } else {
       const asked = new Set(reasons.map(({ fetch }) => fetch));
       const rows = (await stores.readModel.imagesOfBuild(build)).filter(({ fetchId }) => asked.has(fetchId));
-      terminal.out(rows.map((row) => renderExplanation(row, { color })).join("\n"));
+      const shown = rows.map((row) => {
+        const told = renderRan(ranOf(row.fetchId), { color });
+        return `${renderExplanation(row, { color })}${told === "" ? "" : `\n${told}`}`;
+      });
+      terminal.out(shown.join("\n"));
     }
     return exitStatus.done;
   },
 };
+
+/** Nothing where the build's log is gone. */
+async function whatRan(eventLog: EventLog, build: string): Promise<readonly BuildFactData<"ImageRan">[]> {
+  const facts = await eventLog.read(buildStream(build));
+  return facts.flatMap((recorded) => {
+    const decoded = decodeBuildFact(recorded);
+    return decoded.known && decoded.fact.type === "ImageRan" ? [decoded.fact.data] : [];
+  });
+}
 
 function list(images: readonly AuditImage[], color: boolean): string {
   const { quiet } = createStyle(color);

@@ -75,6 +75,8 @@ export function factWords(fact: RecordedBuildFact, after?: FetchState, waitedMs?
       return good(`artifact ${fact.data.artifact}`);
     case "ArtifactImageResolved":
       return good(artifactImage(fact.data));
+    case "ImageRan":
+      return ranWords(fact.data);
     case "OutputWritten":
       return printedWords(`${fact.data.planId} ${fact.data.origin}`, fact.data.text);
     case "BuildEventSaved":
@@ -252,6 +254,23 @@ function resolved(fact: BuildFactData<"ImageVersionResolved">, after: FetchState
       break;
   }
   return pinned ? say("takes the check's version") : warn(`the check's ${shown} is used`);
+}
+
+export function ranWords({ imageID, pod, resolved = "", outcome, reason = "" }: BuildFactData<"ImageRan">): Words {
+  const where = pod === undefined ? "" : `pod ${pod} `;
+  switch (outcome) {
+    case "same":
+      return good(`${where}ran what was resolved: ${imageID}`);
+    case "platform":
+      return good(`${where}ran ${imageID}, which is the same image: one of the two is the index that lists the other`);
+    case "different":
+      return bad(`warning: ${where}ran ${imageID}, and ${resolved} was resolved`);
+    case "unknown":
+      break;
+  }
+  return warning(
+    `${where}ran ${imageID === "" ? "an image without a name" : imageID}; whether that is what was resolved is unknown: ${reason}`,
+  );
 }
 
 function failed({ code, message, hint, cause }: Failure): Words {

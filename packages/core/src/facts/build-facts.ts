@@ -149,6 +149,22 @@ export const buildFactSchemas = {
     /** Of the artifact's blobs, what the registry did not have. */
     uploadedBytes: z.number().exactOptional(),
   }),
+  /** What the container runtime says that it runs, compared with what the fetch resolved. */
+  ImageRan: z.object({
+    fetchId,
+    /** In the runtime's words: the container status's `imageID`. */
+    imageID: z.string(),
+    /** The pod, where the host names it. */
+    pod: z.string().exactOptional(),
+    /** The digest in `imageID`. */
+    digest: z.string().exactOptional(),
+    /** The digest that was resolved; absent where there was none. */
+    resolved: z.string().exactOptional(),
+    /** `platform`: an image of the resolved index, or the other way round. `unknown`: nobody can tell. */
+    outcome: z.enum(["same", "platform", "different", "unknown"]),
+    /** Why nobody can tell. */
+    reason: z.string().exactOptional(),
+  }),
   FetchFailed: z.object({ fetchId, failure }),
   FetchAborted: z.object({ fetchId, reason: z.string() }),
 } as const;

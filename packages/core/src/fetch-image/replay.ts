@@ -21,6 +21,8 @@ export interface BuildState {
   readonly events: SavedEvents;
   /** What tasks run in whose image is an artifact, by the task's plan. */
   readonly artifactImages: ReadonlyMap<string, BuildFactData<"ArtifactImageResolved">>;
+  /** What was told of what ran, each by {@link ranKey}. */
+  readonly ran: ReadonlySet<string>;
   /** What the last facts caused and must follow them: empty wherever an append ends, since appends are taken whole. */
   readonly awaited: readonly FetchOutput[];
 }
@@ -46,6 +48,7 @@ export const noBuild: BuildState = {
   revision: undefined,
   events: noEvents,
   artifactImages: new Map(),
+  ran: new Set(),
   awaited: [],
 };
 
@@ -77,6 +80,7 @@ export function replayBuild(
   let { ended, sealed } = from.events;
   const saved: [key: string, event: string][] = [];
   const artifactImages = new Map(from.artifactImages);
+  const ran: string[] = [];
   const awaited = [...from.awaited];
 
   for (const fact of facts) {
@@ -109,6 +113,10 @@ export function replayBuild(
       }
       case "BuildLogSealed":
         sealed = true;
+        break;
+      case "ImageRan":
+        if (!fetches.has(fact.data.fetchId)) throw contradiction(fact, whereFetchIs(undefined));
+        ran.push(ranKey(fact.data));
         break;
       case "BuildPlanned":
         plan = fact.data.plan;
@@ -158,7 +166,17 @@ export function replayBuild(
   }
   const keys = saved.length === 0 ? from.events.keys : new Map([...from.events.keys, ...saved]);
   const events = { keys, ended, sealed };
-  return { opened, plan, writer, fetches, causes, time, revision, events, artifactImages, awaited };
+  const told = ran.length === 0 ? from.ran : new Set([...from.ran, ...ran]);
+  return { opened, plan, writer, fetches, causes, time, revision, events, artifactImages, ran: told, awaited };
+}
+
+/** Tells one report of what ran from another: the same said twice is one fact. */
+export function ranKey({
+  fetchId,
+  imageID,
+  pod = "",
+}: Pick<BuildFactData<"ImageRan">, "fetchId" | "imageID" | "pod">): string {
+  return `${fetchId}\n${imageID}\n${pod}`;
 }
 
 const outputs: ReadonlySet<string> = new Set<FetchOutput["type"]>([

@@ -87,6 +87,7 @@ function rowsOf(fact: RecordedBuildFact | RecordedScopeFact): Rows {
     case "ImageCheck":
     case "ImageGet":
     case "OutputWritten":
+    case "ImageRan":
     case "BuildEventSaved":
     case "BuildLogSealed":
     case "RateLimitObserved":

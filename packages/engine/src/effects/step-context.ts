@@ -36,6 +36,7 @@ export async function stepContext(
     effectKey: `${buildId}/${run.asker.fetchId}/${since}`,
     image: await imageOf(run, plan, signal),
     output: (chunk, origin) => output.write(chunk, origin),
+    ...ranOf(run, plan),
     end: () => {
       signal.removeEventListener("abort", end);
       end();
@@ -57,6 +58,12 @@ async function imageOf(run: FetchRun, plan: CheckPlan | GetPlan, signal: AbortSi
     ...run.request.trace,
     ...(run.asked.secrets === undefined ? {} : { secrets: run.asked.secrets }),
   });
+}
+
+/** Nothing was resolved for a base type. */
+function ranOf(run: FetchRun, plan: CheckPlan | GetPlan): Pick<StepContext, "ran"> {
+  const getPlan = (plan.check ?? plan.get)?.image_get_plan;
+  return getPlan === undefined ? {} : { ran: (imageID) => run.build.ran({ fetchId: getPlan.id, imageID }) };
 }
 
 let written = 0;

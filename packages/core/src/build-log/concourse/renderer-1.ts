@@ -34,6 +34,7 @@ export function renderFact1(
     case "BuildPlanned":
     case "ArtifactImageResolved":
     case "BuildLogSealed":
+    case "ImageRan":
     case "PolicyUnanswered":
       return { state, says: [] };
     case "BuildEventSaved":
