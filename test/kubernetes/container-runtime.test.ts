@@ -1,5 +1,6 @@
 import { type JsonObject, referenceOfImageURL } from "@fetch-image/core";
 import { createFetchImageEngine } from "@fetch-image/engine";
+import { pullSecret, type Secret } from "@fetch-image/kubernetes";
 import { createImageRegistry } from "@fetch-image/registry";
 import { createMemoryEventLog } from "@fetch-image/store/memory";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -59,7 +60,7 @@ describe.skipIf(missing !== undefined)(
         const login = { username: "alice", password: "s3cret" };
         const image = await resolved(hub, { repository: `${hub.host}/acme/tools`, tag: "2.3", ...login });
         await expect(pullAsKubelet(node, { image, secrets: [] })).rejects.toThrow(/401|denied|authoriz/i);
-        expect(await ran(image, [pullSecret(hub.host, login)])).toBe(text);
+        expect(await ran(image, [secretFor(hub.host, login)])).toBe(text);
       },
     );
 
@@ -68,7 +69,7 @@ describe.skipIf(missing !== undefined)(
       const login = { username: "alice", password: "s3cret" };
       await hub.push("acme/second:1", imageThatPrints("by the second secret\n"));
       const image = await resolved(hub, { repository: `${hub.host}/acme/second`, tag: "1", ...login });
-      const secrets = [pullSecret(hub.host, { ...login, password: "wrong" }), pullSecret(hub.host, login)];
+      const secrets = [secretFor(hub.host, { ...login, password: "wrong" }), secretFor(hub.host, login)];
       expect((await pullAsKubelet(node, { image, secrets })).tries).toBe(2);
       expect(await ran(image, secrets)).toBe("by the second secret\n");
     });
@@ -79,14 +80,15 @@ describe.skipIf(missing !== undefined)(
       const after = { username: "alice", password: "chang3d" };
       await hub.push("acme/rotated:1", imageThatPrints("before the change\n"));
       const source = { repository: `${hub.host}/acme/rotated`, tag: "1" };
-      expect(await ran(await resolved(hub, { ...source, ...before }), [pullSecret(hub.host, before)])).toBe(
+      expect(await ran(await resolved(hub, { ...source, ...before }), [secretFor(hub.host, before)])).toBe(
         "before the change\n",
       );
       hub.changeUsers({ alice: "chang3d" });
       await hub.push("acme/rotated:1", imageThatPrints("after the change\n"));
       const image = await resolved(hub, { ...source, ...after });
-      await expect(pullAsKubelet(node, { image, secrets: [pullSecret(hub.host, before)] })).rejects.toThrow(/401/);
-      expect(await ran(image, [pullSecret(hub.host, after)])).toBe("after the change\n");
+      expect(secretFor(hub.host, after).metadata).toEqual(secretFor(hub.host, before).metadata);
+      await expect(pullAsKubelet(node, { image, secrets: [secretFor(hub.host, before)] })).rejects.toThrow(/401/);
+      expect(await ran(image, [secretFor(hub.host, after)])).toBe("after the change\n");
     });
 
     test("over TLS with a certificate of a private authority, which node and source both name", async () => {
@@ -125,11 +127,7 @@ async function resolved({ tokens }: DockerRegistry, source: JsonObject): Promise
   return referenceOfImageURL(imageURL ?? "") ?? "";
 }
 
-function pullSecret(host: string, { username, password }: { username: string; password: string }): PullSecret {
-  const auth = Buffer.from(`${username}:${password}`).toString("base64");
-  const config = { auths: { [host]: { username, password, auth } } };
-  return {
-    type: "kubernetes.io/dockerconfigjson",
-    data: { ".dockerconfigjson": Buffer.from(JSON.stringify(config)).toString("base64") },
-  };
+/** The Secret that we make of a source's login. */
+function secretFor(registry: string, login: { readonly username: string; readonly password: string }): Secret {
+  return pullSecret({ registry, ...login }, { build: { buildId: "1" }, registry, of: "my-type" });
 }

@@ -36,7 +36,7 @@ interface Entry {
 }
 
 /** The logins of the secrets whose key fits the image, in the order in which the kubelet tries them. */
-function loginsFor(image: string, secrets: readonly PullSecret[]): readonly AuthConfig[] {
+export function loginsFor(image: string, secrets: readonly PullSecret[]): readonly AuthConfig[] {
   const entries = secrets.flatMap(entriesOf);
   // A stable sort, the keys backwards: with one host the longer path comes first.
   const sorted = entries.toSorted((a, b) => (a.key === b.key ? 0 : a.key < b.key ? 1 : -1));
