@@ -222,7 +222,8 @@ test("whatever happens to a build, at each moment the list says of its fetches w
       state: stateName(state),
       ended: isFinished(state),
       failure: state.failure?.code ?? (stateName(state) === "aborted" ? "FI_ABORTED" : undefined),
-      digest: state.resolved?.version["digest"],
+      // One that is empty is none.
+      digest: state.resolved?.version["digest"] || undefined,
     }));
     const listed = fetches.map(({ fetch, state, endedAt, failure, digest }) => ({
       fetch,

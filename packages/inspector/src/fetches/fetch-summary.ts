@@ -119,7 +119,7 @@ export function resolved(
   return {
     ...summary,
     ...(reference === undefined ? {} : { reference, image: reference.replace(/@.*$/, "") }),
-    ...(digest === undefined ? {} : { digest }),
+    ...(digest === undefined || digest === "" ? {} : { digest }),
     via,
     ...(via === "stale-served" && ageMs !== undefined ? { stale: { ageMs } } : {}),
   };
