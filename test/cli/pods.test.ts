@@ -16,8 +16,7 @@ beforeAll(async () => {
   place = scratch("pods");
   await makeEmbeddedStore(place.path("data"));
   for (const name of ["ci", "private"]) {
-    const args = ["run", example(name), ...images.vars, "--build", name, "--data", "data"];
-    const { status, stderr } = await fetchImage(args, { cwd: place.directory });
+    const { status, stderr } = await run(example(name), name);
     if (status !== 0) throw new Error(stderr);
   }
 });
@@ -26,6 +25,8 @@ afterAll(async () => {
   await images.registry.close();
 });
 
+const run = (file: string, build: string) =>
+  fetchImage(["run", file, ...images.vars, "--build", build, "--data", "data"], { cwd: place.directory });
 // What a build's pods are does not change: each question is asked once.
 const answers = new Map<string, ReturnType<typeof fetchImage>>();
 const pods = (...args: readonly string[]) => {
@@ -117,12 +118,26 @@ describe("pods", () => {
     expect(named.map(({ metadata }) => metadata.name)).toContain(name);
   });
 
-  test("without the pipeline are left out where no fact says what a task runs in", async () => {
+  test("are known without the pipeline too where the build has found what an artifact is pulled as", async () => {
     const { status, stdout, stderr } = await pods("ci");
-    expect(status).toBe(0);
-    expect(typesIn(stdout)).not.toContain("task package");
-    expect(stderr).toContain("task package (plan");
-    expect(stderr).toContain("no pod: no fact says what it runs in: give the pipeline with --sources");
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(imagesIn(stdout)).toEqual(imagesIn((await pods("ci", ...withSources("ci"))).stdout));
+  });
+
+  test("are left out where no fact says what a task runs in", async () => {
+    const source = `{repository: ${images.registry.host}/acme/golang, tag: "1.22"}`;
+    const fetched = `{platform: linux, image_resource: {type: registry-image, source: ${source}}, run: {path: go}}`;
+    const given = "{platform: linux, rootfs_uri: docker:///golang:1.22, run: {path: go}}";
+    const plan = `[{task: one, config: ${fetched}}, {task: other, config: ${given}}]`;
+    writeFileSync(place.path("given.yml"), `{jobs: [{name: unit, plan: ${plan}}]}`);
+    await run("given.yml", "given");
+    const { status, stdout, stderr } = await pods("given");
+    expect({ status, types: typesIn(stdout) }).toEqual({ status: 0, types: ["task one"] });
+    expect(stderr).toBe(
+      "task other (plan 2): no pod: no fact says what it runs in: give the pipeline with --sources\n",
+    );
+    const { stdout: known } = await pods("given", "--sources", "given.yml");
+    expect(imagesIn(known)[1]).toBe("docker.io/library/golang:1.22");
   });
 
   test("pull from where the nodes pull, the table's images too, and no login goes to another registry", async () => {
@@ -189,9 +204,7 @@ describe("pods", () => {
   test("are not made where an image was not fetched, which the exit status says", async () => {
     const text = readFileSync(example("private"), "utf8").replaceAll("private-tools", "nothing-there");
     writeFileSync(place.path("gone.yml"), text);
-    await fetchImage(["run", "gone.yml", ...images.vars, "--build", "gone", "--data", "data"], {
-      cwd: place.directory,
-    });
+    await run("gone.yml", "gone");
     const { status, stdout, stderr } = await pods("gone");
     expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
     expect(stderr).toContain("task unit (plan 1): no pod: its image was not fetched: ");

@@ -9,8 +9,6 @@ export interface GivenPipeline {
   readonly steps: readonly Plan[];
   /** Of the images that were fetched, by the fetch's id. */
   readonly sources: ReadonlyMap<string, JsonObject>;
-  /** The fetch that brought the artifact which a task runs in, by the task's plan id. */
-  readonly artifacts: ReadonlyMap<string, string>;
   /** Texts that must never stand in a pod. */
   readonly secrets: readonly string[];
 }
@@ -46,11 +44,6 @@ export async function givenPipeline(
   return {
     steps,
     sources: new Map([...fetched, ...gets].map(({ id, get }) => [id, get.source])),
-    artifacts: new Map(
-      needs.flatMap((need) =>
-        need.kind === "artifact" && need.from?.get !== undefined ? [[need.stepId, need.from.id] as const] : [],
-      ),
-    ),
     secrets,
   };
 }

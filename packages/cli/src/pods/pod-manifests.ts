@@ -114,7 +114,11 @@ async function loginOf(
 
 type Found = { readonly spec: ImageSpec; readonly image?: RecordedImage } | PodlessStep;
 
-function imageOf(step: Plan, { images }: RecordedBuild, { given, settings }: PodManifestsOptions): Found {
+function imageOf(
+  step: Plan,
+  { images, artifactImages }: RecordedBuild,
+  { given, settings }: PodManifestsOptions,
+): Found {
   const { id, get, put, check, task } = step;
   // A fetch whose id is its step's is of what the step gets, and not of what it runs in.
   const own = images.find(
@@ -127,10 +131,12 @@ function imageOf(step: Plan, { images }: RecordedBuild, { given, settings }: Pod
     if (isBase && ofCustomType === undefined) return { spec: { resourceType: type, privileged: false } };
     return { because: `the image of its type ${type} was never fetched`, isFailure: true };
   }
-  const artifact = given?.artifacts.get(id);
-  const brought = images.find(({ fetchId }) => fetchId === artifact);
-  if (brought?.reference !== undefined)
-    return fetched({ ...brought, imageURL: imageURL(brought.reference) }, task.privileged);
+  const artifact = artifactImages.get(id);
+  if (artifact !== undefined) {
+    const spec = { imageURL: imageURL(artifact.reference), privileged: task.privileged };
+    const image = images.find(({ fetchId }) => fetchId === artifact.fetchedBy);
+    return { spec, ...(image === undefined ? {} : { image }) };
+  }
   const rootfs = task.config?.rootfs_uri;
   if (rootfs !== undefined) return { spec: { imageURL: rootfs, privileged: task.privileged } };
   const because =

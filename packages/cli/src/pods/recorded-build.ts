@@ -20,7 +20,6 @@ export interface RecordedImage {
   /** Whether its source held credentials or certificates, which are in no fact. */
   readonly credentials: boolean;
   readonly imageURL?: string;
-  readonly reference?: string;
   readonly artifact?: string;
   readonly failed?: string;
 }
@@ -30,11 +29,21 @@ export interface RecordedBuild {
   /** Gets, puts, checks and tasks in the order of the plan, of which facts have names and types alone. */
   readonly steps: readonly Plan[];
   readonly images: readonly RecordedImage[];
+  /** What tasks run in that name an artifact as their image, by the task's plan id. */
+  readonly artifactImages: ReadonlyMap<string, ArtifactImage>;
+}
+
+export interface ArtifactImage {
+  /** `domain/path:tag@digest`. */
+  readonly reference: string;
+  /** The id of the fetch that brought it; absent where a step has built it. */
+  readonly fetchedBy?: string;
 }
 
 /** Throws `FI_NOT_REPEATABLE` for a build whose scheduler never told its plan. */
 export function recordedBuild(buildId: string, facts: readonly (RecordedBuildFact | UnknownFact)[]): RecordedBuild {
   const images = new Map<string, RecordedImage>();
+  const artifactImages = new Map<string, ArtifactImage>();
   let build: PodBuild = { buildId };
   let plan: JsonObject | undefined;
   const more = (fetchId: string, known: Partial<RecordedImage>) => {
@@ -47,14 +56,13 @@ export function recordedBuild(buildId: string, facts: readonly (RecordedBuildFac
     else if (fact.type === "FetchRequested") {
       const { fetchId, planId, kind, name, privileged, credentials } = fact.data;
       images.set(fetchId, { fetchId, planId, kind, name, privileged, credentials });
-    } else if (fact.type === "ImageVersionResolved" && fact.data.reference !== undefined) {
-      more(fact.data.fetchId, { reference: fact.data.reference });
-    } else if (fact.type === "ImageShortCircuited") more(fact.data.fetchId, { imageURL: fact.data.imageURL });
+    } else if (fact.type === "ArtifactImageResolved") artifactImages.set(fact.data.planId, fact.data);
+    else if (fact.type === "ImageShortCircuited") more(fact.data.fetchId, { imageURL: fact.data.imageURL });
     else if (fact.type === "ArtifactFetched") more(fact.data.fetchId, { artifact: fact.data.artifact });
     else if (fact.type === "FetchFailed") more(fact.data.fetchId, { failed: fact.data.failure.message });
     else if (fact.type === "FetchAborted") more(fact.data.fetchId, { failed: "it was aborted" });
   }
-  if (plan !== undefined) return { build, steps: stepsIn(plan), images: [...images.values()] };
+  if (plan !== undefined) return { build, steps: stepsIn(plan), images: [...images.values()], artifactImages };
   throw new FetchImageError("FI_NOT_REPEATABLE", {
     message: `build ${buildId} has no plan among its facts, so that nobody knows its steps`,
     hint: "Hand the build's plan to openBuild.",
