@@ -49,6 +49,10 @@ describe("archive and restore", () => {
       "manifest.json",
     ]);
     expect(await texts(...audit)).toEqual(known);
+    expect(await run("rebuild", "--data", data)).toMatchObject({
+      stdout: expect.stringContaining("kept as it is what was known of 2 builds"),
+    });
+    expect(await texts(...audit)).toEqual(known);
     const log = await run("log", "1", "--data", data);
     expect(log).toMatchObject({ status: 2, stderr: expect.stringContaining("were removed") });
     expect(log.stderr).toContain("fetch-image restore --from DIR");

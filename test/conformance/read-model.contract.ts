@@ -283,6 +283,7 @@ function auditContract(check: Check<ReadModel>): void {
     expect(named.map(({ buildId }) => buildId)).toEqual(["24", "7"]);
     expect(await readModel.builds({ ids: [], limit: 9 })).toEqual([]);
     expect(await readModel.builds({ ...range, stored: true, limit: 100 })).toEqual(whole);
+    expect(await readModel.builds({ ...range, stored: false, limit: 100 })).toEqual([]);
     const paged: BuildRow[] = [];
     for (;;) {
       const { buildId = "", openedAt = "" } = paged.at(-1) ?? {};

@@ -89,6 +89,8 @@ describe.each([
     const builds = days.flatMap((day) => ["a", "b"].map((name) => aBuild(`${day}-${name}`, `${day}T10:00:00.000Z`)));
     await readModel.apply(page(builds), { from: undefined, to: "1" });
     await expireFacts(builds.map(({ buildId }) => buildId));
+    expect(await readModel.builds({ limit: 9, stored: true })).toEqual([]);
+    expect(await readModel.builds({ limit: 9, stored: false })).toHaveLength(8);
     expect(await readModel.droppedBefore()).toBeUndefined();
 
     // A time in the middle of a day keeps that day.

@@ -8,7 +8,8 @@ import { storeSettings } from "../setting-groups.ts";
 export const command: Command = {
   usage: "[--json]",
   about: `Empties the read model and makes it anew from every fact in the event store. The facts are not touched, and what
-comes out is what was there, unless the read model was damaged or is from an older version.`,
+comes out is what was there, unless the read model was damaged or is from an older version. What is known of builds whose
+facts were removed cannot be made anew, and is kept as it is; days that were dropped from the audit stay dropped.`,
   positionals: { min: 0, max: 0 },
   options: [],
   settings: storeSettings,
@@ -22,10 +23,21 @@ comes out is what was there, unless the read model was damaged or is from an old
       terminal.progress(`rebuilding: ${done} facts so far${behind}`);
     });
     terminal.progress("");
+    const kept = await stores.readModel.builds({ stored: false, limit: manyBuilds });
+    const dropped = await stores.readModel.droppedBefore();
     const ms = Math.round(performance.now() - started);
-    if (json) terminal.out(`${JSON.stringify({ facts, ...(skipped > 0 ? { skipped } : {}), ms })}\n`);
+    const notMade = { ...(kept.length > 0 ? { kept: kept.length } : {}), ...(dropped && { droppedBefore: dropped }) };
+    if (json) terminal.out(`${JSON.stringify({ facts, ...(skipped > 0 ? { skipped } : {}), ...notMade, ms })}\n`);
     else terminal.out(`rebuilt the read model from ${facts} facts in ${ms} ms\n`);
     if (skipped > 0 && !json) terminal.out(`passed over ${skipped} facts of a newer version\n`);
+    if (kept.length > 0 && !json) {
+      const many = kept.length === manyBuilds ? `${manyBuilds} builds or more` : `${kept.length} builds`;
+      terminal.out(`kept as it is what was known of ${many}: their facts were removed\n`);
+    }
+    if (dropped !== undefined && !json) terminal.out(`days before ${dropped} were dropped, and are not made again\n`);
     return exitStatus.done;
   },
 };
+
+/** More are not counted. */
+const manyBuilds = 1000;

@@ -140,8 +140,8 @@ export interface BuildsQuery extends TimeRange {
   readonly limit: number;
   /** Only these, as far as they are there. */
   readonly ids?: readonly string[];
-  /** Only those whose facts are in the store, as far as the read model knows: they were not expired. */
-  readonly stored?: true;
+  /** Only those whose facts are in the store, as far as the read model knows: they were not expired. False: the others. */
+  readonly stored?: boolean;
   /** The last one of the page before. */
   readonly after?: { readonly openedAt: string; readonly buildId: string };
 }

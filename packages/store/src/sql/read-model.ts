@@ -90,7 +90,7 @@ export class SqlReadModel implements ReadModel {
     const where = new Where();
     // The function's parameter is the first.
     if (ids !== undefined) where.take(textArray(ids.map(toText)));
-    if (stored === true) where.and("t.expired_at is null");
+    if (stored !== undefined) where.and(`t.expired_at is ${stored ? "" : "not "}null`);
     where.range("t.opened_at", { since, until });
     if (after !== undefined) {
       const [at, id] = [where.take(after.openedAt), where.take(after.buildId)];
