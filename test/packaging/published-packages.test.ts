@@ -10,7 +10,8 @@ const drivers: Record<string, readonly string[]> = {
   "@fetch-image/core/registry-image": [],
   "@fetch-image/engine": [],
   "@fetch-image/engine/redact": [],
-  "@fetch-image/inspector": [],
+  "@fetch-image/inspector": ["@fetch-image/engine"],
+  "@fetch-image/inspector/stately": ["@fetch-image/engine", "ws"],
   "@fetch-image/kubernetes": [],
   "@fetch-image/registry": ["undici"],
   "@fetch-image/registry/client": ["undici"],
@@ -34,7 +35,7 @@ afterAll(() => project[Symbol.dispose]());
 describe("the packages as published", () => {
   test("hold what is built, and neither tests nor sources", () => {
     for (const [tarball, files] of project.tarballs) {
-      const stray = files.filter((file) => !/^package\/(dist|sql)\/|^package\/[^/]+$/.test(file));
+      const stray = files.filter((file) => !/^package\/(dist|dist-web|sql)\/|^package\/[^/]+$/.test(file));
       expect([tarball, stray]).toEqual([tarball, []]);
       expect([tarball, files.filter((file) => /[.]test[.]|tsbuildinfo|[^d][.]ts$/.test(file))]).toEqual([tarball, []]);
       expect(files).toContain("package/LICENSE");
