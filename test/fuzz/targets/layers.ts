@@ -92,7 +92,7 @@ export const layerTargets: readonly FuzzTarget[] = [
 ];
 
 /** Nearly every change spoils a header's checksum, and would be refused for that alone. */
-function withRightSums(input: Uint8Array): Buffer {
+export function withRightSums(input: Uint8Array): Buffer {
   const bytes = Buffer.from(input);
   for (let at = 0; at + 512 <= bytes.length; at += 512) {
     const block = bytes.subarray(at, at + 512);
