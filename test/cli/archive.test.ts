@@ -1,5 +1,6 @@
 import { appendFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { openEmbedded } from "@fetch-image/store/pglite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { example, type Images, startImages } from "../support/cli.ts";
 import { fetchImageInHost as fetchImage } from "../support/command-host.ts";
@@ -114,5 +115,26 @@ describe("archive and restore", () => {
     });
     expect(await run("restore", "--from", "all", "--data", data)).toMatchObject({ status: 0 });
     expect((await run("why", "1", "--data", data)).stdout).toContain("github-pr-resource");
+  }, 60_000);
+
+  test("is what doctor advises where old builds' facts only grow", async () => {
+    const directory = await embeddedDirectory();
+    try {
+      expect((await run("doctor", "--data", directory)).stdout).not.toContain("nothing removes them");
+      const store = await openEmbedded({ directory, access: "write" });
+      const builds = Array.from({ length: 1000 }, (_, n) => ({
+        buildId: `${n}`,
+        openedAt: "2020-01-01T00:00:00.000Z",
+      }));
+      const from = await store.readModel.checkpoint();
+      const changes = { builds, images: [], scopes: [], versions: [], observations: [] };
+      await store.readModel.apply(changes, { from, to: from ?? "0" });
+      await store.close();
+      const { stdout } = await run("doctor", "--data", directory);
+      expect(stdout).toContain("older than");
+      expect(stdout).toContain("fetch-image archive --before");
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
   }, 60_000);
 });

@@ -1,5 +1,5 @@
 import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import {
   buildStream,
   type CancelSignal,
@@ -13,7 +13,7 @@ import { buildsOfFile, DayFileWriter } from "./day-file.ts";
 import { removeDrafts } from "./drafts.ts";
 import { archiveError, damaged } from "./errors.ts";
 import { lockArchive } from "./lock.ts";
-import { type ArchivedFile, fileName, readManifest, writeManifest } from "./manifest.ts";
+import { type ArchivedFile, fileName, readManifest, syncDirectory, writeManifest } from "./manifest.ts";
 
 export interface ArchivedBuild {
   readonly buildId: string;
@@ -74,7 +74,7 @@ const mostExpired = 200;
 export async function archiveBuilds(options: ArchiveBuildsOptions): Promise<ArchiveSummary> {
   const { directory } = options;
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(resolve(directory));
     const release = await lockArchive(directory);
     try {
       await removeDrafts(directory);
@@ -87,6 +87,16 @@ export async function archiveBuilds(options: ArchiveBuildsOptions): Promise<Arch
     }
   } catch (error) {
     throw archiveError(error, directory);
+  }
+}
+
+/** A directory that a power loss takes away takes its files along. */
+async function makeDirectory(directory: string): Promise<void> {
+  const made = await mkdir(directory, { recursive: true, mode: 0o700 });
+  if (made === undefined) return;
+  for (let above = dirname(directory); ; above = dirname(above)) {
+    await syncDirectory(above);
+    if (above.length <= dirname(made).length) return;
   }
 }
 

@@ -64,6 +64,11 @@ export async function writeManifest(directory: string, { files }: Manifest): Pro
 /** Gives a draft that is whole its name, and makes that last. */
 export async function putInPlace(draft: string, directory: string, name: string): Promise<void> {
   await rename(draft, join(directory, name));
+  await syncDirectory(directory);
+}
+
+/** Makes what stands in a directory last, as far as its names go. */
+export async function syncDirectory(directory: string): Promise<void> {
   const folder: FileHandle = await open(directory, "r");
   try {
     await folder.sync();
