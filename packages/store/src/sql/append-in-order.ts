@@ -21,7 +21,7 @@ export function appendInOrder(
     text: `select ${schema.identifier}.append_in_order($1, $2, $3, $4, $5, $6) as stored`,
     parameters: [
       textArray(facts.map(({ stream }) => stream)),
-      int8Array(facts.map(({ revision }) => revision)),
+      int8Array(facts.map(({ revision }) => Number(revision))),
       uuidArray(facts.map(({ id }) => id)),
       textArray(facts.map(({ type }) => type)),
       jsonArray(facts.map(({ data }) => data)),

@@ -37,38 +37,48 @@ export function appendOne(schema: SchemaName, { stream, expected, facts }: Appen
 
 /** Several appends in one transaction, each with an outcome of its own; rows come in any order, with `append_no` from 1. */
 export function appendMany(schema: SchemaName, requests: readonly AppendRequest[]): Statement {
+  const appends = { streams: [] as string[], expected: [] as number[], counts: [] as number[] };
   const streams: string[] = [];
-  const revisions: bigint[] = [];
-  const facts: AppendRequest["facts"][number][] = [];
-  for (const { stream, expected, facts: appended } of requests) {
+  const revisions: number[] = [];
+  const ids: string[] = [];
+  const types: string[] = [];
+  const datas: string[] = [];
+  const metadatas: string[] = [];
+  for (const { stream, expected, facts } of requests) {
     let revision = revisionNumber(expected);
-    for (const fact of appended) {
+    appends.streams.push(stream);
+    appends.expected.push(revision);
+    appends.counts.push(facts.length);
+    for (const { id, type, data, metadata } of facts) {
       streams.push(stream);
       revisions.push(++revision);
-      facts.push(fact);
+      ids.push(id);
+      types.push(type);
+      datas.push(data);
+      metadatas.push(metadata);
     }
   }
   return {
     name: `${schema.name}.append_many`,
     text: `select * from ${schema.identifier}.append_many($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
     parameters: [
-      textArray(requests.map(({ stream }) => stream)),
-      int8Array(requests.map(({ expected }) => revisionNumber(expected))),
-      int4Array(requests.map(({ facts }) => facts.length)),
+      textArray(appends.streams),
+      int8Array(appends.expected),
+      int4Array(appends.counts),
       textArray(streams),
       int8Array(revisions),
-      uuidArray(facts.map(({ id }) => id)),
-      textArray(facts.map(({ type }) => type)),
-      jsonArray(facts.map(({ data }) => data)),
-      jsonArray(facts.map(({ metadata }) => metadata)),
+      uuidArray(ids),
+      textArray(types),
+      jsonArray(datas),
+      jsonArray(metadatas),
     ],
   };
 }
 
-// No stream comes near this revision, so a conflict stays a conflict and int8 holds what follows.
-const highest = 2n ** 62n;
+// No stream comes near this revision, so a conflict stays a conflict, and what follows is a number all the same.
+const highest = 2n ** 52n;
 
-function revisionNumber(expected: AppendRequest["expected"]): bigint {
-  if (expected === "no-stream") return -1n;
-  return expected > highest ? highest : expected;
+function revisionNumber(expected: AppendRequest["expected"]): number {
+  if (expected === "no-stream") return -1;
+  return Number(expected > highest ? highest : expected);
 }

@@ -24,15 +24,14 @@ export function uuidArray(values: readonly string[]): Buffer {
   return buffer.subarray(0, at);
 }
 
-export function int8Array(values: readonly bigint[]): Buffer {
+/** Of safe integers: a bigint for each would be made for this alone. */
+export function int8Array(values: readonly number[]): Buffer {
   const buffer = Buffer.allocUnsafe(headerBytes + values.length * 12);
   let at = writeHeader(buffer, oid.int8, values.length);
-  // Buffer's own way of writing a bigint makes several others.
-  const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
   for (const value of values) {
     at = buffer.writeInt32BE(8, at);
-    view.setBigInt64(at, value);
-    at += 8;
+    at = buffer.writeInt32BE(Math.floor(value / 2 ** 32), at);
+    at = buffer.writeUInt32BE(value >>> 0, at);
   }
   return buffer.subarray(0, at);
 }

@@ -240,7 +240,7 @@ export class SqlEventLog implements OrderedEventLog {
          select * from ${this.#schema.identifier}.events e where e.stream = r.stream and e.revision >= r.first
          order by e.revision offset 0
        ) e ${rest}`,
-      [textArray(reads.map(({ stream }) => stream)), int8Array(reads.map(({ from }) => from))],
+      [textArray(reads.map(({ stream }) => stream)), int8Array(reads.map(({ from }) => Number(from)))],
     );
     const byRead: RecordedFact[][] = reads.map(() => []);
     for (const row of rows) byRead[Number(row.read_no) - 1]?.push(asFact(row));
@@ -306,6 +306,6 @@ function later(after: Position | undefined, head: string | undefined): Position 
 }
 
 function clamped(revision: bigint): bigint {
-  const bound = 2n ** 62n;
+  const bound = 2n ** 52n;
   return revision > bound ? bound : revision < -bound ? -bound : revision;
 }

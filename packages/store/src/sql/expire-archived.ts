@@ -34,7 +34,7 @@ export async function expireArchived(
     buildStreamPrefix,
     readModelCheckpoint,
     textArray(builds.map(({ buildId }) => toText(buildId))),
-    int8Array(builds.map(({ lastRevision }) => lastRevision)),
+    int8Array(builds.map(({ lastRevision }) => Number(lastRevision))),
   ];
   try {
     await migrateOnce(sql, name);
