@@ -34,7 +34,7 @@ type MachineEvent = { readonly type: string };
 /**
  * Reads the machine's config into tables, which take its steps in a small part of the time that XState's interpreter needs
  * for all that a chart may have, and ours has not. Every step is held to `transition()` by `codec.test.ts`; what the tables
- * have no place for is refused as this file is loaded (docs/decisions/0014).
+ * have no place for is refused as this file is loaded (docs/decisions/0017).
  *
  * `timerEvents`: the event by which the `after` of a state arrives, by the name of its delay.
  */

@@ -289,7 +289,7 @@ export const fetchImageMachine = s.createMachine({
 });
 
 /** Whether the version is known without a check. */
-export function isPinned(request: FetchRequest): boolean {
+function isPinned(request: FetchRequest): boolean {
   return request.version !== undefined && request.checkPlan === undefined;
 }
 
