@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { FetchImageError } from "@fetch-image/core";
+import { FetchImageError, type PullCredentials } from "@fetch-image/core";
 import { openCluster } from "@fetch-image/kubernetes/client";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { startRelay } from "../support/kube-api/relay.ts";
@@ -146,6 +146,74 @@ describe("a script that fails", () => {
     const error = await failureOf(work);
     expect(error.code).toBe("FI_STEP_ANSWER_INVALID");
     expect(error.message).toMatch(words);
+  });
+});
+
+describe("the login of a type's own source", () => {
+  const logins = (password: string): PullCredentials => ({
+    pullCredentials: () => Promise.resolve([{ registry: "registry.test", username: "ci", password }]),
+  });
+  const typeSource = { repository: "registry.test/acme/git" };
+  const getType = { id: "2/image-check/image-get", get: { name: "git", type: "registry-image", source: typeSource } };
+  const plan = { id: "2/image-check", check: { ...checkPlan(source).check, image_get_plan: getType } };
+  const waiting = `cat > /dev/null; echo ready >&2; until [ -e "$0.go" ]; do sleep 0.05; done; echo '[]'`;
+  const secrets = () => ground.server.objects.list("secrets");
+  const loginIn = (secret: PodObject | undefined) => {
+    const data = secret?.["data"] as { readonly ".dockerconfigjson": string } | undefined;
+    return Buffer.from(data?.[".dockerconfigjson"] ?? "", "base64").toString();
+  };
+
+  test("is in a Secret before the pod, which names it first and owns it; it goes with the pod", async () => {
+    ground.script("check", waiting);
+    const { context, log } = ground.step();
+    const runner = ground.runner({ credentials: logins("hunter2"), pullSecrets: ["shared"] });
+    const work = runner.check(plan, context);
+    await until(() => log() === "ready\n");
+    const [secret] = secrets();
+    const [pod] = ground.server.objects.list("pods");
+    expect(loginIn(secret)).toContain("hunter2");
+    expect(secret?.metadata.ownerReferences?.map(({ uid }) => uid)).toEqual([pod?.metadata.uid]);
+    expect(pod?.["spec"]).toMatchObject({ imagePullSecrets: [{ name: secret?.metadata.name }, { name: "shared" }] });
+    const written = ground.server.asked.filter(({ verb }) => verb === "patch" || verb === "create");
+    expect(written.map(({ resource }) => resource).slice(0, 4)).toEqual(["secrets", "secrets", "pods", "secrets"]);
+    ground.writeBeside("check.go", "");
+    await work;
+    await until(() => secrets().length === 0);
+    ground.removeBeside("check.go");
+  });
+
+  test("is rotated under the same name, and stays while any of the build's pods has it", async () => {
+    ground.script("check", waiting);
+    const works: Promise<unknown>[] = [];
+    for (const password of ["old-password", "new-password"]) {
+      const { context, log } = ground.step();
+      works.push(ground.runner({ credentials: logins(password) }).check(plan, context));
+      await until(() => log() === "ready\n");
+    }
+    expect(secrets().map(loginIn)).toEqual([expect.stringContaining("new-password")]);
+    expect(secrets()[0]?.metadata.ownerReferences).toHaveLength(2);
+    ground.writeBeside("check.go", "");
+    await Promise.all(works);
+    await until(() => secrets().length === 0);
+    ground.removeBeside("check.go");
+  });
+
+  test("that the cluster refuses is told without a secret, and no pod is made", async () => {
+    ground.server.faults.push({ verb: "patch", resource: "secrets", status: 403, message: "secrets is forbidden" });
+    const work = ground.runner({ credentials: logins("hunter2") }).check(plan, ground.step().context);
+    const error = await failureOf(work);
+    expect(error.code).toBe("FI_KUBERNETES_REFUSED");
+    expect(`${error.message}${JSON.stringify(error)}`).not.toContain("hunter2");
+    expect(ground.server.kubelet.started).toEqual([]);
+  });
+
+  test("for another registry than the one that is pulled from is given to nobody", async () => {
+    ground.script("check", answers);
+    const credentials: PullCredentials = {
+      pullCredentials: () => Promise.resolve([{ registry: "other.test", username: "ci", password: "hunter2" }]),
+    };
+    await ground.runner({ credentials }).check(plan, ground.step().context);
+    expect(ground.server.asked.filter(({ resource }) => resource === "secrets")).toEqual([]);
   });
 });
 

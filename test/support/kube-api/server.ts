@@ -80,7 +80,10 @@ export async function startKubeServer(): Promise<KubeServer> {
       return answer(response, status(401, "Unauthorized", "Unauthorized"));
     const route = routeOf(request);
     if (route === undefined) return answer(response, status(404, "NotFound", "the server could not find it"));
-    const fault = refusal(route);
+    const makes =
+      route.verb === "patch" && objects.get(route.resource, route.namespace, route.name ?? "") === undefined;
+    // Who makes an object by applying it must be allowed to.
+    const fault = refusal(route) ?? (makes ? refusal({ ...route, verb: "create" }) : undefined);
     if (fault?.status !== undefined) {
       if (fault.retryAfter !== undefined) response.setHeader("retry-after", fault.retryAfter);
       return answer(response, status(fault.status, "Refused", fault.message ?? "refused"));

@@ -21,6 +21,7 @@ export interface StepGround extends AsyncDisposable {
   /** A file beside the scripts: `$0.go` of a script. */
   writeBeside(name: string, text: string): void;
   readBeside(name: string): string;
+  removeBeside(name: string): void;
   /** A new step's context, and what was logged in it. */
   step(options?: Partial<StepContext>): { readonly context: StepContext; readonly log: () => string };
   check(
@@ -58,6 +59,9 @@ export async function startStepGround(): Promise<StepGround> {
     },
     writeBeside: (name, text) => {
       writeFileSync(join(resource, name), text);
+    },
+    removeBeside: (name) => {
+      rmSync(join(resource, name));
     },
     readBeside: (name) => readFileSync(join(resource, name), "utf8"),
     step(options = {}) {

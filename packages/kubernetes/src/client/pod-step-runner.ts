@@ -6,6 +6,7 @@ import {
   type GetPlan,
   type ImageArtifact,
   type Logger,
+  type PullCredentials,
   secretCutter,
   secretsOf,
   silentLogger,
@@ -13,13 +14,16 @@ import {
   type StepRunner,
   type Version,
 } from "@fetch-image/core";
-import { buildPod, type PodSettings } from "../build-pod.ts";
+import type { V1Pod } from "@kubernetes/client-node";
+import { buildPod, type PodBuild, type PodSettings } from "../build-pod.ts";
 import type { PodIdentity } from "../pod-identity.ts";
 import { podSelector } from "../pod-labels.ts";
+import { pullSecretNames } from "../pull-secrets.ts";
 import type { Cluster } from "./cluster.ts";
 import { collectStep, deliverRequest, type StepEnd } from "./collect-step.ts";
 import { followPod } from "./follow-pod.ts";
 import { defaultKubeRetry, KubeApi, type KubeRetry } from "./kube-api.ts";
+import { pullLogin, type PullLogin } from "./pull-login.ts";
 import { PodLife } from "./pod-life.ts";
 import { deletePod, pullWordsOfEvents, startPod, startTimeout } from "./pods-api.ts";
 import {
@@ -41,6 +45,12 @@ export interface PodStepRunnerOptions {
   readonly settings?: PodSettings;
   /** Names of Secrets that are there already, in the order in which the kubelet tries them. */
   readonly pullSecrets?: readonly string[];
+  /**
+   * The logins that sources bring with them, as `createImageRegistry` of `@fetch-image/registry` gives them. Where the image
+   * of a step's own type has one, it is put in a Secret for the build before the pod is made, tried before `pullSecrets`,
+   * and deleted with the last pod that has it. Default: none.
+   */
+  readonly credentials?: PullCredentials;
   /**
    * Where gets leave their files: a PersistentVolumeClaim that every node can mount, a directory of it for each get, named
    * as the artifact's handle. Without one there are checks and puts only.
@@ -134,17 +144,26 @@ class Runner implements PodStepRunner {
   async #run(step: ResourceStep, context: StepContext, files: StepFiles): Promise<string> {
     throwIfAborted(context.signal);
     const { answerLimit = 4 * 1024 * 1024 } = this.#options;
-    const { pod, labelSelector } = this.#podOf(step, context, files);
-    const name = pod.metadata?.name ?? "";
+    const { pod, build, labelSelector } = this.#podOf(step, context, files);
     // Follows the step's own signal, and ends with the step: nothing of it stays open.
     const { controller, end } = following(context.signal);
     const { signal } = controller;
+    const name = pod.metadata?.name ?? "";
     let uid: string | undefined;
     let done = false;
     try {
       const patienceMs = this.#startTimeoutMs;
-      const started = await startPod(this.#kube, pod, { labelSelector, signal, clock: this.#clock, patienceMs });
+      const login = await this.#loginOf(step, pod, { build, signal });
+      nameLogin(pod, login);
+      await login?.apply();
+      const started = await startPod(this.#kube, pod, {
+        labelSelector,
+        signal,
+        clock: this.#clock,
+        patienceMs,
+      });
       uid = started.pod.metadata?.uid;
+      await login?.own(started.pod);
       if (started.adopted) this.#logger.info("a step goes on in the pod that was there", { pod: name });
       const ended = await this.#attend(step, context, { pod: name, labelSelector, signal, answerLimit });
       done = true;
@@ -221,7 +240,18 @@ class Runner implements PodStepRunner {
       ...(claimName === undefined ? {} : { claim: { claimName, directories } }),
     });
     const identity: PodIdentity = { ...build, type: step.type, key: effectKey };
-    return { pod, labelSelector: podSelector(identity) };
+    return { pod, build, labelSelector: podSelector(identity) };
+  }
+
+  async #loginOf(
+    { plan }: ResourceStep,
+    pod: V1Pod,
+    { build, signal }: { readonly build: PodBuild; readonly signal: CancelSignal },
+  ): Promise<PullLogin | undefined> {
+    const { credentials } = this.#options;
+    const image = pod.spec?.containers.find(({ name }) => name === stepContainer)?.image;
+    if (credentials === undefined || image === undefined) return undefined;
+    return await pullLogin({ kube: this.#kube, credentials, build, plan, image, signal });
   }
 
   /** The step's outcome is known; a pod that cannot be deleted now goes when its deadline comes. */
@@ -264,6 +294,13 @@ const neverAborted: CancelSignal = new AbortController().signal;
 function claimMissing(message: string): FetchImageError {
   const hint = "Give the step runner a claimName: a PersistentVolumeClaim that every node can mount.";
   return new FetchImageError("FI_ARTIFACT_STORE_MISSING", { message, hint });
+}
+
+/** The source's own login is tried first. */
+function nameLogin(pod: V1Pod, login: PullLogin | undefined): void {
+  if (login === undefined || pod.spec === undefined) return;
+  const configured = pod.spec.imagePullSecrets?.flatMap(({ name }) => (name === undefined ? [] : [name])) ?? [];
+  pod.spec.imagePullSecrets = pullSecretNames({ own: [login.name], configured }).map((name) => ({ name }));
 }
 
 /** The same for the same step, and a name that directories can have. */
