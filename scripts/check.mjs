@@ -60,6 +60,7 @@ async function checkTypes() {
   if (packages.code !== 0) return packages;
   // Packing wants the inspector's page as the sources have it.
   await buildPage();
+  /** @type {Result} */
   let result = packages;
   for (const args of [
     ["-b", "test"],

@@ -1,6 +1,6 @@
 // From a fresh clone to built packages, and from built packages to nothing at all. Needs only Node and npm.
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { inSeconds, lastLines, root, run, tool } from "./process.mjs";
 
@@ -51,11 +51,22 @@ export function buildPage() {
   return phase("page", pageBuilt, bundlePage);
 }
 
-// Packages' sources are bundled, not what `tsc` made of them: the page needs no other build.
-const bundlePage = () =>
-  run(process.execPath, [join(root, pageFolder, "node_modules/vite/bin/vite.js"), "build", `${pageFolder}/web`], {
+// Packages' sources are bundled, not what `tsc` made of them: the page needs no other build. It takes its place when it is
+// whole: another process may be serving the one before, or building too.
+async function bundlePage() {
+  const made = join(stamps, `page-${process.pid}`);
+  const vite = join(root, pageFolder, "node_modules/vite/bin/vite.js");
+  const result = await run(process.execPath, [vite, "build", `${pageFolder}/web`, "--outDir", made], {
     env: { NODE_ENV: "production" },
   });
+  if (result.code === 0) {
+    const place = join(root, pageFolder, "dist-web");
+    rmSync(place, { recursive: true, force: true });
+    renameSync(made, place);
+  }
+  rmSync(made, { recursive: true, force: true });
+  return result;
+}
 
 function refuseOldNode() {
   const wanted = manifest.engines.node.replace(">=", "");

@@ -20,17 +20,20 @@ interface WireFact {
   readonly metadata: RecordedFact["metadata"];
 }
 
+const hint = "Facts are JSON objects, one a line, as `fetch-image export BUILD --format ndjson` writes them.";
+
 /** Throws `FI_FACT_UNREADABLE` where the text is no fact, naming the place: `line 3`, `an event of build 7`. */
 export function parseWireFact(text: string, where: string): RecordedFact {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new FetchImageError("FI_FACT_UNREADABLE", { message: `${where} is no JSON`, cause });
+    throw new FetchImageError("FI_FACT_UNREADABLE", { message: `${where} is no JSON`, hint, cause });
   }
   if (!isWireFact(value)) {
     throw new FetchImageError("FI_FACT_UNREADABLE", {
       message: `${where} is no fact: it needs stream, revision, type, data and metadata with a time`,
+      hint,
     });
   }
   const { id = "", stream, revision, position = "", type, data, metadata } = value;

@@ -1,5 +1,5 @@
 // What is looked at, as the page's address says it: to be shared, and kept by the browser's history.
-import { type ReadonlySignal, signal } from "@preact/signals";
+import { computed, type ReadonlySignal, signal } from "@preact/signals";
 
 export type ViewName = "fetches" | "tags" | "registries";
 
@@ -26,6 +26,12 @@ const current = signal<Address>(read(location.search));
 
 export const address: ReadonlySignal<Address> = current;
 
+// Parts of it for what must not be done again with each step of the scrubber.
+export const chosenBuild = computed(() => current.value.build);
+export const chosenFetch = computed(() => current.value.fetch);
+export const search = computed(() => current.value.q ?? "");
+export const stateFilter = computed(() => current.value.state ?? "");
+
 /** Goes there. `replace` leaves no step in the browser's history: for what changes with each key. */
 export function go(
   change: { readonly [Name in keyof Address]?: Address[Name] | undefined },
@@ -36,8 +42,32 @@ export function go(
   ) as unknown as Address;
   const search = write(next);
   if (search === write(current.peek())) return;
+  if (!replace && replacing !== undefined) showNow();
   current.value = next;
-  history[replace ? "replaceState" : "pushState"](null, "", search === "" ? location.pathname : search);
+  if (replace) replaceSoon();
+  else history.pushState(null, "", shown());
+}
+
+/** Browsers refuse pages that change their address more often. */
+const replaceMs = 120;
+let replacing: ReturnType<typeof setTimeout> | undefined;
+let replacedAt = 0;
+
+function replaceSoon(): void {
+  const wait = replacedAt + replaceMs - performance.now();
+  if (wait <= 0) showNow();
+  else replacing ??= setTimeout(showNow, wait);
+}
+
+function showNow(): void {
+  clearTimeout(replacing);
+  replacing = undefined;
+  replacedAt = performance.now();
+  history.replaceState(null, "", shown());
+}
+
+function shown(): string {
+  return write(current.peek()) || location.pathname;
 }
 
 addEventListener("popstate", () => {

@@ -5,7 +5,7 @@ import { chartEdges } from "../chart/machine-picture.ts";
 import { BuildHistory } from "../facts/history.ts";
 import { BuildLog } from "../facts/log-lines.ts";
 import { parseWireFact, readBuildFact } from "../facts/wire.ts";
-import { address } from "./address.ts";
+import { chosenBuild } from "./address.ts";
 import { openedFile } from "./file.ts";
 import { problemText } from "./problem.ts";
 import { api, server } from "./server.ts";
@@ -27,14 +27,12 @@ const opened = signal<OpenBuild | undefined>(undefined);
 /** Undefined where none is chosen. A new object for each portion of facts; what it holds grows. */
 export const build = computed(() => opened.value);
 
-const wanted = computed(() => address.value.build);
-
 let close = (): void => {};
 
 /** Follows the address; to be called once. */
 export function openChosenBuild(): void {
   effect(() => {
-    const id = wanted.value;
+    const id = chosenBuild.value;
     const file = openedFile.value;
     const isThere = server.value === "here";
     close();

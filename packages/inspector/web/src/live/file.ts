@@ -50,7 +50,6 @@ function parseExport(text: string, name: string): readonly RecordedFact[] {
   if (facts.length > 0) return facts;
   throw new FetchImageError("FI_FACT_UNREADABLE", {
     message: `${name} has no facts`,
-    hint: "Give it an export: one JSON object a line, as `/api/v1/fetch-image/builds/ID/facts` sends it.",
   });
 }
 

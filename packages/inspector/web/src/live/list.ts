@@ -1,7 +1,7 @@
 // The builds and fetches of the list: the newest pages of what there was, then whatever the server tells.
 import { computed, signal } from "@preact/signals";
 import type { FetchSummary } from "../facts/summary.ts";
-import { address, go } from "./address.ts";
+import { go, search, stateFilter } from "./address.ts";
 import { problemText } from "./problem.ts";
 import { api, ask, server } from "./server.ts";
 
@@ -64,8 +64,8 @@ export type Row =
 
 /** Builds, the newest first, each with the fetches that the filter lets through in the order of their requests. */
 export const rows = computed<readonly Row[]>(() => {
-  const { q = "", state } = address.value;
-  const words = q.toLowerCase().split(/\s+/).filter(Boolean);
+  const state = stateFilter.value;
+  const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
   const builds = new Map<string, { newest: string; fetches: FetchSummary[] }>();
   for (const summary of listed.value.fetches.values()) {
     if (!isWanted(summary, words, state)) continue;
@@ -208,9 +208,8 @@ function stop(): void {
   waiting = [];
 }
 
-function isWanted(summary: FetchSummary, words: readonly string[], state: string | undefined): boolean {
-  if (state === "active" ? finalStates.has(summary.state) : state !== undefined && summary.state !== state)
-    return false;
+function isWanted(summary: FetchSummary, words: readonly string[], state: string): boolean {
+  if (state === "active" ? finalStates.has(summary.state) : state !== "" && summary.state !== state) return false;
   if (words.length === 0) return true;
   const { build, team, pipeline, job, step, name, image, digest, failure } = summary;
   const text = [build, team, pipeline, job, step, name, image, digest, summary.state, failure?.code]

@@ -5,7 +5,7 @@ import { chartEdges } from "../chart/machine-picture.ts";
 import type { BuildHistory, Entry } from "../facts/history.ts";
 import { eventEdges } from "../facts/path.ts";
 import { type FetchStateName, isFinished, stateName } from "@fetch-image/core";
-import { address, go } from "./address.ts";
+import { address, chosenFetch, go } from "./address.ts";
 import { build } from "./build.ts";
 
 /** Whether steps lead through all of the build's facts, or through the chosen fetch's alone. */
@@ -17,8 +17,8 @@ export const at = computed<number>(() => {
   if (history === undefined || history.entries.length === 0) return -1;
   const revision = address.value.at;
   const last = history.entries.length - 1;
-  const step = lastStep(history);
-  if (revision === undefined || !/^\d{1,15}$/.test(revision)) return step ?? last;
+  const newest = lastStep(history);
+  if (revision === undefined || !/^\d{1,15}$/.test(revision)) return newest ?? last;
   const index = history.entryOfRevision(BigInt(revision));
   const fetch = steppedFetch();
   if (fetch === undefined) return index;
@@ -33,7 +33,7 @@ export const isAtHead = computed(() => address.value.at === undefined);
 export const entry = computed<Entry | undefined>(() => build.value?.history.entries[at.value]);
 
 /** The fetch whose state is shown: the chosen one, or the one that the fact is about. */
-export const shownFetch = computed<string | undefined>(() => address.value.fetch ?? entry.value?.fetchId);
+export const shownFetch = computed<string | undefined>(() => chosenFetch.value ?? entry.value?.fetchId);
 
 /** Its last entry at the position: its state there. */
 export const fetchEntry = computed<Entry | undefined>(() => {
@@ -41,25 +41,32 @@ export const fetchEntry = computed<Entry | undefined>(() => {
   return fetch === undefined ? undefined : build.value?.history.entryAt(fetch, at.value);
 });
 
-/** How many steps the scrubber has, and at which it stands. */
-export const steps = computed<{ readonly count: number; readonly step: number }>(() => {
+/** How many steps the scrubber has. */
+export const stepCount = computed<number>(() => {
   const history = build.value?.history;
-  if (history === undefined) return { count: 0, step: -1 };
+  if (history === undefined) return 0;
   const fetch = steppedFetch();
-  if (fetch === undefined) return { count: history.entries.length, step: at.value };
-  return { count: history.tracks.get(fetch)?.entries.length ?? 0, step: history.stepAt(fetch, at.value) };
+  return fetch === undefined ? history.entries.length : (history.tracks.get(fetch)?.entries.length ?? 0);
+});
+
+/** At which of them it stands; −1 where there is none. */
+export const step = computed<number>(() => {
+  const history = build.value?.history;
+  const fetch = steppedFetch();
+  if (history === undefined || fetch === undefined) return at.value;
+  return history.stepAt(fetch, at.value);
 });
 
 /** The entry of a step of the scrubber. */
-export function entryOfStep(step: number): number {
+export function entryOfStep(place: number): number {
   const fetch = steppedFetch();
-  return fetch === undefined ? step : (build.peek()?.history.tracks.get(fetch)?.entries[step] ?? -1);
+  return fetch === undefined ? place : (build.peek()?.history.tracks.get(fetch)?.entries[place] ?? -1);
 }
 
 /** Shows a step; the last one goes on with what comes. */
-export function goToStep(step: number): void {
-  const { count } = steps.peek();
-  const bounded = Math.max(0, Math.min(count - 1, step));
+export function goToStep(wanted: number): void {
+  const count = stepCount.peek();
+  const bounded = Math.max(0, Math.min(count - 1, wanted));
   if (bounded >= count - 1) go({ at: undefined }, { replace: true });
   else goToEntry(entryOfStep(bounded));
 }
@@ -100,7 +107,7 @@ function statesOf(history: BuildHistory, index: number, edges: readonly string[]
 }
 
 function steppedFetch(): string | undefined {
-  return isWholeBuild.value ? undefined : address.value.fetch;
+  return isWholeBuild.value ? undefined : chosenFetch.value;
 }
 
 function lastStep(history: BuildHistory): number | undefined {

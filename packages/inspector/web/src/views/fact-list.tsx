@@ -1,7 +1,7 @@
 import { stateName, visible } from "@fetch-image/core";
 import type { JSX } from "preact";
 import { build } from "../live/build.ts";
-import { entryOfStep, goToStep, steps } from "../live/position.ts";
+import { entryOfStep, goToStep, step, stepCount } from "../live/position.ts";
 import { StateIcon } from "../parts/icons.tsx";
 import { timeOfDay } from "../parts/now.ts";
 import { VirtualList } from "../parts/virtual-list.tsx";
@@ -9,22 +9,21 @@ import { wordsOf } from "./state-panel.tsx";
 
 /** The facts that the scrubber steps through. */
 export function FactList(): JSX.Element {
-  const { count, step } = steps.value;
   return (
     <VirtualList
       label="Facts"
       class="fact-list"
-      count={count}
+      count={stepCount.value}
       rowHeight={44}
-      selected={step}
+      selected={step.value}
       onSelect={goToStep}
-      row={(index) => <FactRow step={index} />}
+      row={(index) => <FactRow place={index} />}
     />
   );
 }
 
-function FactRow({ step }: { readonly step: number }): JSX.Element | null {
-  const entry = build.value?.history.entries[entryOfStep(step)];
+function FactRow({ place }: { readonly place: number }): JSX.Element | null {
+  const entry = build.value?.history.entries[entryOfStep(place)];
   if (entry === undefined) return null;
   const { fact, at, after } = entry;
   return (

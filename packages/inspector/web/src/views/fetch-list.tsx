@@ -2,7 +2,7 @@ import { visible } from "@fetch-image/core";
 import type { JSX } from "preact";
 import { toneOf } from "../parts/state-badge.tsx";
 import type { FetchSummary } from "../facts/summary.ts";
-import { address, go } from "../live/address.ts";
+import { chosenBuild, chosenFetch, go, search, stateFilter } from "../live/address.ts";
 import { closeFile, openedFile } from "../live/file.ts";
 import { counts, feed, isFollowing, listProblem, type Row, rows, stateFilters } from "../live/list.ts";
 import { Icon, StateIcon } from "../parts/icons.tsx";
@@ -12,7 +12,7 @@ import { VirtualList } from "../parts/virtual-list.tsx";
 const rowHeight = 52;
 
 export function FetchList(): JSX.Element {
-  const { q = "", state = "", build, fetch } = address.value;
+  const [build, fetch] = [chosenBuild.value, chosenFetch.value];
   const all = rows.value;
   const selected = all.findIndex((row) => isChosen(row, build, fetch));
   const { all: total, active } = counts.value;
@@ -23,12 +23,12 @@ export function FetchList(): JSX.Element {
           type="search"
           aria-label="Search builds, images and digests"
           placeholder="Search…"
-          value={q}
+          value={search.value}
           onInput={({ currentTarget }) => go({ q: currentTarget.value }, { replace: true })}
         />
         <select
           aria-label="State"
-          value={state}
+          value={stateFilter.value}
           onChange={({ currentTarget }) => go({ state: currentTarget.value }, { replace: true })}
         >
           <option value="">every state</option>

@@ -1,5 +1,5 @@
 import { stateName, visible } from "@fetch-image/core";
-import { signal } from "@preact/signals";
+import { signal, useComputed } from "@preact/signals";
 import type { JSX } from "preact";
 import { address, go } from "../live/address.ts";
 import { build } from "../live/build.ts";
@@ -55,22 +55,30 @@ export function Heading(): JSX.Element {
 
 function BuildFetches(): JSX.Element {
   const history = build.value?.history;
-  const states = [...(history?.tracks.keys() ?? [])].map((fetchId) => {
-    const state = history?.entryAt(fetchId, at.value)?.after;
-    return { fetchId, state };
-  });
   return (
     <ul class="build-fetches" aria-label="Fetches of this build">
-      {states.slice(0, 200).map(({ fetchId, state }) => (
-        <li key={fetchId}>
-          <button type="button" onClick={() => go({ fetch: fetchId })}>
-            {state === undefined ? <span class="muted">not yet</span> : <StateBadge state={stateName(state)} />}
-            {visible(state?.snapshot.context.request.name ?? fetchId)} <span class="muted">{visible(fetchId)}</span>
-          </button>
-        </li>
+      {[...(history?.tracks.keys() ?? [])].slice(0, 200).map((fetchId) => (
+        <BuildFetch key={fetchId} fetchId={fetchId} />
       ))}
       {history !== undefined && isOver(history.state) ? <li class="muted">All of them have ended.</li> : null}
     </ul>
+  );
+}
+
+/** Drawn again where its own state is another, not with every step. */
+function BuildFetch({ fetchId }: { readonly fetchId: string }): JSX.Element {
+  const state = useComputed(() => {
+    const after = build.value?.history.entryAt(fetchId, at.value)?.after;
+    return after === undefined ? undefined : stateName(after);
+  });
+  const name = build.value?.history.state.fetches.get(fetchId)?.snapshot.context.request.name ?? fetchId;
+  return (
+    <li>
+      <button type="button" onClick={() => go({ fetch: fetchId })}>
+        {state.value === undefined ? <span class="muted">not yet</span> : <StateBadge state={state.value} />}
+        {visible(name)} <span class="muted">{visible(fetchId)}</span>
+      </button>
+    </li>
   );
 }
 

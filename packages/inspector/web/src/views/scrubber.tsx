@@ -5,7 +5,7 @@ import { useEffect, useRef } from "preact/hooks";
 import type { Entry } from "../facts/history.ts";
 import { build } from "../live/build.ts";
 import { address } from "../live/address.ts";
-import { entry, entryOfStep, goToStep, isAtHead, isWholeBuild, steps } from "../live/position.ts";
+import { entry, entryOfStep, goToStep, isAtHead, isWholeBuild, step, stepCount } from "../live/position.ts";
 import { Icon, type IconName } from "../parts/icons.tsx";
 import { timeOfDay } from "../parts/now.ts";
 import { theme } from "./theme.tsx";
@@ -16,7 +16,7 @@ const playMs = 700;
 
 /** Time travel: one step for each fact, by keys, by dragging, by buttons. */
 export function Scrubber(): JSX.Element | null {
-  const { count, step } = steps.value;
+  const [count, at] = [stepCount.value, step.value];
   useEffect(() => {
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
@@ -24,9 +24,8 @@ export function Scrubber(): JSX.Element | null {
   useEffect(() => {
     if (!isPlaying.value) return undefined;
     const timer = setInterval(() => {
-      const { count, step } = steps.peek();
-      if (step >= count - 1) isPlaying.value = false;
-      else goToStep(step + 1);
+      if (step.peek() >= stepCount.peek() - 1) isPlaying.value = false;
+      else goToStep(step.peek() + 1);
     }, playMs);
     return () => clearInterval(timer);
   }, [isPlaying.value]);
@@ -36,9 +35,9 @@ export function Scrubber(): JSX.Element | null {
     <section class="scrubber" aria-label="Time travel">
       <div class="scrubber-buttons">
         <Button icon="first" label="First fact" onPress={() => goToStep(0)} />
-        <Button icon="previous" label="Previous fact" onPress={() => goToStep(step - 1)} />
+        <Button icon="previous" label="Previous fact" onPress={() => goToStep(at - 1)} />
         <Button icon={isPlaying.value ? "pause" : "play"} label={isPlaying.value ? "Pause" : "Play"} onPress={play} />
-        <Button icon="next" label="Next fact" onPress={() => goToStep(step + 1)} />
+        <Button icon="next" label="Next fact" onPress={() => goToStep(at + 1)} />
         <Button icon="last" label="Newest fact" onPress={() => goToStep(count - 1)} />
       </div>
       <div class="scrubber-track">
@@ -47,16 +46,16 @@ export function Scrubber(): JSX.Element | null {
           type="range"
           min={0}
           max={Math.max(0, count - 1)}
-          value={Math.max(0, step)}
+          value={Math.max(0, at)}
           aria-label="Fact"
-          aria-valuetext={looked === undefined ? "" : words(looked, step, count)}
+          aria-valuetext={looked === undefined ? "" : words(looked, at, count)}
           onInput={({ currentTarget }) => goToStep(Number(currentTarget.value))}
         />
       </div>
       <div class="scrubber-where">
         <output>
           <strong>
-            {step + 1} of {count}
+            {at + 1} of {count}
           </strong>
           {looked === undefined ? null : <span class="muted">{sinceStart(looked)}</span>}
         </output>
@@ -79,8 +78,7 @@ export function Scrubber(): JSX.Element | null {
 }
 
 function play(): void {
-  const { count, step } = steps.peek();
-  if (!isPlaying.peek() && step >= count - 1) goToStep(0);
+  if (!isPlaying.peek() && step.peek() >= stepCount.peek() - 1) goToStep(0);
   isPlaying.value = !isPlaying.peek();
 }
 
@@ -98,8 +96,8 @@ function onKey(event: KeyboardEvent): void {
   const isTaken =
     target instanceof Element && target.closest("input, select, textarea, [role=tablist], [role=listbox]") !== null;
   if (isTaken || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  const { count, step } = steps.peek();
-  const to = { ArrowLeft: step - 1, ArrowRight: step + 1, Home: 0, End: count - 1 }[event.key];
+  const [count, at] = [stepCount.peek(), step.peek()];
+  const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: count - 1 }[event.key];
   if (to === undefined || count === 0) return;
   event.preventDefault();
   goToStep(to);
@@ -110,13 +108,13 @@ function Marks(): JSX.Element {
   const canvas = useRef<HTMLCanvasElement>(null);
   useSignalEffect(() => {
     void theme.value;
-    const { count } = steps.value;
+    const count = stepCount.value;
     if (canvas.current !== null && build.value !== undefined) draw(canvas.current, count);
   });
   useEffect(() => {
     const element = canvas.current;
     if (element === null) return undefined;
-    const again = (): void => draw(element, steps.peek().count);
+    const again = (): void => draw(element, stepCount.peek());
     const observer = new ResizeObserver(again);
     observer.observe(element);
     const colours = matchMedia("(prefers-color-scheme: dark)");
@@ -153,11 +151,11 @@ function draw(canvas: HTMLCanvasElement, count: number): void {
   context.textAlign = "center";
   // More marks than pixels cannot be told apart: one for each pixel then.
   const stride = Math.max(1, Math.floor(count / Math.max(1, span)));
-  for (let step = 0; step < count; step++) {
-    const index = entryOfStep(step);
+  for (let place = 0; place < count; place++) {
+    const index = entryOfStep(place);
     const isMove = moved.has(index);
-    if (!isMove && step % stride !== 0) continue;
-    const x = inset + step * gap;
+    if (!isMove && place % stride !== 0) continue;
+    const x = inset + place * gap;
     if (isMove) {
       const state = history.entries[index]?.after;
       context.fillStyle = colour(state !== undefined && stateName(state) === "failed" ? "--bad" : "--good");
@@ -168,18 +166,18 @@ function draw(canvas: HTMLCanvasElement, count: number): void {
       context.fillStyle = colour("--muted");
       context.fillRect(x - 1, middle - (gap > 6 ? 5 : 3), gap > 6 ? 2 : 1, gap > 6 ? 10 : 6);
     }
-    if (gap > 64 && step > 0) {
-      const passed = (history.entries[index]?.at ?? 0) - (history.entries[entryOfStep(step - 1)]?.at ?? 0);
+    if (gap > 64 && place > 0) {
+      const passed = (history.entries[index]?.at ?? 0) - (history.entries[entryOfStep(place - 1)]?.at ?? 0);
       context.fillStyle = colour("--muted");
       if (passed > 0) context.fillText(`+${duration(passed)}`, x - gap / 2, middle - 7);
     }
   }
 }
 
-function words({ fact, at, after }: Entry, step: number, count: number): string {
+function words({ fact, at, after }: Entry, place: number, count: number): string {
   const state = after === undefined ? "" : `, ${stateName(after)}`;
   const type = isBuildFact(fact) ? fact.type : visible(fact.type);
-  return `${step + 1} of ${count}: ${type}${state}, ${timeOfDay(at)}`;
+  return `${place + 1} of ${count}: ${type}${state}, ${timeOfDay(at)}`;
 }
 
 function sinceStart({ at }: Entry): string {

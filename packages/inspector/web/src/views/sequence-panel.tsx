@@ -3,14 +3,14 @@ import { computed } from "@preact/signals";
 import type { JSX } from "preact";
 import { lanes, type Message, messagesOf } from "../facts/messages.ts";
 import { build } from "../live/build.ts";
-import { address } from "../live/address.ts";
+import { chosenFetch } from "../live/address.ts";
 import { at, goToEntry, isWholeBuild } from "../live/position.ts";
 import { toneOf } from "../parts/state-badge.tsx";
 import { VirtualList } from "../parts/virtual-list.tsx";
 
 const messages = computed<readonly Message[]>(() => {
   const history = build.value?.history;
-  const { fetch } = address.value;
+  const fetch = chosenFetch.value;
   if (history === undefined) return [];
   if (fetch === undefined || isWholeBuild.value) return messagesOf(history.entries);
   const own = history.tracks.get(fetch)?.entries ?? [];

@@ -18,7 +18,7 @@ import { build } from "../live/build.ts";
 import { summaryFor, waitersFor } from "../live/list.ts";
 import { entry, fetchEntry, isAtHead, shownFetch } from "../live/position.ts";
 import { Icon } from "../parts/icons.tsx";
-import { JsonValue, shown } from "../parts/json.tsx";
+import { Details, JsonValue, shown } from "../parts/json.tsx";
 import { now, timeOfDay } from "../parts/now.ts";
 import { StateBadge } from "../parts/state-badge.tsx";
 
@@ -211,10 +211,9 @@ function FactSection({ looked }: { readonly looked: Entry }): JSX.Element {
         </ul>
       )}
       {own?.entry === looked.index ? <p class="fact-line">log: {own.text}</p> : null}
-      <details>
-        <summary>Data and metadata</summary>
-        <JsonValue value={{ data: fact.data, metadata: fact.metadata, id: fact.id, position: fact.position }} />
-      </details>
+      <Details summary="Data and metadata">
+        {() => <JsonValue value={{ data: fact.data, metadata: fact.metadata, id: fact.id, position: fact.position }} />}
+      </Details>
     </Section>
   );
 }
