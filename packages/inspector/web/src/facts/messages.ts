@@ -49,8 +49,11 @@ function factRows({ index: entry, fact }: Entry): readonly Message[] {
     case "PolicyUnanswered":
     case "FetchAborted":
       return [row("scheduler", "machine")];
+    case "ImageRan":
+      return [row("kubelet", "store", `ImageRan, ${fact.data.outcome}`)];
     case "BuildEventSaved":
       return [row("scheduler", "store", fact.data.event)];
+    case "ArtifactImageResolved":
     case "BuildAdopted":
     case "BuildLogSealed":
     case "ImageCheck":
