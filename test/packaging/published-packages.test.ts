@@ -16,6 +16,7 @@ const drivers: Record<string, readonly string[]> = {
   "@fetch-image/registry": ["undici"],
   "@fetch-image/registry/client": ["undici"],
   "@fetch-image/registry/embedded": [],
+  "@fetch-image/store/archive": [],
   "@fetch-image/store/copy": [],
   "@fetch-image/store/eventstoredb": ["@eventstore/db-client"],
   "@fetch-image/store/filesystem": [],
