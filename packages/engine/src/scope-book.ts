@@ -136,9 +136,11 @@ export class ScopeBook {
 
   #running({ inflight, log }: ScopeEntry, { asker }: ScopeQuestion): Inflight | undefined {
     if (inflight === undefined || inflight.cancellation.aborted) return undefined;
-    // Where the one whose claim is waited for comes back, on this node now, nobody else will answer that claim.
+    if (!inflight.follows) return inflight;
+    // Who follows a claim looks now and then: one that has ended since was not asked for those who come later. And where the
+    // one whose claim it is comes back, on this node now, nobody else will answer it.
     const { claim } = log.state;
-    return inflight.follows && claim !== null && sameAsker(claim.asker, asker) ? undefined : inflight;
+    return claim === null || sameAsker(claim.asker, asker) ? undefined : inflight;
   }
 
   /** Asks for those who come later: nobody waits for it, and nobody's leaving ends it. */
