@@ -33,7 +33,9 @@ export function createCamera(
   };
   const show = (next: Box): void => {
     view = next;
-    svg.setAttribute("viewBox", `${view.x} ${view.y} ${view.width} ${view.height}`);
+    const box = `${view.x} ${view.y} ${view.width} ${view.height}`;
+    // The same again would have all of the picture painted again.
+    if (svg.getAttribute("viewBox") !== box) svg.setAttribute("viewBox", box);
   };
   /** As large as the element's shape has it, so that a pixel is a pixel in both directions. */
   const viewOf = (middle: { x: number; y: number }, scale: number): Box => {

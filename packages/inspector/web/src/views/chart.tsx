@@ -2,7 +2,7 @@ import { effect, signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { type Camera, createCamera } from "../chart/camera.ts";
-import { createMachinePicture } from "../chart/machine-picture.ts";
+import { createMachinePicture, type Lit } from "../chart/machine-picture.ts";
 import { stateName } from "@fetch-image/core";
 import { build } from "../live/build.ts";
 import { at, goToEntry, lit, shownFetch } from "../live/position.ts";
@@ -25,6 +25,7 @@ export function Chart(): JSX.Element {
     element.append(picture.element);
     const led = createCamera(picture.element, picture.size, { isStill: () => stillness.matches });
     camera.current = led;
+    let shown = "";
     const look = (): void => {
       picture.light(lit.peek());
       if (follows.peek() && lit.peek().active !== undefined) led.lookAt(...picture.focus(lit.peek()));
@@ -32,9 +33,10 @@ export function Chart(): JSX.Element {
     };
     const stop = [
       effect(() => {
-        void lit.value;
-        void follows.value;
-        look();
+        // Most facts of a long build light nothing else.
+        const next = `${follows.value} ${keyOf(lit.value)}`;
+        if (next !== shown) look();
+        shown = next;
       }),
       effect(() => {
         if (theme.value === "system") delete picture.element.dataset["theme"];
@@ -124,6 +126,10 @@ function Legend(): JSX.Element {
       <li class="key-possible">may come next</li>
     </ul>
   );
+}
+
+function keyOf({ active, visited, taken, passed, possible }: Lit): string {
+  return [active, ...visited, "|", ...taken, "|", ...passed, "|", ...possible].join(" ");
 }
 
 function byHand(camera: Camera | null, factor: number): void {
