@@ -53,6 +53,15 @@ describe.each(cases)("the chart of the machine %s", (_, machine) => {
   });
 });
 
+test("a fact's transition is told by its ends: no two of one event lead from one state to the same one", () => {
+  const { edges } = toChart(fetchImageMachine.config);
+  const ends = edges
+    .filter(({ kind }) => kind === "event" || kind === "after")
+    .map(({ source, eventType, targets }) => [source, eventType, ...targets].join(" "));
+  expect(ends.length).toBeGreaterThan(15);
+  expect(new Set(ends).size).toBe(ends.length);
+});
+
 describe("a picture", () => {
   test("has the same bytes whenever and wherever it is drawn", async () => {
     const configs = cases.map(([, { config }]) => JSON.stringify(config));
