@@ -111,7 +111,7 @@ function freePort(wanted) {
     const probe = createServer();
     probe.on("error", () => (wanted === 0 ? reject(new Error("no port is free")) : done(freePort(0))));
     probe.listen(wanted, "127.0.0.1", () => {
-      const { port } = probe.address();
+      const { port } = /** @type {import("node:net").AddressInfo} */ (probe.address());
       probe.close(() => done(port));
     });
   });

@@ -51,6 +51,7 @@ async function following(emit, { followers, scene }) {
   emit({ name: `heap-${followers}`, unit: "KiB", per: "follower", value: each("heapUsed"), runs: 1, spread: 0 });
   emit({ name: `memory-${followers}`, unit: "KiB", per: "follower", value: each("rss"), runs: 1, spread: 0 });
 
+  /** @type {number[][]} */
   const [p50, p99, cpu] = [[], [], []];
   for (let round = -1; round < rounds; round++) {
     const used = process.cpuUsage();

@@ -13,6 +13,8 @@ const drivers: Record<string, readonly string[]> = {
   "@fetch-image/inspector": ["@fetch-image/engine"],
   "@fetch-image/inspector/stately": ["@fetch-image/engine", "ws"],
   "@fetch-image/kubernetes": [],
+  "@fetch-image/kubernetes/client": kubernetesClient(),
+  "@fetch-image/kubernetes/opa": [],
   "@fetch-image/registry": ["undici"],
   "@fetch-image/registry/client": ["undici"],
   "@fetch-image/registry/embedded": [],
@@ -24,6 +26,13 @@ const drivers: Record<string, readonly string[]> = {
   "@fetch-image/store/pglite": ["@electric-sql/pglite"],
   "@fetch-image/store/postgres": ["pg"],
 };
+/** The client, and what it loads itself. */
+function kubernetesClient(): readonly string[] {
+  const logins = ["openid-client", "oauth4webapi", "jose", "rfc4648"];
+  const connections = ["ws", "isomorphic-ws", "node-fetch", "hpagent", "socks-proxy-agent", "stream-buffers", "tar-fs"];
+  return ["@kubernetes/client-node", "js-yaml", "jsonpath-plus", ...logins, ...connections];
+}
+
 const coreLibraries = ["xstate", "zod", "yaml", "re2js"];
 
 let project: Project;

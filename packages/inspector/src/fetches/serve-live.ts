@@ -66,7 +66,9 @@ export class LiveConnection implements Viewer {
     const pending = [...this.#pending.values()];
     this.#pending.clear();
     for (const summary of pending) this.#sent.add(summary);
-    const frames = this.#mustReset ? [["reset", "{}"] as const] : pending.map((one) => ["fetch", textOf(one)] as const);
+    const frames: readonly (readonly ["reset" | "fetch", string])[] = this.#mustReset
+      ? [["reset", "{}"]]
+      : pending.map((one) => ["fetch", textOf(one)]);
     this.#mustReset = false;
     if (frames.length === 0) return;
     this.#told = position;
