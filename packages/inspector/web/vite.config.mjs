@@ -23,6 +23,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     target: ["chrome111", "firefox115", "safari16.4"],
     reportCompressedSize: false,
+    // Who wrote what the page is made of, and on what terms; the packages stand in one bundle.
+    license: { fileName: "licenses.md" },
   },
 });
 

@@ -33,7 +33,7 @@ export interface RecordedBuild {
   readonly artifactImages: ReadonlyMap<string, ArtifactImage>;
 }
 
-export interface ArtifactImage {
+interface ArtifactImage {
   /** `domain/path:tag@digest`. */
   readonly reference: string;
   /** The id of the fetch that brought it; absent where a step has built it. */

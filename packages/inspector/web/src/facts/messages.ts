@@ -78,10 +78,6 @@ function factRows({ index: entry, fact }: Entry): readonly Message[] {
       return [row("machine", "machine", `after ${fact.data.timer}`)];
     case "ImageShortCircuited":
       return [row("machine", "scheduler", "ImageShortCircuited"), row("scheduler", "kubelet", "pulls by digest", true)];
-    case "ArtifactImageResolved":
-      return [row("machine", "store")];
-    case "ImageRan":
-      return [row("kubelet", "store")];
     case "FetchFailed":
       break;
   }
