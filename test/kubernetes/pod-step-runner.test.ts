@@ -436,6 +436,20 @@ describe("a pod that does not get as far", () => {
   });
 });
 
+test("a step that its pod's deadline ends took too long, and is not tried again", async () => {
+  ground.script("check", "sleep 60");
+  const { check } = checkPlan(source);
+  const plan = { ...checkPlan(source), check: { ...check, timeout: "90m" } };
+  const work = failureOf(ground.runner().check(plan, ground.step().context));
+  await until(() => ground.server.kubelet.started.length === 1);
+  const [pod] = ground.server.objects.list("pods");
+  if (pod === undefined) throw new Error("there is no pod");
+  ground.server.kubelet.endAtDeadline(pod);
+  const error = await work;
+  expect(error).toMatchObject({ code: "FI_STEP_TIMED_OUT", retryable: false });
+  expect(error.message).toContain("its deadline of 5400 s");
+});
+
 type PodObject = ReturnType<typeof ground.server.objects.list>[number];
 
 describe("a step that is called off", () => {

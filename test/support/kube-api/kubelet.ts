@@ -82,13 +82,22 @@ export class Kubelet {
 
   /** The cluster takes the pod away: it stays as a failed one, as an evicted pod does. */
   evict(pod: KubeObject, message: string): void {
-    this.#kill(pod);
-    this.#report(pod, (status) => Object.assign(status, { phase: "Failed", reason: "Evicted", message }));
+    this.#fail(pod, "Evicted", message);
+  }
+
+  /** The pod's `activeDeadlineSeconds` have passed: its containers are ended, and it stays as a failed one. */
+  endAtDeadline(pod: KubeObject): void {
+    this.#fail(pod, "DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
   }
 
   stop(): void {
     for (const uid of this.#running.keys()) this.#killUid(uid);
     rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  #fail(pod: KubeObject, reason: string, message: string): void {
+    this.#kill(pod);
+    this.#report(pod, (status) => Object.assign(status, { phase: "Failed", reason, message }));
   }
 
   #onChange({ resource, type, object }: KubeChange): void {

@@ -279,8 +279,8 @@ export const catalogue = {
   },
   FI_STEP_TIMED_OUT: {
     retryable: false,
-    says: "a step took longer than its timeout",
-    fix: "Raise the step's `timeout`, or look at what it printed last.",
+    says: "a step took longer than its timeout, or than the deadline of all pods",
+    fix: "Look at what it printed last, or raise the step's `timeout`; where it has none, the pods' `deadlineSeconds`.",
   },
   FI_STEP_ANSWER_INVALID: {
     retryable: false,

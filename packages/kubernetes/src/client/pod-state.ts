@@ -16,6 +16,7 @@ export function podState(pod: V1Pod | undefined, container: string): PodState {
   if (pod === undefined) return lost("the step's pod", "it was deleted");
   const { metadata, status } = pod;
   const name = `pod ${metadata?.name ?? ""}`;
+  if (status?.reason === "DeadlineExceeded") return overdue(name, pod);
   const own = status?.containerStatuses?.find((one) => one.name === container);
   const ended = own?.state?.terminated;
   if (ended !== undefined) {
@@ -107,6 +108,16 @@ function disruption({ status }: V1Pod): string {
 function lost(pod: string, why: string): PodState {
   const error = new FetchImageError("FI_STEP_POD_LOST", {
     message: `${pod} was lost before its step was done: ${why}`,
+  });
+  return { kind: "failed", error };
+}
+
+/** The kubelet ends a pod at its deadline, whether its step runs by then or its image is still being pulled. */
+function overdue(name: string, { spec, status }: V1Pod): PodState {
+  const seconds = spec?.activeDeadlineSeconds;
+  const deadline = seconds === undefined ? "its deadline" : `its deadline of ${seconds} s`;
+  const error = new FetchImageError("FI_STEP_TIMED_OUT", {
+    message: `${name} was ended at ${deadline}: ${status?.message ?? "its step took longer than its timeout"}`,
   });
   return { kind: "failed", error };
 }
