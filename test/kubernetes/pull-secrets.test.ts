@@ -62,6 +62,14 @@ describe("a pull secret", () => {
     }
   });
 
+  test("is not made of a username with a colon, which no kubelet reads as it was meant", () => {
+    const make = () => pullSecret({ ...login, username: "me:hunter2" }, purpose);
+    const error = expect.objectContaining({ code: "FI_PULL_SECRET_INVALID", retryable: false });
+    expect(make).toThrow(error as Error);
+    expect(make).toThrow(/username for ghcr\.io has a colon/);
+    expect(make).not.toThrow(/hunter2/);
+  });
+
   test.skipIf(!hasKubectl).each([
     ["ghcr.io", "ghcr.io", "me", "hunter2"],
     ["docker.io", "https://index.docker.io/v1/", "me", "hunter2"],

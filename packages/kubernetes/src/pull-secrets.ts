@@ -1,4 +1,4 @@
-import { parseReference, type PullCredential } from "@fetch-image/core";
+import { FetchImageError, parseReference, type PullCredential } from "@fetch-image/core";
 import { dockerConfigData, dockerConfigType } from "./docker-config.ts";
 import type { OwnerReference, Secret } from "./manifests.ts";
 import type { PodBuild } from "./build-pod.ts";
@@ -27,17 +27,22 @@ export function pullSecretName({ build, registry, of }: PullSecretPurpose): stri
   return buildName(build, `pull-${digits}`);
 }
 
-/** The Secret with which kubelets log in at a registry, as `kubectl create secret docker-registry` makes it. */
+/**
+ * The Secret with which kubelets log in at a registry, as `kubectl create secret docker-registry` makes it. Throws
+ * `FI_PULL_SECRET_INVALID` where the username has a colon.
+ */
 export function pullSecret(
   credential: PullCredential,
   purpose: PullSecretPurpose,
   { namespace, owners = [] }: PullSecretOptions = {},
 ): Secret {
+  const name = pullSecretName(purpose);
+  if (credential.username.includes(":")) throw colonInUsername(name, credential.registry);
   return {
     apiVersion: "v1",
     kind: "Secret",
     metadata: {
-      name: pullSecretName(purpose),
+      name,
       ...(namespace === undefined ? {} : { namespace }),
       ...pullSecretLabels(purpose),
       ...(owners.length === 0 ? {} : { ownerReferences: [...owners] }),
@@ -67,4 +72,14 @@ export function pullSecretNames(names: {
 }): readonly string[] {
   const { own = [], configured = [], registry } = names;
   return [...new Set([...own, ...configured, ...(registry === undefined ? [] : [registry])])];
+}
+
+// Kubelets split `auth` at its first colon, and HTTP Basic authentication has no other way to write it (RFC 7617 §2). The
+// name is not shown: what is wrong with it may be that a password stands in it.
+function colonInUsername(name: string, registry: string): FetchImageError {
+  return new FetchImageError("FI_PULL_SECRET_INVALID", {
+    message: `pull secret ${name}: the username for ${registry} has a colon: a kubelet would take what follows it for the password`,
+    hint: "Correct `username` in the source; a password stands in `password` alone.",
+    details: { secret: name, registry },
+  });
 }

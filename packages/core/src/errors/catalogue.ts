@@ -68,7 +68,7 @@ export const catalogue = {
   },
   FI_PULL_SECRET_INVALID: {
     retryable: false,
-    says: "a pull secret cannot be read; a kubelet fails every pull of a pod that names it",
+    says: "a pull secret cannot be read, or its login not be written so that a kubelet reads it",
     fix: "Make the Secret anew: kubectl create secret docker-registry.",
   },
   FI_USAGE: { retryable: false, says: "the command line is wrong", fix: "See --help." },
