@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { FetchImageError, type Policy } from "@fetch-image/core";
+import type { Policy } from "@fetch-image/core";
+import { FetchImageError } from "@fetch-image/core/basics";
 import type { EffectiveSettings } from "./effective-settings.ts";
 import { errnoOf } from "./errno.ts";
 import { version } from "./version.ts";

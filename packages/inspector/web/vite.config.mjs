@@ -24,7 +24,7 @@ export default defineConfig({
     target: ["chrome111", "firefox115", "safari16.4"],
     reportCompressedSize: false,
     // Who wrote what the page is made of, and on what terms; the packages stand in one bundle.
-    license: { fileName: "licenses.md" },
+    license: { fileName: "third-party-notices.md" },
   },
 });
 

@@ -102,7 +102,7 @@ export async function connectReader(directory: string): Promise<RemoteStore> {
   return connectToHolder({ directory: place, socket: holder?.socket ?? defaultSocket }, refusal);
 }
 
-/** Whether the holder only reads, and is giving way, or has gone meanwhile. */
+/** Whether the holder only reads, and is giving way, or is going, or has gone meanwhile. */
 async function askedToGiveWay(directory: string): Promise<boolean> {
   const holder: Holder | undefined = await currentHolder(directory);
   if (holder === undefined) return true;
@@ -113,7 +113,8 @@ async function askedToGiveWay(directory: string): Promise<boolean> {
     await remote.close();
     return gives;
   } catch {
-    return (await currentHolder(directory)) === undefined;
+    // Who is going answers nobody any more, and holds the directory until its database is closed.
+    return (await currentHolder(directory))?.access !== "write";
   }
 }
 
