@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { hostname } from "node:os";
 import { basename, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { openEmbedded, openEmbeddedStore } from "@fetch-image/store/pglite";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { aFact, errorOf, someFacts } from "../conformance/facts.ts";
@@ -210,6 +211,18 @@ describe("readers", () => {
     await following;
     expect((await reader.holder())?.pid).toBe(writer.pid);
     expect(seen).toEqual(await writer.ask({ do: "read", stream: "build-1" }));
+  });
+
+  test("a writer waits for a reader that is on its way out: it holds the directory, and answers nobody", async () => {
+    const reader = await aChild();
+    await reader.ask({ do: "open", directory, access: "read" });
+    for (const name of readdirSync(directory)) if (name.startsWith("socket-")) rmSync(join(directory, name));
+    const opening = openEmbeddedStore({ directory });
+    const early = await Promise.race([opening.then(() => "opened", String), sleep(300, "waits")]);
+    await reader.kill();
+    await using writer = await opening;
+    expect(early).toBe("waits");
+    expect(await writer.eventLog.read("build-1")).toEqual([]);
   });
 
   test("when the writer goes, its readers go on, whichever way it went, and miss and repeat nothing", async () => {
