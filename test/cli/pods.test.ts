@@ -89,6 +89,16 @@ describe("pods", () => {
     expect(unit?.containers[0]).toMatchObject({ command: ["go"], args: ["test", "./..."] });
   });
 
+  test("of resources say that they wait for a request, and how it is handed to them", async () => {
+    const { stdout } = await pods("private", ...withSources("private"), ...inNamespace);
+    const waiting = podsIn(stdout).filter(({ spec }) => spec.containers[0]?.stdin === true);
+    expect(waiting.map(({ metadata: { labels } }) => labels?.["concourse.ci/type"])).toEqual(["put", "get"]);
+    const told = [...stdout.matchAll(/^# it waits for its request: (.*)$/gm)].map(([, command]) => command);
+    expect(told).toEqual(
+      waiting.map(({ metadata: { name } }) => `kubectl attach --stdin --namespace=ci ${name} < request.json`),
+    );
+  });
+
   test("come with the Secret for a source's login, which a kubelet then finds", async () => {
     const { stdout } = await pods("private", ...withSources("private"), ...inNamespace);
     const secrets = secretsIn(stdout);

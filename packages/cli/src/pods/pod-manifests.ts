@@ -63,6 +63,10 @@ export async function stepManifests(
   const names = pullSecretNames({ own: login.names, configured: pullSecrets, registry: registrySecret });
   const { pod, secrets } = buildPod({ ...build, imagePullSecrets: names });
   const notes = [...login.notes];
+  if (container.stdin === true) {
+    const namespace = settings.namespace === undefined ? "" : ` --namespace=${settings.namespace}`;
+    notes.push(`it waits for its request: kubectl attach --stdin${namespace} ${pod.metadata.name} < request.json`);
+  }
   if (step.task !== undefined && container.command === undefined) {
     const config = step.task.config_path;
     const where =
