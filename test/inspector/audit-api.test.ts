@@ -83,9 +83,11 @@ test("what is unknown is 404, what cannot be asked 400, and both say why", async
     ["builds?digest=latest", 400, "FI_QUERY_INVALID"],
     [`builds?ref=${repository}&page=x`, 400, "FI_QUERY_INVALID"],
     [`builds?ref=${repository}&limit=many`, 400, "FI_QUERY_INVALID"],
-    [`builds?ref=${repository}&sinse=2026-11-22`, 400, "sinse"],
+    [`builds?ref=${repository}&sinse=2026-11-22`, 400, "FI_QUERY_INVALID"],
+    [`builds?ref=${repository}&sinse=2026-11-22`, 400, "It takes digest, ref, since"],
     ["versions?ref=Not%20one", 400, "FI_REFERENCE_INVALID"],
     ["as-of?ref=busybox&time=yesterday", 400, "FI_QUERY_INVALID"],
+    ["as-of?ref=busybox", 400, "FI_QUERY_INVALID"],
     ["as-of?ref=busybox", 400, "time is missing"],
   ];
   for (const [path, status, says] of refused) {

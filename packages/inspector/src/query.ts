@@ -1,4 +1,4 @@
-import { Refusal } from "./refusal.ts";
+import { FetchImageError } from "@fetch-image/core";
 
 /** The query of a request: a misspelt name is told, not passed over. */
 export class Query {
@@ -12,7 +12,8 @@ export class Query {
   take<Name extends string>(...names: readonly Name[]): { readonly [N in Exclude<Name, "limit">]?: string } {
     for (const name of this.#given.keys()) {
       if (!names.some((known) => known === name)) {
-        throw new Refusal(400, `${JSON.stringify(name)} is none of ${names.join(", ") || "no parameters at all"}`);
+        const message = `${JSON.stringify(name)} is no parameter of this question`;
+        throw invalid(message, names.length === 0 ? "It takes none." : `It takes ${names.join(", ")}.`);
       }
     }
     const found: string[][] = [...this.#given].filter(([name]) => name !== "limit");
@@ -21,7 +22,7 @@ export class Query {
 
   need(name: string): string {
     const value = this.#given.get(name);
-    if (value === null) throw new Refusal(400, `${name} is missing`);
+    if (value === null) throw invalid(`the parameter ${name} is missing`, `Write ?${name}=…`);
     return value;
   }
 
@@ -31,4 +32,8 @@ export class Query {
     if (text === null) return undefined;
     return text.trim() === "" ? Number.NaN : Number(text);
   }
+}
+
+function invalid(message: string, hint: string): FetchImageError {
+  return new FetchImageError("FI_QUERY_INVALID", { message, hint });
 }
