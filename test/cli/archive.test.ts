@@ -94,6 +94,8 @@ describe("archive and restore", () => {
     ]) {
       expect(await run(...args, "--data", data)).toMatchObject({ status: 2, stdout: "" });
     }
+    const { stderr } = await run("archive", "--before", "yesterday", "--to", "x", "--data", data);
+    expect(stderr).toMatch(/"yesterday" is no time\n.*, or 24h for so long ago/);
   }, 60_000);
 
   test("forgets, where told to, what builds ran whose facts are gone, and says so where it is asked", async () => {

@@ -15,10 +15,14 @@ export function rangeOf(options: GivenOptions): { readonly since?: string; reado
   };
 }
 
-/** A duration is so long ago; every other text is left to whoever reads times. */
+/** A duration is so long ago; every other text is left to whoever reads times, where it may be one. */
 export function moment(text: string, now: number = Date.now()): string {
   const ago = parseGoDuration(text);
-  if (ago === undefined) return text;
+  if (ago === undefined) {
+    if (/^\d/.test(text)) return text;
+    const hint = "Write a time with its zone, 2026-11-22T04:40:00Z, a day of UTC, or 24h for so long ago.";
+    throw new FetchImageError("FI_QUERY_INVALID", { message: `${showText(text)} is no time`, hint });
+  }
   const time = new Date(now - Number(ago / 1_000_000n));
   if (ago >= 0n && !Number.isNaN(time.valueOf()) && time.getUTCFullYear() > 0) return time.toISOString();
   throw new FetchImageError("FI_USAGE", { message: `${showText(text)} ago is no time`, hint: "Write 24h, 90m, …" });
