@@ -11,14 +11,14 @@ const show = (rows: readonly ImageRow[], traffic = { requests: 0, imageBytes: 0 
 test("every way to know an image is counted once, in words", () => {
   const error = new FetchImageError("FI_CHECK_FAILED");
   const rows = [
-    ...["HEAD", "GET", "joined", "fresh", "pin", "base-type"].map((via) => row({ via })),
+    ...["HEAD", "GET", "joined", "fresh", "pin", "push", "base-type"].map((via) => row({ via })),
     row({ state: "deferred", because: "later" }),
     row({ state: "failed", error }),
     row({ state: "aborted", error, via: "HEAD" }),
   ];
   expect(show(rows)).toContain(
-    "Images were needed in 9 places: 2 asked of a registry, 1 answered by a question already under way, " +
-      "1 still fresh and not asked again, 1 pinned by the pipeline, 1 of base types, from the built-in table, " +
+    "Images were needed in 10 places: 2 asked of a registry, 1 answered by a question already under way, " +
+      "1 still fresh and not asked again, 1 pinned by the pipeline, 1 pushed for nodes to pull, 1 of base types, from the built-in table, " +
       "1 known only while the build runs, 1 failed, 1 aborted.",
   );
 });

@@ -21,6 +21,7 @@ export function showSummary({ rows, traffic, checkInterval, color }: SummaryOpti
     part(rows, ["stale-served"], "stale, since the registry fails or is to be spared"),
     part(rows, ["pin", "plan"], "pinned by the pipeline"),
     part(rows, ["tag", "latest"], "known by tag only"),
+    part(rows, ["push"], "pushed for nodes to pull"),
     part(rows, ["base-type"], "of base types, from the built-in table"),
     part(rows, ["rootfs"], "given as a rootfs_uri"),
     partOf(rows, ({ state }) => state === "deferred", "known only while the build runs"),
