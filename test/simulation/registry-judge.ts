@@ -19,7 +19,7 @@ interface JudgedRegistry {
   /** The host and who asks it. */
   key: string;
   registry: string;
-  readonly states: RegistryState[];
+  readonly facts: RecordedRegistryFact[];
 }
 
 export interface RegistryJudgeOptions {
@@ -38,6 +38,8 @@ export class RegistryJudge {
   readonly #hasFailedFor = new Set<string>();
   /** When each process last had an answer of the registry, by its own clock. */
   readonly #answered = new Map<string, number>();
+  /** And when a question of its own last failed there. */
+  readonly #failed = new Map<string, number>();
 
   constructor(world: World, options: RegistryJudgeOptions) {
     this.#world = world;
@@ -51,6 +53,7 @@ export class RegistryJudge {
     }
     this.#met.add(`${hostOf(source)} ${answer.code}`).add(`${hostOf(source)} ${answer.code} ${by.name}`);
     this.#hasFailedFor.add(by.name);
+    this.#failed.set(`${keyOf(source)} ${by.name}`, by.clock.now());
   }
 
   /** Whether the host ever failed so. */
@@ -67,7 +70,7 @@ export class RegistryJudge {
         continue;
       }
       const { fact } = decoded;
-      const stream = this.#streams.get(fact.stream) ?? { key: "", registry: "", states: [] };
+      const stream = this.#streams.get(fact.stream) ?? { key: "", registry: "", facts: [] };
       this.#streams.set(fact.stream, stream);
       if (fact.type === "RegistryFailed") {
         const { registry, credential, failure } = fact.data;
@@ -77,44 +80,60 @@ export class RegistryJudge {
           this.#world.broken(`${where}: ${registry} never failed so for ${by.name}`);
         }
       }
-      const before = stream.states.at(-1) ?? healthyRegistry;
-      this.#judge(before, fact, where);
-      stream.states.push(evolveRegistry(before, fact));
+      if (fact.type === "RegistryProbed") this.#judgeProbe(stream, fact, where);
+      stream.facts.push(fact);
     }
   }
 
   /** Who knows that a registry is down does not ask before the least that its pause can last. */
   asked({ by, source }: Question, asker: Asker | undefined, known: (stream: string) => bigint): void {
     const now = by.clock.now();
-    for (const [name, { key, registry, states }] of this.#streams) {
-      const state = states[Number(known(name))];
-      if (key !== keyOf(source) || state?.failure == null || !state.isDown) continue;
+    for (const [name, stream] of this.#streams) {
+      const { key, registry } = stream;
+      const { failure, ...state } = this.#knownTo(by.name, stream, known(name));
+      if (key !== keyOf(source) || failure === null || !state.isDown) continue;
       if (asker === undefined || this.#options.isByHand(asker)) continue;
-      const { at } = state.failure;
-      // It may know better, and not have come to say so.
-      const isAnswered = (this.#answered.get(`${key} ${by.name}`) ?? 0) >= at;
-      if (isAnswered || at > now + clocksDifferMs || now >= at + this.#leastPauseMs(state)) continue;
-      this.#world.broken(`${by.name} asks ${registry} at ${now}, and knows that it failed at ${at}`);
+      if (failure.at > now + clocksDifferMs || now >= failure.at + this.#leastPauseMs({ ...state, failure })) continue;
+      this.#world.broken(`${by.name} asks ${registry} at ${now}, and knows that it failed at ${failure.at}`);
     }
   }
 
-  #judge(before: RegistryState, fact: RecordedRegistryFact, where: string): void {
-    const at = parseTime(fact.metadata.time);
-    const { failure, probe } = before;
-    if (fact.type !== "RegistryProbed") return;
+  #judgeProbe(
+    stream: JudgedRegistry,
+    { data, metadata: { node, time } }: RecordedRegistryFact & { type: "RegistryProbed" },
+    where: string,
+  ): void {
+    const at = parseTime(time);
     if (this.#options.soleNode) this.#world.broken(`${where}: there is nobody to tell`);
-    // What a store that was away did not take is known to who met it alone.
-    const isKnown = failure !== null && before.isDown;
-    if (isKnown && failure.at <= at + clocksDifferMs && at < failure.at + this.#leastPauseMs(before)) {
+    const { isDown } = stream.facts.reduce(evolveRegistry, healthyRegistry);
+    if (!isDown && !this.#hasFailedFor.has(node)) this.#world.broken(`${where}: it is not down`);
+    const { failure, probe, ...state } = this.#knownTo(node, stream);
+    const isPaused = failure !== null && state.isDown && failure.at <= at + clocksDifferMs;
+    if (isPaused && at < failure.at + this.#leastPauseMs({ ...state, failure })) {
       this.#world.broken(`${where}: its pause is not over`);
     }
-    if (!isKnown && !this.#hasFailedFor.has(fact.metadata.node)) this.#world.broken(`${where}: it is not down`);
-    if (probe !== null && probe.until > at && probe.asker.fetchId !== fact.data.asker.fetchId) {
+    if (probe !== null && probe.until > at && probe.asker.fetchId !== data.asker.fetchId) {
       this.#world.broken(`${where}: ${probe.node} tries it already`);
     }
   }
 
-  #leastPauseMs({ failures, failure }: RegistryState): number {
+  /**
+   * The registry as a process must see it that has read so far. What a store that was away did not take is known to who met
+   * it alone: an answer ends what was before it, and a failure that process's own trying.
+   */
+  #knownTo(node: string, { key, facts }: JudgedRegistry, revision?: bigint): RegistryState {
+    const answered = this.#answered.get(`${key} ${node}`) ?? -Infinity;
+    const failed = this.#failed.get(`${key} ${node}`) ?? -Infinity;
+    return facts
+      .filter(({ type, metadata, revision: each }) => {
+        if (revision !== undefined && each > revision) return false;
+        const isEnded = type === "RegistryProbed" && metadata.node === node && parseTime(metadata.time) <= failed;
+        return !isEnded && parseTime(metadata.time) > answered;
+      })
+      .reduce(evolveRegistry, healthyRegistry);
+  }
+
+  #leastPauseMs({ failures, failure }: Pick<RegistryState, "failures" | "failure">): number {
     const { baseMs, capMs } = this.#options.backOff;
     return Math.max(Math.min(baseMs * 2 ** (failures - 1), capMs) * 0.75, failure?.retryAfterMs ?? 0);
   }
