@@ -1,4 +1,5 @@
 import {
+  type EventLog,
   FetchImageError,
   formatTime,
   type ScopeFact,
@@ -186,6 +187,37 @@ describe("several nodes on one event log", () => {
     expect(registry.questions).toHaveLength(3);
   });
 
+  test.each([
+    ["by hand", { skip: true }],
+    ["whose interval is over", { interval: "1s" }],
+  ])("a build %s takes no question for one in flight that was answered since its node looked", async (_, options) => {
+    const { digest, calls, b, registry, clock } = await answeredUnseen();
+    const build = await b.openBuild({ id: "3" });
+    const fetch = build.fetchImage({ ...typePlans("2", source, options), privileged: false });
+    await clock.advance(1000);
+    expect((await fetch).imageURL).toContain(digest);
+    expect(registry.questions).toHaveLength(3);
+    expect(calls.scopeReads).toBe(2);
+  });
+
+  test("one that is aborted while its node looks leaves no question behind", async () => {
+    const { calls, b, registry, clock } = await answeredUnseen();
+    const build = await b.openBuild({ id: "3" });
+    const controller = new AbortController();
+    const { signal } = controller;
+    calls.heldUntil = new Promise((resolve) => {
+      clock.after(100, resolve);
+    });
+    const fetch = build.fetchImage({ ...typePlans("2", source, { skip: true }), privileged: false, signal });
+    fetch.catch(() => {});
+    await clock.settle();
+    expect(calls.scopeReads).toBe(2);
+    controller.abort();
+    await expect(fetch).rejects.toMatchObject({ code: "FI_ABORTED" });
+    await clock.advance(60_000);
+    expect(registry.questions).toHaveLength(2);
+  });
+
   test("an answer that was stamped before the other node joined is its answer all the same", async () => {
     const { engine, eventLog, registry, clock } = scene({ node: "b", soleNode: false });
     const digest = registry.push(`${repository}:v1.2`, "one");
@@ -347,3 +379,35 @@ describe("several nodes on one event log", () => {
     }
   });
 });
+
+/** Node b has seen a claim of node a; a has been answered since, and then the tag has moved to `digest`. */
+async function answeredUnseen() {
+  const { engine: a, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
+  const calls = { scopeReads: 0, heldUntil: Promise.resolve() };
+  const seen: EventLog = {
+    append: (...args) => eventLog.append(...args),
+    read: async (stream, options) => {
+      if (stream.startsWith(scopeStreamPrefix)) {
+        calls.scopeReads++;
+        await calls.heldUntil;
+      }
+      return await eventLog.read(stream, options);
+    },
+    readAll: (options) => eventLog.readAll(options),
+    subscribe: (options) => eventLog.subscribe(options),
+    close: () => eventLog.close(),
+  };
+  const b = createFetchImageEngine({ eventLog: seen, registry, clock, nativeImageFetch: true, node: "b" });
+  registry.push(`${repository}:v1.2`, "one");
+  await (await a.openBuild({ id: "0" })).fetchImage(plans);
+  registry.hold();
+  const byHand = { ...typePlans("2", source, { skip: true }), privileged: false };
+  const asking = (await a.openBuild({ id: "1" })).fetchImage(byHand);
+  await clock.settle();
+  await (await b.openBuild({ id: "2" })).fetchImage(plans);
+  registry.release();
+  await clock.settle();
+  await asking;
+  await clock.advance(2000);
+  return { digest: registry.push(`${repository}:v1.2`, "two"), calls, b, registry, clock };
+}

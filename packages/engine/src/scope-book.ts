@@ -1,4 +1,4 @@
-import { type Asker, type CancelSignal, sameAsker } from "@fetch-image/core";
+import { type Asker, type CancelSignal, FetchImageError, sameAsker } from "@fetch-image/core";
 import { Cancellation } from "./cancellation.ts";
 import { deferred } from "./deferred.ts";
 import { toFailure } from "./failure.ts";
@@ -6,6 +6,13 @@ import { type CheckAnswer, joined, type ScopeQuestion } from "./scope-answers.ts
 import { ScopeAsker, type ScopeAskerOptions } from "./scope-asker.ts";
 import type { CheckStart, Inflight, ScopeEntry } from "./scope-entry.ts";
 import { ScopeLog, type ScopeLogOptions } from "./scope-log.ts";
+
+interface Starting {
+  readonly question: ScopeQuestion;
+  readonly isWanted: () => boolean;
+  /** When it came; milliseconds since the epoch. */
+  readonly now: number;
+}
 
 /**
  * What this process knows of the scopes, and its questions in flight: one question, asked once. Decisions are made on the
@@ -42,11 +49,13 @@ export class ScopeBook {
     return this.#entries.has(scope);
   }
 
-  start(question: ScopeQuestion): CheckStart | Promise<CheckStart> {
+  /** `isWanted`: whether the fetch still waits, asked where something is read first. */
+  start(question: ScopeQuestion, isWanted: () => boolean): CheckStart | Promise<CheckStart> {
     const entry = this.#entries.get(question.scope);
+    const now = this.#options.clock.now();
     return entry === undefined
-      ? this.load(question.scope).then((loaded) => this.#start(loaded, question))
-      : this.#start(entry, question);
+      ? this.load(question.scope).then((loaded) => this.#start(loaded, { question, isWanted, now }))
+      : this.#start(entry, { question, isWanted, now });
   }
 
   /** The answer to what another fetch, here or on another node, is asking; undefined once `signal` aborts. */
@@ -117,11 +126,14 @@ export class ScopeBook {
     }
   }
 
-  #start(entry: ScopeEntry, question: ScopeQuestion): CheckStart | Promise<CheckStart> {
+  #start(entry: ScopeEntry, starting: Starting): CheckStart | Promise<CheckStart> {
+    const { question } = starting;
     const running = this.#running(entry, question);
     const decision = this.#asker.decide(entry, question, running);
     if (decision.kind === "stale" && decision.revalidate && running === undefined) this.#revalidate(entry, question);
     const isKnown = decision.kind === "fresh" || decision.kind === "stale";
+    const joinsAnother = running === undefined ? decision.kind === "join" : running.follows && !isKnown;
+    if (joinsAnother && mayHaveEnded(entry, starting)) return this.#startLater(entry, starting);
     if (running !== undefined && !isKnown) {
       running.interested.add(question.asker);
       return { kind: "joined", asker: running.asker };
@@ -132,6 +144,13 @@ export class ScopeBook {
     // Another's claim is followed here for all who come: one of them takes over as soon as it runs out.
     if (decision.kind === "join") return { kind: "joined", asker: decision.asker };
     return this.#options.soleNode ? { kind: "asked", answer: coming.promise } : begun.promise;
+  }
+
+  async #startLater(entry: ScopeEntry, starting: Starting): Promise<CheckStart> {
+    await entry.log.lookNow();
+    // Its leaving went by before it had come: nobody would wait for what it began.
+    if (!starting.isWanted()) throw new FetchImageError("FI_ABORTED");
+    return await this.#start(entry, starting);
   }
 
   #running({ inflight, log }: ScopeEntry, { asker }: ScopeQuestion): Inflight | undefined {
@@ -170,6 +189,16 @@ export class ScopeBook {
     });
     return inflight;
   }
+}
+
+/**
+ * Whether another node's claim in the fold may have been answered longer ago than the fetch takes an answer for fresh: by
+ * hand that is before it came. Who joined it would get that answer.
+ */
+function mayHaveEnded({ log }: ScopeEntry, { question, now }: Starting): boolean {
+  const { interval, skipInterval } = question;
+  if (skipInterval) return log.readAt < now;
+  return interval !== "never" && log.readAt < now - interval;
 }
 
 /** At some 2 kB each. */

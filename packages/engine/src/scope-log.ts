@@ -49,6 +49,7 @@ export class ScopeLog {
   #state: ScopeState = unknownScope;
   /** The stream holds a fact of a newer version. */
   #aside = false;
+  #readAt = -Infinity;
   #look: Promise<void> | undefined;
   #lookNow: Promise<void> | undefined;
 
@@ -59,6 +60,11 @@ export class ScopeLog {
 
   get state(): ScopeState {
     return this.#state;
+  }
+
+  /** What was stored by then is in the fold; milliseconds since the epoch, by this node's clock. */
+  get readAt(): number {
+    return this.#readAt;
   }
 
   /** Folds all that was stored before the call: one read for all who ask in one turn. */
@@ -85,7 +91,8 @@ export class ScopeLog {
   /** Folds what has come since. */
   async readOn(): Promise<void> {
     if (this.#aside) return;
-    const { eventLog } = this.#options;
+    const { eventLog, clock } = this.#options;
+    const begunAt = clock.now();
     const from = this.#state.revision === undefined ? 0n : this.#state.revision + 1n;
     const facts = await withPatience(() => eventLog.read(this.#stream, { from }), this.#options);
     // Another reading may have stood aside meanwhile.
@@ -100,6 +107,7 @@ export class ScopeLog {
       const decoded = decodeScopeFact(recorded);
       if (decoded.known) this.#state = evolveScope(this.#state, decoded.fact);
     }
+    this.#readAt = Math.max(this.#readAt, begunAt);
   }
 
   #standAside({ stream, revision, type }: RecordedFact, newer: string): void {

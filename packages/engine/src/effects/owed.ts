@@ -13,6 +13,10 @@ export class Owed {
     this.durable = durable;
   }
 
+  get hasEnded(): boolean {
+    return this.#ended;
+  }
+
   /** Aborts when the effect is owed no more. Made when it is first asked for: a check at a registry goes without. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
