@@ -99,6 +99,27 @@ describe("pods", () => {
     );
   });
 
+  test("of the guide's first build is the one that its kubectl commands select", async () => {
+    const guide = readFileSync(new URL("../../docs/guides/kubernetes.md", import.meta.url), "utf8");
+    const pipeline = /```yaml\n# first\.yml\n([^`]*)```/.exec(guide)?.[1] ?? "";
+    writeFileSync(
+      place.path("first.yml"),
+      pipeline.replace("busybox", `${images.registry.host}/acme/golang, tag: '1.22'`),
+    );
+    await run("first.yml", "first");
+    const { stdout } = await pods("first", "--sources", "first.yml", "--pod-namespace", "builds");
+    expect(podsIn(stdout).map(({ metadata, spec }) => [metadata.namespace, spec.containers[0]?.args])).toEqual([
+      ["builds", ["hello"]],
+    ]);
+    const selectors = [...guide.matchAll(/--namespace builds --selector (\S+)=(\S+)/g)];
+    expect(selectors.map(([, label = "", value]) => podsIn(stdout)[0]?.metadata.labels?.[label] === value)).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ]);
+  });
+
   test("come with the Secret for a source's login, which a kubelet then finds", async () => {
     const { stdout } = await pods("private", ...withSources("private"), ...inNamespace);
     const secrets = secretsIn(stdout);
