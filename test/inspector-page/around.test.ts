@@ -1,4 +1,5 @@
 // Beside the chart: the build's log, the sequence of messages, a tag's history, the registries' budgets.
+import type { Locator } from "playwright-core";
 import { expect, test } from "vitest";
 import { addressOf, describePage } from "./support/describe-page.ts";
 
@@ -46,6 +47,36 @@ describePage("around a fetch", ({ sample, open }) => {
     expect((await later.allInnerTexts()).map((text) => text.trim())).not.toContain("after backoff");
   });
 
+  test("an arrow of the sequence runs from the lane of who says it to the lane of who is told", async () => {
+    await using opened = await open(addressOf("1042", "2/image-get"));
+    const { page } = opened;
+    await page.getByRole("tab", { name: "Sequence" }).click();
+    const middle = async (lane: string): Promise<number> => {
+      const { x, width } = await box(page.locator(".lanes").getByText(lane, { exact: true }));
+      return x + width / 2;
+    };
+    const told = { ImageVersionResolved: ["machine", "store"], "pulls by digest": ["scheduler", "kubelet"] } as const;
+    for (const [text, [from, to]] of Object.entries(told)) {
+      const arrow = await box(page.locator(".message-row .arrow").filter({ hasText: text }));
+      expect({ text, starts: Math.round(Math.abs(arrow.x - (await middle(from)))) }).toEqual({ text, starts: 0 });
+      expect({ text, ends: Math.round(Math.abs(arrow.x + arrow.width - (await middle(to)))) }).toEqual({
+        text,
+        ends: 0,
+      });
+    }
+  });
+
+  test("at a fetch's newest fact no line of its build's log is told as one that is still to come", async () => {
+    await using opened = await open(addressOf("1042", "2/image-get"));
+    const { page } = opened;
+    await page.getByRole("tab", { name: "Log" }).click();
+    const log = page.getByRole("listbox", { name: "Build log" });
+    await log.locator("[aria-selected=true]").getByText("finish get: exit status 0").waitFor();
+    expect(await log.locator(".later").count()).toBe(0);
+    await page.getByRole("button", { name: "Previous fact" }).click();
+    await log.locator(".later").first().waitFor();
+  });
+
   test("a tag's history marks where it moved and where it was gone, and tells who ran which digest", async () => {
     await using opened = await open(addressOf("1042", "4/image-get"));
     const { page } = opened;
@@ -67,10 +98,16 @@ describePage("around a fetch", ({ sample, open }) => {
     await using opened = await open("/?view=registries");
     const { page } = opened;
     const registry = page.getByRole("region", { name: "registry-1.docker.io" });
-    await registry.getByText("of 100 requests left in 360 min").waitFor();
+    await registry.getByText("of 100 requests left per 6h").waitFor();
     await registry.locator("canvas").waitFor();
     await registry.getByText("The same as a table").click();
     expect(await registry.getByRole("row").count()).toBeGreaterThan(10);
     expect(opened.complaints).toEqual([]);
   });
 });
+
+async function box(locator: Locator): Promise<{ x: number; y: number; width: number; height: number }> {
+  const found = await locator.boundingBox();
+  if (found === null) throw new Error("it is not shown");
+  return found;
+}

@@ -113,6 +113,25 @@ describePage("time travel", ({ sample, open }) => {
     expect((await lit(page)).active).toEqual(["resolving"]);
   });
 
+  test.each([
+    [1280, 720],
+    [1000, 700],
+    [390, 844],
+  ])("the state that is followed is seen whole, at %d × %d", async (width, height) => {
+    await using opened = await open(addressOf("1041", "3/image-get"), { width, height });
+    const { page } = opened;
+    const state = page.locator('[id="state-fetchImage.failed"].is-active > .border').first();
+    await state.waitFor();
+    const [box, frame, foot] = await Promise.all(
+      [state, page.locator(".chart-frame"), page.locator(".chart-foot")].map((each) => each.boundingBox()),
+    );
+    if (!box || !frame || !foot) throw new Error("the chart is not shown");
+    expect(box.y).toBeGreaterThanOrEqual(frame.y);
+    expect(box.y + box.height).toBeLessThanOrEqual(frame.y + frame.height);
+    // The legend and the tools stand below the picture, not on it.
+    expect(frame.y + frame.height).toBeLessThanOrEqual(foot.y);
+  });
+
   test("all of a build's facts can be stepped through, each fetch lit as its facts come", async () => {
     await using opened = await open("/?build=1042&at=0");
     const { page } = opened;

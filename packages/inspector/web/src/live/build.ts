@@ -116,7 +116,7 @@ function follow(id: string): () => void {
   stream.addEventListener("open", () => reader.end({ problem: undefined }));
   stream.addEventListener("error", () => {
     const isRefused = stream.readyState === EventSource.CLOSED;
-    const words = isRefused ? "the server gives no facts of this build" : "the connection is lost; trying again";
+    const words = isRefused ? "The server gives no facts of this build." : "The connection is lost; trying again";
     reader.end({ problem: words });
   });
   return () => {

@@ -69,7 +69,7 @@ function Bar(): JSX.Element {
       <span class="bar-tools">
         <button type="button" onClick={() => input.current?.click()}>
           <Icon name="file" />
-          Open file
+          <span class="label">Open file</span>
         </button>
         <input
           ref={input}
@@ -115,6 +115,9 @@ function Fetches(): JSX.Element {
 function Unchosen(): JSX.Element {
   return (
     <div class="unchosen">
+      <p class="muted unchosen-words">
+        Choose a build or a fetch to see it in this machine, or drop an exported file here.
+      </p>
       <Chart />
     </div>
   );

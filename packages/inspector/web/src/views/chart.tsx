@@ -82,37 +82,39 @@ export function Chart(): JSX.Element {
         aria-label="The fetch in its state machine. Plus and minus zoom, 0 shows all of it."
         onKeyDown={onKeyDown}
       />
-      <div class="chart-tools" role="toolbar" aria-label="Chart">
-        <button type="button" title="Zoom in" aria-label="Zoom in" onClick={() => byHand(camera.current, 1.25)}>
-          <Icon name="plus" />
-        </button>
-        <button type="button" title="Zoom out" aria-label="Zoom out" onClick={() => byHand(camera.current, 0.8)}>
-          <Icon name="minus" />
-        </button>
-        <button
-          type="button"
-          title="Show all of the chart"
-          aria-label="Show all of the chart"
-          onClick={() => {
-            follows.value = false;
-            camera.current?.fit();
-          }}
-        >
-          <Icon name="fit" />
-        </button>
-        <button
-          type="button"
-          class="follow"
-          aria-pressed={follows.value}
-          onClick={() => {
-            follows.value = !follows.peek();
-          }}
-        >
-          <Icon name="target" />
-          Follow
-        </button>
+      <div class="chart-foot">
+        <Legend />
+        <div class="chart-tools" role="toolbar" aria-label="Chart">
+          <button type="button" title="Zoom in" aria-label="Zoom in" onClick={() => byHand(camera.current, 1.25)}>
+            <Icon name="plus" />
+          </button>
+          <button type="button" title="Zoom out" aria-label="Zoom out" onClick={() => byHand(camera.current, 0.8)}>
+            <Icon name="minus" />
+          </button>
+          <button
+            type="button"
+            title="Show all of the chart"
+            aria-label="Show all of the chart"
+            onClick={() => {
+              follows.value = false;
+              camera.current?.fit();
+            }}
+          >
+            <Icon name="fit" />
+          </button>
+          <button
+            type="button"
+            class="follow"
+            aria-pressed={follows.value}
+            onClick={() => {
+              follows.value = !follows.peek();
+            }}
+          >
+            <Icon name="target" />
+            Follow
+          </button>
+        </div>
       </div>
-      <Legend />
     </div>
   );
 }

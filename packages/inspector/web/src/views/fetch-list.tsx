@@ -39,6 +39,7 @@ export function FetchList(): JSX.Element {
           ))}
         </select>
       </div>
+      {all.length === 0 ? <p class="nothing">{total === 0 ? "No fetches yet." : "None of them matches."}</p> : null}
       <VirtualList
         label="Builds and fetches"
         class="fetches"
@@ -48,7 +49,6 @@ export function FetchList(): JSX.Element {
         onSelect={(index) => choose(all[index])}
         row={(index) => <ListRow row={all[index]} />}
       />
-      {all.length === 0 ? <p class="nothing">{total === 0 ? "No fetches yet." : "None of them matches."}</p> : null}
       <footer class="list-foot">
         <span role="status">
           {total} fetches, {active} active

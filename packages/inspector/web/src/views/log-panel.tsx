@@ -10,6 +10,8 @@ export function LogPanel(): JSX.Element {
   const log = build.value?.log;
   const lines = log?.lines ?? [];
   const selected = lineAt(lines, at.value);
+  // At the newest fact of a fetch the rest of its build has happened all the same.
+  const position = isAtHead.value ? Infinity : at.value;
   return (
     <div class="log">
       {log?.problem === undefined ? null : <p class="problem">{log.problem}</p>}
@@ -20,7 +22,7 @@ export function LogPanel(): JSX.Element {
         count={lines.length}
         rowHeight={22}
         selected={selected}
-        sticksToEnd={isAtHead.value && build.value?.isCaughtUp === true}
+        sticksToEnd={isAtHead.value && build.value?.isCaughtUp === true && selected === lines.length - 1}
         onSelect={(index) => {
           const line = lines[index];
           if (line !== undefined) goToEntry(line.entry);
@@ -29,7 +31,7 @@ export function LogPanel(): JSX.Element {
           const line = lines[index];
           if (line === undefined) return <span />;
           return (
-            <div class={`log-line tone-${line.tone}${line.entry > at.value ? " later" : ""}`}>
+            <div class={`log-line tone-${line.tone}${line.entry > position ? " later" : ""}`}>
               <span class="log-time">{timeOfDay(line.at).slice(0, 8)}</span>
               <span class="log-origin">{line.origin}</span>
               <span class="log-text">

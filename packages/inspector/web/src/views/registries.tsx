@@ -1,4 +1,4 @@
-import { visible } from "@fetch-image/core";
+import { duration, visible } from "@fetch-image/core";
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { problemText } from "../live/problem.ts";
@@ -65,9 +65,7 @@ function Registry({ registry }: { readonly registry: RegistryBudget }): JSX.Elem
       </h2>
       <p>
         <strong>{remaining ?? "?"}</strong> of {limit ?? "?"} requests left
-        {windowS === undefined
-          ? ""
-          : ` in ${windowS / 60 >= 1 ? `${Math.round(windowS / 60)} min` : `${windowS} s`}`}{" "}
+        {windowS === undefined ? "" : ` per ${duration(windowS * 1000)}`}{" "}
         <span class="muted">as of {visible(observedAt)}</span>
       </p>
       {points.length < 2 ? null : <Plot registry={registry} />}

@@ -1,6 +1,6 @@
 import { duration, visible } from "@fetch-image/core";
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Stay, TagHistory } from "../facts/tag-history.ts";
 import { address, go } from "../live/address.ts";
 import { openedFile } from "../live/file.ts";
@@ -193,10 +193,20 @@ function WhoRan({ digest }: { readonly digest: string }): JSX.Element {
   );
 }
 
-const [lineWidth, lineHeight] = [1000, 84];
+const lineHeight = 84;
 
 /** Stays side by side, as long as they lasted; the text below says the same. */
 function TimeLine({ stays, failures }: Pick<TagHistory, "stays" | "failures">): JSX.Element | null {
+  const line = useRef<SVGSVGElement>(null);
+  // As wide as it is shown: words are as large on a phone as anywhere.
+  const [lineWidth, setLineWidth] = useState(1000);
+  useLayoutEffect(() => {
+    const element = line.current;
+    if (element === null) return undefined;
+    const observer = new ResizeObserver(() => setLineWidth(Math.max(1, element.clientWidth)));
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
   const [first] = stays;
   if (first === undefined) return null;
   const start = Date.parse(first.from);
@@ -204,7 +214,14 @@ function TimeLine({ stays, failures }: Pick<TagHistory, "stays" | "failures">): 
   const x = (time: string): number => ((Date.parse(time) - start) / span) * lineWidth;
   const digests = [...new Set(stays.map(({ digest }) => digest))];
   return (
-    <svg class="time-line" viewBox={`0 0 ${lineWidth} ${lineHeight}`} role="img" aria-label={inWords(stays, span)}>
+    <svg
+      ref={line}
+      class="time-line"
+      viewBox={`0 0 ${lineWidth} ${lineHeight}`}
+      height={lineHeight}
+      role="img"
+      aria-label={inWords(stays, span)}
+    >
       {stays.map((stay, index) => {
         const [left, seen] = [x(stay.from), x(stay.lastSeen)];
         const right = stays[index + 1] === undefined ? lineWidth : x(stays[index + 1]?.from ?? "");
