@@ -104,6 +104,17 @@ describePage("around a fetch", ({ sample, open }) => {
     expect(await registry.getByRole("row").count()).toBeGreaterThan(10);
     expect(opened.complaints).toEqual([]);
   });
+
+  test("a registry that tells no limit is said to tell none", async () => {
+    await using opened = await open("/");
+    const { page } = opened;
+    const silent = { host: "registry.test", observedAt: "2026-11-22T04:40:00.000Z", points: [] };
+    await page.route("**/registries", (route) => route.fulfill({ json: { registries: [silent] } }));
+    await page.getByRole("link", { name: "Registries" }).click();
+    const registry = page.getByRole("region", { name: "registry.test" });
+    await registry.getByText("It tells no rate limit as of 2026-11-22T04:40:00.000Z").waitFor();
+    expect(await registry.getByRole("table", { includeHidden: true }).count()).toBe(0);
+  });
 });
 
 async function box(locator: Locator): Promise<{ x: number; y: number; width: number; height: number }> {

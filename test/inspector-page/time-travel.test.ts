@@ -2,11 +2,12 @@
 import { fetchImageMachine, type FetchState, replayBuild, stateName } from "@fetch-image/core";
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
+import { openPage } from "./support/browser.ts";
 import { addressOf, describePage } from "./support/describe-page.ts";
 
 const task = "2/image-get";
 
-describePage("time travel", ({ sample, open }) => {
+describePage("time travel", ({ sample, browser, server, open }) => {
   const build = sample.builds.find(({ buildId }) => buildId === "1042");
   const own = (build?.facts ?? []).filter(({ data }) => "fetchId" in data && data.fetchId === task);
   /** The fetch's state behind each of its facts. */
@@ -130,6 +131,26 @@ describePage("time travel", ({ sample, open }) => {
     expect(box.y + box.height).toBeLessThanOrEqual(frame.y + frame.height);
     // The legend and the tools stand below the picture, not on it.
     expect(frame.y + frame.height).toBeLessThanOrEqual(foot.y);
+  });
+
+  test("where motion is welcome the picture travels to the same place, through views that can be drawn", async () => {
+    const whole = async (page: Page): Promise<void> => {
+      await where(page, "10 of 10");
+      await page.getByRole("button", { name: "Show all of the chart" }).click();
+    };
+    await using still = await open(addressOf("1042", task));
+    await whole(still.page);
+    const options = { origin: server().origin, path: addressOf("1042", task), motion: true };
+    await using opened = await openPage(browser(), options);
+    const { page } = opened;
+    // A busy browser hands out frames that began before they were asked for.
+    await page.evaluate(
+      "{ const frame = requestAnimationFrame; window.requestAnimationFrame = (then) => frame((t) => then(t - 100)); }",
+    );
+    await whole(page);
+    const view = (page: Page): Promise<string | null> => page.locator(".machine-chart").getAttribute("viewBox");
+    await expect.poll(() => view(page)).toBe(await view(still.page));
+    expect(opened.complaints).toEqual([]);
   });
 
   test("all of a build's facts can be stepped through, each fetch lit as its facts come", async () => {

@@ -21,6 +21,8 @@ export interface OpenPageOptions {
   readonly width?: number;
   readonly height?: number;
   readonly dark?: boolean;
+  /** Whether things move; by default they do not. */
+  readonly motion?: boolean;
 }
 
 export interface OpenPage extends AsyncDisposable {
@@ -30,11 +32,11 @@ export interface OpenPage extends AsyncDisposable {
 }
 
 export async function openPage(browser: Browser, options: OpenPageOptions): Promise<OpenPage> {
-  const { origin, path = "/", now, width = 1280, height = 720, dark = false } = options;
+  const { origin, path = "/", now, width = 1280, height = 720, dark = false, motion = false } = options;
   const context = await browser.newContext({
     viewport: { width, height },
     colorScheme: dark ? "dark" : "light",
-    reducedMotion: "reduce",
+    reducedMotion: motion ? "no-preference" : "reduce",
     deviceScaleFactor: 1,
   });
   const page = await context.newPage();

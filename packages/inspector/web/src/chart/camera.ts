@@ -64,7 +64,8 @@ export function createCamera(
     const from = view;
     const start = performance.now();
     const frame = (now: number): void => {
-      const part = Math.min(1, (now - start) / travelMs);
+      // A frame may have begun before it was asked for.
+      const part = Math.max(0, Math.min(1, (now - start) / travelMs));
       const eased = 1 - (1 - part) ** 3;
       const between = (a: number, b: number): number => a + (b - a) * eased;
       show({

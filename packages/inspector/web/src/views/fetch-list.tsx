@@ -51,7 +51,7 @@ export function FetchList(): JSX.Element {
       />
       <footer class="list-foot">
         <span role="status">
-          {total} fetches, {active} active
+          {fetches(total)}, {active} active
         </span>
         {openedFile.value === undefined ? <Feed /> : <OpenFile />}
       </footer>
@@ -111,10 +111,14 @@ function ListRow({ row }: { readonly row: Row | undefined }): JSX.Element {
     <div class="build-row">
       <strong>build {visible(row.build)}</strong>
       <span class="muted">
-        {visible(where)} · {row.fetches.length === 1 ? "1 fetch" : `${row.fetches.length} fetches`}
+        {visible(where)} · {fetches(row.fetches.length)}
       </span>
     </div>
   );
+}
+
+function fetches(count: number): string {
+  return count === 1 ? "1 fetch" : `${count} fetches`;
 }
 
 function FetchRow({ summary }: { readonly summary: FetchSummary }): JSX.Element {

@@ -64,32 +64,41 @@ function Registry({ registry }: { readonly registry: RegistryBudget }): JSX.Elem
         {isLow ? <span class="mark drift">few left</span> : null}
       </h2>
       <p>
-        <strong>{remaining ?? "?"}</strong> of {limit ?? "?"} requests left
-        {windowS === undefined ? "" : ` per ${duration(windowS * 1000)}`}{" "}
-        <span class="muted">as of {visible(observedAt)}</span>
+        {remaining === undefined ? (
+          "It tells no rate limit"
+        ) : (
+          <>
+            <strong>{remaining}</strong>
+            {limit === undefined ? "" : ` of ${limit}`} requests left
+            {windowS === undefined ? "" : ` per ${duration(windowS * 1000)}`}
+          </>
+        )}
+        <span class="muted"> as of {visible(observedAt)}</span>
       </p>
       {points.length < 2 ? null : <Plot registry={registry} />}
-      <details>
-        <summary>The same as a table</summary>
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">At</th>
-              <th scope="col">Left</th>
-              <th scope="col">Of</th>
-            </tr>
-          </thead>
-          <tbody>
-            {points.slice(-50).map(({ at, remaining, limit }, index) => (
-              <tr key={`${at} ${index}`}>
-                <td>{visible(at)}</td>
-                <td>{remaining}</td>
-                <td>{limit ?? "?"}</td>
+      {points.length === 0 ? null : (
+        <details>
+          <summary>The same as a table</summary>
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">At</th>
+                <th scope="col">Left</th>
+                <th scope="col">Of</th>
               </tr>
-            ))}
-          </tbody>
-        </table>
-      </details>
+            </thead>
+            <tbody>
+              {points.slice(-50).map(({ at, remaining, limit }, index) => (
+                <tr key={`${at} ${index}`}>
+                  <td>{visible(at)}</td>
+                  <td>{remaining}</td>
+                  <td>{limit ?? "?"}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </details>
+      )}
     </section>
   );
 }

@@ -222,7 +222,7 @@ function FactSection({ looked }: { readonly looked: Entry }): JSX.Element {
 export function wordsOf({ fact, after, says }: Entry): string {
   const text = renderFact(fact, { after, says });
   const start = text.indexOf(": ", text.indexOf(fact.metadata.time) + fact.metadata.time.length);
-  return text.slice(start + 2);
+  return text.slice(start + 2).replaceAll(/ +-> /g, " → ");
 }
 
 /** What a registry answered, where the fact is an answer. */
