@@ -120,7 +120,7 @@ function freePort(wanted) {
 /** Runs the command on this process's own terminal; resolves with its exit status. */
 function fetchImage(args) {
   return new Promise((done, reject) => {
-    child = spawn(process.execPath, [bin, ...args], { cwd: root, stdio: "inherit" });
+    child = spawn(process.execPath, [...process.execArgv, bin, ...args], { cwd: root, stdio: "inherit" });
     child.on("error", reject);
     child.on("close", (code) => done(code ?? 130));
   });

@@ -27,6 +27,7 @@ test("the demo resolves every step's image, rebuilds the log in another process,
 
 test("the demo ends with the inspector's address, and serves it until it is interrupted", async () => {
   using place = scratch("demo");
+  await makeEmbeddedStore(place.path("data"));
   const running = startNode(["scripts/demo.mjs", "examples/pinned.yml", "--data", place.path("data")]);
   await running.says("serving ");
   const origin = running.said(/on (http:\S+)/);
