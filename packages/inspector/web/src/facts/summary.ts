@@ -1,36 +1,8 @@
 import { type BuildFactData, type FetchState, formatTime, isFinished, stateName } from "@fetch-image/core";
+import type { FetchSummary } from "../../../src/fetches/fetch-summary.ts";
 import type { BuildHistory } from "./history.ts";
 
-/** A fetch as the list shows it: what the server tells of each, and what is folded from a file. */
-export interface FetchSummary {
-  readonly build: string;
-  readonly fetch: string;
-  readonly team?: string;
-  readonly pipeline?: string;
-  readonly job?: string;
-  /** What the step is called, where the build's plan is known; else its plan's id. */
-  readonly step: string;
-  readonly kind: "task" | "type";
-  readonly name: string;
-  readonly type: string;
-  /** `repository:tag`. */
-  readonly image?: string;
-  readonly state: string;
-  readonly since: string;
-  readonly requestedAt: string;
-  readonly endedAt?: string;
-  readonly digest?: string;
-  readonly reference?: string;
-  readonly via?: string;
-  readonly waitsFor?: { readonly build: string; readonly fetch: string };
-  readonly attempt?: number;
-  readonly timer?: { readonly name: string; readonly dueAt: string };
-  readonly stale?: { readonly ageMs: number };
-  readonly pausedUntil?: string;
-  readonly failure?: { readonly code: string; readonly message: string };
-  /** Absent where the fetch had ended before anybody looked. */
-  readonly facts?: number;
-}
+export type { FetchSummary };
 
 /** The fetches of a build that was read from a file. */
 export function summariesOf(history: BuildHistory): readonly FetchSummary[] {
@@ -58,6 +30,7 @@ function summaryOf(
     ...(team === undefined ? {} : { team }),
     ...(pipeline === undefined ? {} : { pipeline }),
     ...(job === undefined ? {} : { job }),
+    plan: request.planId,
     step: request.planId,
     kind: request.kind,
     name: request.name,
