@@ -319,6 +319,12 @@ describe("what is wrong with the input is refused with status 2 before anything 
       says: "2 jobs",
     },
     {
+      name: "an input that is not there",
+      args: () => [example("base-types"), "--input", "repo=nowhere"],
+      code: "FI_USAGE",
+      says: "nowhere",
+    },
+    {
       name: "a setting that cannot be",
       args: () => [example("base-types"), "--runtime", "docker"],
       code: "FI_SETTING_INVALID",

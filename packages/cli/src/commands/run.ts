@@ -1,4 +1,5 @@
-import { basename } from "node:path";
+import { statSync } from "node:fs";
+import { basename, resolve } from "node:path";
 import { FetchImageError, showText } from "@fetch-image/core";
 import type { Command, CommandContext } from "../command.ts";
 import { exitStatus } from "../exit-status.ts";
@@ -41,7 +42,7 @@ An image that cannot be fetched does not stop the others; the exit status is 1 t
     const { positionals, options } = context;
     const [file = ""] = positionals;
     const id = buildId(options.text("build"));
-    const inputs = inputsOf(options.list("input"));
+    const inputs = inputsOf(options.list("input"), context.cwd);
     const job = await prepareJob(file, { ...context, inputs, manual: options.on("manual") });
     if (job.problems.length > 0) return refuse(job.problems, context);
     return await runBuild(job, {
@@ -64,17 +65,31 @@ function refuse(problems: readonly FetchImageError[], { json, terminal, secrets 
   return exitStatus.wrongInput;
 }
 
-function inputsOf(texts: readonly string[]): ReadonlyMap<string, string> {
+function inputsOf(texts: readonly string[], cwd: string): ReadonlyMap<string, string> {
   return new Map(
     texts.map((text) => {
       const [, name = "", directory = ""] = /^([^=]+)=(.+)$/s.exec(text) ?? [];
-      if (name !== "") return [name, directory] as const;
+      if (name !== "" && isDirectory(resolve(cwd, directory))) return [name, directory] as const;
+      if (name !== "") {
+        throw new FetchImageError("FI_USAGE", {
+          message: `--input: there is no directory ${showText(directory)}`,
+          hint: `Name the directory that the files of artifact ${name} are in.`,
+        });
+      }
       throw new FetchImageError("FI_USAGE", {
         message: `--input ${showText(text)} is not of the form NAME=DIR`,
         hint: "Write --input repo=. for the files of the artifact repo.",
       });
     }),
   );
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 /** A build's id is part of its stream's name, and stands in paths and URLs. */
