@@ -29,7 +29,7 @@ test("shadow compares what lines tell, tells of lines that it cannot read, and r
   const compared = await fetchImage(["shadow", "compare", "--json", ...data], { input });
   expect(compared.status).toBe(2);
   expect(compared.stderr).toContain("line 3: FI_COMPARISON_INVALID: ");
-  expect(compared.stderr).toContain("line 5: not a JSON object");
+  expect(compared.stderr).toContain("line 5: FI_COMPARISON_INVALID: not a JSON object");
   const classes = compared.json().map((each: { class: string; build: { id: string } }) => [each.build.id, each.class]);
   expect(Object.fromEntries(classes)).toEqual({ "line-1": "same", "7": "unexplained" });
 

@@ -50,7 +50,7 @@ async function compareLine(line: string, number: number, shadow: Shadow, context
   const tell = (text: string) => terminal.err(secrets.redact(`line ${number}: ${text}\n`));
   const question = questionOf(line, number);
   if (question === undefined) {
-    tell("not a JSON object with actual, and getPlan or source");
+    tell("FI_COMPARISON_INVALID: not a JSON object with actual, and getPlan or source");
     return exitStatus.wrongInput;
   }
   await secrets.add(secretsOf(question.getPlan.get.source));
