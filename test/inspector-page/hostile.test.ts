@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
+import { BuildHistory } from "../support/stream-histories.ts";
 import { openPage } from "./support/browser.ts";
 import { addressOf, describePage } from "./support/describe-page.ts";
 import { hostileBuild, longBuild, manyBuilds, markup } from "./support/large-facts.ts";
@@ -44,6 +45,35 @@ describePage("what is hostile, and what is large", ({ browser, sample }) => {
     await page.keyboard.press("Home");
     await lines.first().getByText("build started").waitFor();
     expect(await page.getByRole("list", { name: "Fetches of this build" }).getByRole("button").count()).toBe(100);
+  });
+
+  test.each([1280, 390])("a long line of a log is broken and shown whole, %d pixels wide", async (width) => {
+    const build = new BuildHistory("888");
+    const long = [
+      "x".repeat(500),
+      "words and words ".repeat(30),
+      "\tbehind\ttabs".repeat(20),
+      "漢字かな".repeat(40),
+      "🚀".repeat(90),
+    ];
+    for (const text of long) {
+      build.wait(1).save({ event: "log", data: { origin: { id: "1", source: "stderr" }, payload: `${text}\n` } });
+    }
+    await using server = await servePage({ builds: [build], scopes: [], now: sample.now });
+    const path = `/?build=${build.buildId}&at=0`;
+    await using opened = await openPage(browser(), { origin: server.origin, path, width, height: 1400 });
+    const { page } = opened;
+    await page.getByRole("tab", { name: "Log" }).click();
+    const rows = page.getByRole("listbox", { name: "Build log" }).getByRole("option");
+    await rows.nth(long.length - 1).waitFor();
+    const room = await rows.evaluateAll(
+      (elements: readonly { clientHeight: number; scrollHeight: number; clientWidth: number; scrollWidth: number }[]) =>
+        elements.map(({ clientHeight, scrollHeight, clientWidth, scrollWidth }) => {
+          return { lines: clientHeight / 20, above: scrollHeight - clientHeight, beside: scrollWidth - clientWidth };
+        }),
+    );
+    expect(room.map(({ above, beside }) => ({ above, beside }))).toEqual(room.map(() => ({ above: 0, beside: 0 })));
+    expect(Math.min(...room.map(({ lines }) => lines))).toBeGreaterThan(1);
   });
 
   test("two thousand fetches are listed, searched and gone through by keys", async () => {

@@ -17,10 +17,10 @@ describePage("the list", ({ sample, server, open }) => {
       "build 1040 main / ci / unit · 2 fetches",
     ]);
     const told = [
-      /^ghcr.io\/acme\/build-tools:v4 \d+s waiting · waits for build 1042$/,
-      /^ghcr.io\/acme\/deploy:stable \d+s backing-off · retries$/,
-      /^docker.io\/library\/golang:1.23 \S+ fetching-artifact · stale$/,
-      /^registry.internal\/team\/app:v9 \S+ failed · FI_CHECK_FAILED$/,
+      /^ghcr.io\/acme\/build-tools:v4 \d+s waiting · waits for build 1042 · step 3$/,
+      /^ghcr.io\/acme\/deploy:stable \d+s backing-off · retries · step 2$/,
+      /^docker.io\/library\/golang:1.23 \S+ fetching-artifact · stale · step package$/,
+      /^registry.internal\/team\/app:v9 \S+ failed · FI_CHECK_FAILED · step 3$/,
     ];
     for (const words of told) expect(rows).toContainEqual(expect.stringMatching(words));
     expect(await opened.page.getByText("9 fetches, 3 active").count()).toBe(1);

@@ -1,14 +1,15 @@
 import type { JSX } from "preact";
-import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 
 interface VirtualListProps {
   readonly label: string;
   readonly count: number;
-  /** Pixels. */
+  /** Pixels: of a row, or of one of its lines where rows have several. */
   readonly rowHeight: number;
+  /** How many lines each row has, where not every one has a single one. */
+  readonly lines?: readonly number[];
   /** −1 for none. */
   readonly selected: number;
-  /** What is told to be the current one of several; the selected one where it is left out. */
   readonly class?: string;
   /** Whether the end stays in sight as rows come. */
   readonly sticksToEnd?: boolean;
@@ -23,7 +24,9 @@ const overscan = 8;
  * Rows are text: nothing in them can be pressed by itself.
  */
 export function VirtualList(props: VirtualListProps): JSX.Element {
-  const { label, count, rowHeight, selected, sticksToEnd = false, onSelect, row } = props;
+  const { label, count, rowHeight, lines, selected, sticksToEnd = false, onSelect, row } = props;
+  const places = useMemo(() => placesOf(count, rowHeight, lines), [count, rowHeight, lines]);
+  const end = places(count);
   const box = useRef<HTMLDivElement>(null);
   const id = useId();
   const [{ top, height }, setSeen] = useState({ top: 0, height: 600 });
@@ -44,19 +47,19 @@ export function VirtualList(props: VirtualListProps): JSX.Element {
   useLayoutEffect(() => {
     const element = box.current;
     if (element === null || selected < 0) return;
-    const [from, to] = [selected * rowHeight, (selected + 1) * rowHeight];
+    const [from, to] = [places(selected), places(selected + 1)];
     const { scrollTop, clientHeight } = element;
     if (from < scrollTop || to > scrollTop + clientHeight) {
       element.scrollTop = Math.max(0, from - Math.max(0, clientHeight - rowHeight) / 2);
     }
-  }, [selected, rowHeight]);
+  }, [selected, places]);
 
   useEffect(() => {
-    if (sticksToEnd && box.current !== null) box.current.scrollTop = count * rowHeight;
-  }, [sticksToEnd, count, rowHeight]);
+    if (sticksToEnd && box.current !== null) box.current.scrollTop = end;
+  }, [sticksToEnd, end]);
 
-  const first = Math.max(0, Math.floor(top / rowHeight) - overscan);
-  const last = Math.min(count, Math.ceil((top + height) / rowHeight) + overscan);
+  const first = Math.max(0, rowAt(places, count, top) - overscan);
+  const last = Math.min(count, rowAt(places, count, top + height) + 1 + overscan);
   const isShown = selected >= first && selected < last;
 
   const onKeyDown = (event: KeyboardEvent): void => {
@@ -86,7 +89,7 @@ export function VirtualList(props: VirtualListProps): JSX.Element {
       {...(isShown ? { "aria-activedescendant": `${id}-${selected}` } : {})}
       onKeyDown={onKeyDown}
     >
-      <div class="virtual-list-whole" role="presentation" style={{ height: `${count * rowHeight}px` }}>
+      <div class="virtual-list-whole" role="presentation" style={{ height: `${end}px` }}>
         {Array.from({ length: Math.max(0, last - first) }, (_, offset) => {
           const index = first + offset;
           return (
@@ -98,7 +101,7 @@ export function VirtualList(props: VirtualListProps): JSX.Element {
               aria-selected={index === selected}
               aria-posinset={index + 1}
               aria-setsize={count}
-              style={{ top: `${index * rowHeight}px`, height: `${rowHeight}px` }}
+              style={{ top: `${places(index)}px`, height: `${places(index + 1) - places(index)}px` }}
               onClick={() => onSelect(index)}
             >
               {row(index)}
@@ -108,4 +111,23 @@ export function VirtualList(props: VirtualListProps): JSX.Element {
       </div>
     </div>
   );
+}
+
+/** Where a row begins; that behind the last is where they end. */
+function placesOf(count: number, rowHeight: number, lines?: readonly number[]): (index: number) => number {
+  if (lines === undefined) return (index) => Math.min(index, count) * rowHeight;
+  const places = [0];
+  for (let index = 0; index < count; index++) places.push((places[index] ?? 0) + (lines[index] ?? 1) * rowHeight);
+  return (index) => places[Math.min(index, count)] ?? 0;
+}
+
+/** The row that is there, or the last one before. */
+function rowAt(places: (index: number) => number, count: number, place: number): number {
+  let [low, high] = [0, Math.max(0, count - 1)];
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (places(middle) <= place) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }

@@ -129,6 +129,8 @@ function FetchRow({ summary }: { readonly summary: FetchSummary }): JSX.Element 
     timer === undefined || state !== "backing-off" ? undefined : "retries",
     stale === undefined ? undefined : "stale",
     summary.failure?.code,
+    // Last: what is cut off where there is little room, and still told where images are the same.
+    `step ${summary.step}`,
   ].filter((note) => note !== undefined);
   return (
     <div class={`fetch-row ${toneOf(state)}`}>
@@ -137,7 +139,7 @@ function FetchRow({ summary }: { readonly summary: FetchSummary }): JSX.Element 
       <span class="fetch-age">{age(summary.since)}</span>
       <span class="fetch-notes">
         <span class="fetch-state">{state}</span>
-        {notes.length === 0 ? null : ` · ${visible(notes.join(" · "))}`}
+        {` · ${visible(notes.join(" · "))}`}
       </span>
       {stale === undefined ? null : <Icon name="warning" />}
     </div>
