@@ -116,7 +116,7 @@ export class ScopeJudge {
     }
   }
 
-  /** Gives whose claim the question is, where there is one. */
+  /** Gives whose claim the question is, where that is known as it is asked. */
   asked(question: Question): Asker | undefined {
     const { by, source } = question;
     const { id } = scopeOf("registry-image", source, nodeHash);
@@ -134,7 +134,8 @@ export class ScopeJudge {
       }
     }
     scope.inFlight = [...scope.inFlight, { question, claim, isLeft: false }];
-    return claim?.asker;
+    // A lone node asks before its claim is stored: what it has in hand is the claim of an earlier question.
+    return this.#options.soleNode ? undefined : claim?.asker;
   }
 
   answered(question: Question, answer: Answer): void {
