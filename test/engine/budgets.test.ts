@@ -185,6 +185,32 @@ describe("where few of a registry's requests are left", () => {
 });
 
 describe("where a registry asked for a pause", () => {
+  test("who asks beside a claim that another write was faster than does not give way to his own question", async () => {
+    const ground = scene({ settings: { retryAfterPatienceMs: 1000, attempts: 1 } });
+    const { eventLog, registry, clock } = ground;
+    for (const tag of ["v1", "v2"]) registry.push(`${repository}:${tag}`, tag);
+    await fetchTag(ground, "1", "v1");
+    registry.failNext(limited(300_000));
+    await expect(fetchTag(ground, "2", "v2")).rejects.toMatchObject({ cause: { code: "FI_RATE_LIMITED" } });
+    await clock.advance(300_000);
+    // A write that was given up, and comes late.
+    const [requested] = (await factsOf(eventLog, "1")).filter(({ type }) => type === "FetchRequested");
+    if (requested?.type !== "FetchRequested") throw new Error("nothing was requested");
+    const stream = scopeStream(requested.data.scope ?? "");
+    const before = await eventLog.read(stream);
+    const claims = before.filter(({ type }) => type === "CheckClaimed");
+    const late = claims.map((claim) => ({ ...claim, id: "6f0e5a52-6f0c-4f43-9d3b-1a86f6c6a0f1" }));
+    await eventLog.append(stream, before.at(-1)?.revision ?? "no-stream", late);
+
+    const digest = registry.push(`${repository}:v1`, "moved");
+    registry.hold();
+    const byHand = fetchTag(ground, "3", "v1", { skip: true });
+    await clock.settle();
+    registry.release();
+    expect(await byHand).toContain(digest);
+    expect(registry.questions).toHaveLength(3);
+  });
+
   test("nobody asks it before the end, and who has a version is served that one", async () => {
     const ground = scene({ settings: { retryAfterPatienceMs: 1000, attempts: 1 } });
     const { registry, clock } = ground;

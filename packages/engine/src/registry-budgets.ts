@@ -3,6 +3,7 @@ import {
   type Clock,
   FetchImageError,
   type RateLimit,
+  sameAsker,
   type ScopeState,
   type Sparing,
 } from "@fetch-image/core";
@@ -22,7 +23,7 @@ interface Budget {
   heardAt: number;
   /** When it last refused: what it told before says nothing any more. */
   refusedAt: number;
-  underWay: number;
+  readonly underWay: Set<ScopeQuestion>;
   /** Made when somebody waits for the next answer. */
   changed: Deferred<void> | undefined;
 }
@@ -59,15 +60,18 @@ export class RegistryBudgets {
     return { because: "budget", host, rateLimit };
   }
 
-  /** Whether somebody asks the registry now. */
+  /** Whether somebody else asks the registry now. */
   isBusy(question: ScopeQuestion): boolean {
-    return (this.#budgets.get(question.asked.key)?.underWay ?? 0) > 0;
+    for (const { asker } of this.#budgets.get(question.asked.key)?.underWay ?? []) {
+      if (!sameAsker(asker, question.asker)) return true;
+    }
+    return false;
   }
 
   /** Whether to wait for the answers under way first: what is left is not raced for. */
   isTaken(question: ScopeQuestion): boolean {
     const budget = this.#budgets.get(question.asked.key);
-    return budget !== undefined && budget.underWay > 0 && this.#isLow(budget);
+    return budget !== undefined && budget.underWay.size > 0 && this.#isLow(budget);
   }
 
   /** Resolves when an answer has come; rejects with `FI_ABORTED`. */
@@ -87,9 +91,9 @@ export class RegistryBudgets {
   /** Counts a question as under way; call the result once, with what became of it, undefined where it was not asked. */
   begin(question: ScopeQuestion): (outcome: Outcome | undefined) => void {
     const budget = this.#of(question);
-    budget.underWay++;
+    budget.underWay.add(question);
     return (outcome) => {
-      budget.underWay--;
+      budget.underWay.delete(question);
       if (outcome !== undefined) this.#learn(budget, outcome);
       budget.changed?.resolve();
       budget.changed = undefined;
@@ -113,7 +117,7 @@ export class RegistryBudgets {
       told: undefined,
       heardAt: 0,
       refusedAt: Number.NEGATIVE_INFINITY,
-      underWay: 0,
+      underWay: new Set(),
       changed: undefined,
     };
     this.#budgets.delete(key);
@@ -121,7 +125,7 @@ export class RegistryBudgets {
     this.#lastKey = key;
     for (const [oldest, { underWay }] of this.#budgets) {
       if (this.#budgets.size <= mostBudgets) break;
-      if (underWay === 0 && oldest !== key) this.#budgets.delete(oldest);
+      if (underWay.size === 0 && oldest !== key) this.#budgets.delete(oldest);
     }
     return known;
   }
@@ -133,7 +137,7 @@ export class RegistryBudgets {
     if (this.#options.clock.now() - told.at > windowSeconds * 1000) return false;
     const { reserve } = this.#options;
     const kept = reserve === 0 ? 0 : Math.max(1, Math.ceil(limit * reserve));
-    return remaining - underWay <= kept;
+    return remaining - underWay.size <= kept;
   }
 }
 
