@@ -171,6 +171,25 @@ test("what is live and what is listed are the same, for every fetch that ends", 
   ]);
 });
 
+test("an artifact that a task runs in is no fetch, neither in the list nor in a search for its build", async () => {
+  const eventLog = createMemoryEventLog();
+  await using server = await serveInspector({ eventLog });
+  const build = new BuildHistory("6").request(aRequest()).take(inputs.checked({ tag: "v1", digest: digestA }));
+  const reference = `registry.test/app:v1@${digestB}`;
+  for (const [planId, via] of [
+    ["8", "registry"],
+    ["9", "push"],
+  ] as const) {
+    const resolved = { planId, artifact: "image", via, reference };
+    build.append({ type: "ArtifactImageResolved", data: resolved }, `artifact-image\n${planId}`);
+  }
+  await store(eventLog, build.buildId, build.facts);
+  for (const query of ["", "?q=6"]) {
+    const { fetches } = await list(server, query);
+    expect(fetches.map(({ fetch }) => fetch)).toEqual(["f1/image-get"]);
+  }
+});
+
 test("a question that cannot be answered is refused, and says why", async () => {
   await using server = await serveInspector({ readModel: createMemoryReadModel() });
   const refused: readonly (readonly [query: string, says: string])[] = [

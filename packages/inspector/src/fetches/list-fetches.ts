@@ -53,7 +53,7 @@ export async function listFetches(source: FetchesSource, question: FetchesQuesti
   let lookedAt = 0;
   let more = true;
   if (after === undefined && question.q !== undefined) {
-    const named = await summaries(source, (await source.readModel.imagesOfBuild(question.q)).filter(isRequested));
+    const named = await summaries(source, (await source.readModel.imagesOfBuild(question.q)).filter(isFetch));
     fetches.push(...named.toReversed().filter(wanted).slice(0, limit));
   }
   while (more && fetches.length < limit && lookedAt < mostLookedAt) {
@@ -70,7 +70,7 @@ export async function listFetches(source: FetchesSource, question: FetchesQuesti
       lookedAt++;
       after = { requestedAt: row.requestedAt ?? "", buildId: row.buildId, fetchId: row.fetchId };
       // The build of that very name came first.
-      if (row.buildId !== question.q && wanted(summary)) fetches.push(summary);
+      if (row.buildId !== question.q && isFetch(row) && wanted(summary)) fetches.push(summary);
     }
   }
   return {
@@ -111,8 +111,9 @@ function key(buildId: string, fetchId: string): string {
   return JSON.stringify([buildId, fetchId]);
 }
 
-function isRequested({ requestedAt }: BuildImageRow): boolean {
-  return requestedAt !== undefined;
+/** An artifact that a task runs in has a row, too: the build's own, which no fetch brought. */
+function isFetch({ requestedAt, via }: BuildImageRow): boolean {
+  return requestedAt !== undefined && via !== "push" && via !== "artifact";
 }
 
 function wantedBy({ q, state }: FetchesQuestion): (summary: FetchSummary) => boolean {
