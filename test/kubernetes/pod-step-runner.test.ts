@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { FetchImageError, type PullCredentials } from "@fetch-image/core";
+import { FetchImageError, type Logger, type PullCredentials, silentLogger } from "@fetch-image/core";
 import { openCluster } from "@fetch-image/kubernetes/client";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { startRelay } from "../support/kube-api/relay.ts";
@@ -207,13 +207,16 @@ describe("the login of a type's own source", () => {
     expect(ground.server.kubelet.started).toEqual([]);
   });
 
-  test("for another registry than the one that is pulled from is given to nobody", async () => {
+  test("for another registry than the one that is pulled from is given to nobody, and a warning says so", async () => {
     ground.script("check", answers);
+    const warned: string[] = [];
+    const logger: Logger = { ...silentLogger, warn: (text) => warned.push(text) };
     const credentials: PullCredentials = {
       pullCredentials: () => Promise.resolve([{ registry: "other.test", username: "ci", password: "hunter2" }]),
     };
-    await ground.runner({ credentials }).check(plan, ground.step().context);
+    await ground.runner({ credentials, logger }).check(plan, ground.step().context);
     expect(ground.server.asked.filter(({ resource }) => resource === "secrets")).toEqual([]);
+    expect(warned).toEqual([expect.stringMatching(/^no pull secret fits registry\.test\/.* has other\.test$/)]);
   });
 });
 

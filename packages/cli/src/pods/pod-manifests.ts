@@ -18,6 +18,7 @@ import {
   pullSecretName,
   pullSecretNames,
   type PullSecretPurpose,
+  pullSecretWarning,
   type Secret,
 } from "@fetch-image/kubernetes";
 import type { GivenPipeline } from "./given-pipeline.ts";
@@ -111,9 +112,11 @@ async function loginOf(
     const secret = pullSecret(credential, purpose, namespace === undefined ? {} : { namespace });
     return { names: [secret.metadata.name], secrets: [secret], notes: [] };
   }
-  return all.length === 0
-    ? none
-    : { ...none, notes: [`its source's login is not for ${registry}, where nodes pull it`] };
+  const warning = pullSecretWarning(
+    image,
+    all.map((one) => pullSecret(one, { ...purpose, registry: one.registry })),
+  );
+  return warning === undefined ? none : { ...none, notes: [warning] };
 }
 
 type Found = { readonly spec: ImageSpec; readonly image?: RecordedImage } | PodlessStep;

@@ -251,7 +251,8 @@ class Runner implements PodStepRunner {
     const { credentials } = this.#options;
     const image = pod.spec?.containers.find(({ name }) => name === stepContainer)?.image;
     if (credentials === undefined || image === undefined) return undefined;
-    return await pullLogin({ kube: this.#kube, credentials, build, plan, image, signal });
+    const warn = (text: string): void => this.#logger.warn(text, { pod: pod.metadata?.name ?? "" });
+    return await pullLogin({ kube: this.#kube, credentials, build, plan, image, warn, signal });
   }
 
   /** The step's outcome is known; a pod that cannot be deleted now goes when its deadline comes. */

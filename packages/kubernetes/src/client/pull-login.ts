@@ -9,6 +9,7 @@ import {
 } from "@fetch-image/core";
 import { PatchStrategy, setHeaderOptions, type V1Pod } from "@kubernetes/client-node";
 import type { PodBuild } from "../build-pod.ts";
+import { pullSecretWarning } from "../keyring.ts";
 import { ownedBy, type Secret } from "../manifests.ts";
 import { credentialForImage, pullSecret } from "../pull-secrets.ts";
 import { isRefusal, type KubeApi } from "./kube-api.ts";
@@ -29,6 +30,8 @@ export interface PullLoginOptions {
   readonly plan: Plan;
   /** As the node pulls it. */
   readonly image: string;
+  /** Told where the source has logins, and a kubelet would try none of them. */
+  readonly warn: (text: string) => void;
   readonly signal: CancelSignal;
 }
 
@@ -37,14 +40,23 @@ export interface PullLoginOptions {
  * as `PullCredentials` does.
  */
 export async function pullLogin(options: PullLoginOptions): Promise<PullLogin | undefined> {
-  const { kube, credentials, build, plan, image, signal } = options;
+  const { kube, credentials, build, plan, image, warn, signal } = options;
   const getPlan = typeImageOf(plan);
   if (getPlan?.get.type !== "registry-image") return undefined;
   const parsed = parseRegistryImageSource(getPlan.get.source);
   if (!parsed.ok) throw parsed.error;
-  const credential = credentialForImage(image, await credentials.pullCredentials(parsed.source, { signal }));
-  if (credential === undefined) return undefined;
-  const made = secretFor(credential, { build, of: getPlan.get.name, namespace: kube.cluster.namespace });
+  const all = await credentials.pullCredentials(parsed.source, { signal });
+  const credential = credentialForImage(image, all);
+  const use = { build, of: getPlan.get.name, namespace: kube.cluster.namespace };
+  if (credential === undefined) {
+    const warning = pullSecretWarning(
+      image,
+      all.map((one) => secretFor(one, use)()),
+    );
+    if (warning !== undefined) warn(warning);
+    return undefined;
+  }
+  const made = secretFor(credential, use);
   return {
     name: made().metadata.name,
     apply: () => applySecret(kube, made(), { manager, signal }),
