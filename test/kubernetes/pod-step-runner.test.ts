@@ -212,7 +212,7 @@ describe("the login of a type's own source", () => {
     const warned: string[] = [];
     const logger: Logger = { ...silentLogger, warn: (text) => warned.push(text) };
     const credentials: PullCredentials = {
-      pullCredentials: () => Promise.resolve([{ registry: "other.test", username: "ci", password: "hunter2" }]),
+      pullCredentials: () => Promise.resolve([{ registry: "other.test", username: "no:login", password: "hunter2" }]),
     };
     await ground.runner({ credentials, logger }).check(plan, ground.step().context);
     expect(ground.server.asked.filter(({ resource }) => resource === "secrets")).toEqual([]);

@@ -229,6 +229,6 @@ function deadlineOf(timeout: string | undefined): number | undefined {
   return seconds < 2n ** 31n ? Number(seconds) : undefined;
 }
 
-const getRoot = "/tmp/build/get";
-const putRoot = "/tmp/build/put";
+export const getRoot = "/tmp/build/get";
+export const putRoot = "/tmp/build/put";
 const checkRoot = "/tmp/build/check";

@@ -41,6 +41,7 @@ export {
   pullSecretNames,
   type PullSecretOptions,
   type PullSecretPurpose,
+  unusedLoginWarning,
 } from "./pull-secrets.ts";
 export { podHandle, type PodIdentity, podName, type StepType } from "./pod-identity.ts";
 export { buildSelector, labelValue, type PodLabels, podLabels, podSelector } from "./pod-labels.ts";

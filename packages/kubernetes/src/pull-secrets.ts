@@ -1,6 +1,7 @@
 import { FetchImageError, parseReference, type PullCredential } from "@fetch-image/core";
 import { dockerConfigData, dockerConfigType } from "./docker-config.ts";
 import type { OwnerReference, Secret } from "./manifests.ts";
+import { pullSecretWarning } from "./keyring.ts";
 import type { PodBuild } from "./build-pod.ts";
 import { buildName, hexOf } from "./pod-identity.ts";
 import { pullSecretLabels } from "./pod-labels.ts";
@@ -59,6 +60,23 @@ export function pullSecret(
 export function credentialForImage(image: string, credentials: readonly PullCredential[]): PullCredential | undefined {
   const parsed = parseReference(image);
   return parsed.ok ? credentials.find(({ registry }) => registry === parsed.reference.domain) : undefined;
+}
+
+/**
+ * What is wrong where a source has logins and a kubelet would try none of them for the image, in the words of
+ * `pullSecretWarning`: it names the Secrets that they would be, and makes none. Undefined where there are no logins.
+ */
+export function unusedLoginWarning(
+  image: string,
+  credentials: readonly PullCredential[],
+  purpose: Omit<PullSecretPurpose, "registry">,
+): string | undefined {
+  const secrets = credentials.map((credential) => ({
+    metadata: { name: pullSecretName({ ...purpose, registry: credential.registry }) },
+    type: dockerConfigType,
+    data: dockerConfigData([credential]),
+  }));
+  return pullSecretWarning(image, secrets);
 }
 
 /**

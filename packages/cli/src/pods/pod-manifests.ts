@@ -18,8 +18,8 @@ import {
   pullSecretName,
   pullSecretNames,
   type PullSecretPurpose,
-  pullSecretWarning,
   type Secret,
+  unusedLoginWarning,
 } from "@fetch-image/kubernetes";
 import type { GivenPipeline } from "./given-pipeline.ts";
 import type { RecordedBuild, RecordedImage } from "./recorded-build.ts";
@@ -112,10 +112,7 @@ async function loginOf(
     const secret = pullSecret(credential, purpose, namespace === undefined ? {} : { namespace });
     return { names: [secret.metadata.name], secrets: [secret], notes: [] };
   }
-  const warning = pullSecretWarning(
-    image,
-    all.map((one) => pullSecret(one, { ...purpose, registry: one.registry })),
-  );
+  const warning = unusedLoginWarning(image, all, purpose);
   return warning === undefined ? none : { ...none, notes: [warning] };
 }
 

@@ -15,7 +15,7 @@ import {
   type Version,
 } from "@fetch-image/core";
 import type { V1Pod } from "@kubernetes/client-node";
-import { buildPod, type PodBuild, type PodSettings } from "../build-pod.ts";
+import { buildPod, getRoot, type PodBuild, type PodSettings, putRoot } from "../build-pod.ts";
 import type { PodIdentity } from "../pod-identity.ts";
 import { podSelector } from "../pod-labels.ts";
 import { pullSecretNames } from "../pull-secrets.ts";
@@ -275,10 +275,6 @@ interface StepFiles {
   /** Names of a put's inputs. */
   readonly inputs?: readonly string[];
 }
-
-/** As the pods' builder has them. */
-const getRoot = "/tmp/build/get";
-const putRoot = "/tmp/build/put";
 
 interface Attended {
   readonly pod: string;

@@ -9,9 +9,8 @@ import {
 } from "@fetch-image/core";
 import { PatchStrategy, setHeaderOptions, type V1Pod } from "@kubernetes/client-node";
 import type { PodBuild } from "../build-pod.ts";
-import { pullSecretWarning } from "../keyring.ts";
 import { ownedBy, type Secret } from "../manifests.ts";
-import { credentialForImage, pullSecret } from "../pull-secrets.ts";
+import { credentialForImage, pullSecret, unusedLoginWarning } from "../pull-secrets.ts";
 import { isRefusal, type KubeApi } from "./kube-api.ts";
 
 /** The login with which a step's image is pulled: a Secret for this pod's image, kept as the pod is. */
@@ -47,16 +46,13 @@ export async function pullLogin(options: PullLoginOptions): Promise<PullLogin | 
   if (!parsed.ok) throw parsed.error;
   const all = await credentials.pullCredentials(parsed.source, { signal });
   const credential = credentialForImage(image, all);
-  const use = { build, of: getPlan.get.name, namespace: kube.cluster.namespace };
+  const purpose = { build, of: getPlan.get.name };
   if (credential === undefined) {
-    const warning = pullSecretWarning(
-      image,
-      all.map((one) => secretFor(one, use)()),
-    );
+    const warning = unusedLoginWarning(image, all, purpose);
     if (warning !== undefined) warn(warning);
     return undefined;
   }
-  const made = secretFor(credential, use);
+  const made = secretFor(credential, { ...purpose, namespace: kube.cluster.namespace });
   return {
     name: made().metadata.name,
     apply: () => applySecret(kube, made(), { manager, signal }),
