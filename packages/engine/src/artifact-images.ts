@@ -5,13 +5,12 @@ import {
   buildFactToStore,
   type FetchState,
   FetchImageError,
-  type Hash,
   type ImageArtifact,
   type ImageSpec,
   imageURL,
-  type NewFact,
   parseReference,
 } from "@fetch-image/core";
+import type { BuildContext } from "./build-context.ts";
 import { Cancellation } from "./cancellation.ts";
 import { outcomeOf } from "./fetch-run.ts";
 
@@ -29,18 +28,15 @@ export interface ArtifactImageRequest {
 
 type Resolved = BuildFactData<"ArtifactImageResolved">;
 
-export interface ArtifactImagesOptions {
-  readonly build: { readonly id: string; readonly team?: string; readonly pipeline?: string; readonly job?: string };
-  readonly stream: string;
-  readonly node: string;
-  readonly hash: Hash;
+export interface ArtifactImagesOptions extends Pick<
+  BuildContext,
+  "buildId" | "team" | "pipeline" | "job" | "stream" | "node" | "hash" | "stampTime" | "submit"
+> {
   readonly pusher: ArtifactPusher | undefined;
   /** What the build's stream holds. */
   readonly past: ReadonlyMap<string, Resolved>;
   /** The fetch's state once it has ended; undefined where there is no such fetch. */
   readonly fetch: (fetchId: string, signal: AbortSignal | undefined) => Promise<FetchState | undefined>;
-  readonly stampTime: () => number;
-  readonly submit: (facts: readonly NewFact[]) => Promise<void>;
 }
 
 /** What the tasks of an open build run in whose image is an artifact. */
@@ -68,11 +64,11 @@ export class ArtifactImages {
   }
 
   async #record(request: ArtifactImageRequest): Promise<Resolved> {
-    const { stream, node, hash, build, stampTime, submit } = this.#options;
+    const { stream, node, hash, buildId, stampTime, submit } = this.#options;
     const data = await this.#resolved(request);
     const fact: BuildFact = { type: "ArtifactImageResolved", data };
     const key = `artifact-image\n${request.planId}`;
-    await submit([buildFactToStore(fact, { stream, key, buildId: build.id, node, at: stampTime() }, hash)]);
+    await submit([buildFactToStore(fact, { stream, key, buildId, node, at: stampTime() }, hash)]);
     return data;
   }
 
@@ -95,9 +91,13 @@ export class ArtifactImages {
   }
 
   async #pushed({ planId, artifact: name, signal }: ArtifactImageRequest, artifact: ImageArtifact): Promise<Resolved> {
-    const { pusher, build } = this.#options;
-    if (pusher === undefined) throw noRegistry(name, build.id);
-    const { id: buildId, ...whose } = build;
+    const { pusher, buildId, team, pipeline, job } = this.#options;
+    if (pusher === undefined) throw noRegistry(name, buildId);
+    const whose = {
+      ...(team === undefined ? {} : { team }),
+      ...(pipeline === undefined ? {} : { pipeline }),
+      ...(job === undefined ? {} : { job }),
+    };
     const cancellation = new Cancellation();
     const onAbort = (): void => cancellation.abort("nobody waits for the image any more");
     if (signal?.aborted === true) onAbort();
@@ -112,11 +112,11 @@ export class ArtifactImages {
   }
 
   #unknown(fetchId: string): FetchImageError {
-    const { id } = this.#options.build;
+    const { buildId } = this.#options;
     return new FetchImageError("FI_PLAN_UNKNOWN", {
-      message: `build ${id} has fetched no artifact for plan ${fetchId}`,
+      message: `build ${buildId} has fetched no artifact for plan ${fetchId}`,
       hint: "Fetch it first: fetchImage with `artifact: true`.",
-      details: { build: id, plan: fetchId },
+      details: { build: buildId, plan: fetchId },
     });
   }
 }

@@ -4,7 +4,7 @@ import type { RanImageReport } from "./ran-images.ts";
 import type { FetchImageRequest } from "./request.ts";
 import type { ScopeBook } from "./scope-book.ts";
 
-/** What a fetch needs of its build. */
+/** What the fetches of a build, and all else that it puts down, need of it. */
 export interface BuildContext {
   readonly buildId: string;
   readonly team: string | undefined;
@@ -21,9 +21,9 @@ export interface BuildContext {
   readonly artifacts: Pick<StepRunner, "get"> | undefined;
   readonly scopes: ScopeBook | undefined;
   /** Milliseconds since the epoch; never less than before within the build. */
-  stampTime(): number;
+  readonly stampTime: () => number;
   /** Resolves once the facts are durable. */
-  submit(facts: readonly NewFact[]): Promise<void>;
+  readonly submit: (facts: readonly NewFact[]) => Promise<void>;
   /** Cuts every secret that the build was told. */
   readonly redact: (text: string) => string;
   /** What a step of this build ran in; never rejects. */

@@ -4,7 +4,6 @@ import {
   type BuildFactData,
   type EventOrigin,
   FetchImageError,
-  type Hash,
   type Json,
   type JsonObject,
   type NewFact,
@@ -13,6 +12,7 @@ import {
   type SchedulerEvent,
   showText,
 } from "@fetch-image/core";
+import type { BuildContext } from "./build-context.ts";
 import type { SecretScanner } from "./secret-scanner.ts";
 
 /** An event of the scheduler's own, for the build's log. */
@@ -24,18 +24,13 @@ export type BuildEvent = SchedulerEvent & {
   readonly key: string;
 };
 
-export interface BuildEventsOptions {
-  readonly buildId: string;
-  readonly stream: string;
-  readonly node: string;
-  readonly hash: Hash;
+export interface BuildEventsOptions extends Pick<
+  BuildContext,
+  "buildId" | "stream" | "node" | "hash" | "stampTime" | "submit" | "redact"
+> {
   /** Tells this opening of the build from an earlier one in this process. */
   readonly opening: number;
   readonly past: SavedEvents;
-  /** Milliseconds since the epoch; never less than before within the build. */
-  readonly stampTime: () => number;
-  readonly submit: (facts: readonly NewFact[]) => Promise<void>;
-  readonly redact: (text: string) => string;
   readonly scanner: () => SecretScanner;
   /** What the log hashes to that is stored. */
   readonly seal: () => Promise<BuildFactData<"BuildLogSealed"> | undefined>;

@@ -278,18 +278,11 @@ export class OpenBuild implements Build {
   }
 
   #makeRan(): RanImages {
-    const { node, hash, registry } = this.#engine;
     this.#closing = new Cancellation();
     return new RanImages({
-      buildId: this.id,
-      stream: this.#stream,
-      node,
-      hash,
-      registry,
+      ...this.#context,
+      registry: this.#engine.registry,
       past: this.#past.ran,
-      stampTime: () => this.#stampTime(),
-      submit: (facts) => this.#writer.submit(facts),
-      redact: (text) => this.#redact(text),
       find: (fetchId) => {
         const run = this.#runs.get(fetchId);
         const state = run?.state ?? this.#past.fetches.get(fetchId);
@@ -378,42 +371,24 @@ export class OpenBuild implements Build {
   }
 
   #makeArtifactImages(): ArtifactImages {
-    const { node, hash, artifactPusher: pusher } = this.#engine;
-    const { team, pipeline, job } = this.#context;
     return new ArtifactImages({
-      build: {
-        id: this.id,
-        ...(team === undefined ? {} : { team }),
-        ...(pipeline === undefined ? {} : { pipeline }),
-        ...(job === undefined ? {} : { job }),
-      },
-      stream: this.#stream,
-      node,
-      hash,
-      pusher,
+      ...this.#context,
+      pusher: this.#engine.artifactPusher,
       past: this.#past.artifactImages,
       fetch: async (fetchId, signal) => {
         const run = this.#runs.get(fetchId);
         await run?.waitFor(signal);
         return run === undefined ? this.#past.fetches.get(fetchId) : run.state;
       },
-      stampTime: () => this.#stampTime(),
-      submit: (facts) => this.#writer.submit(facts),
     });
   }
 
   #makeEvents(): BuildEvents {
-    const { node, hash, eventLog } = this.#engine;
+    const { eventLog } = this.#engine;
     return new BuildEvents({
-      buildId: this.id,
-      stream: this.#stream,
-      node,
-      hash,
+      ...this.#context,
       opening: this.#opening,
       past: this.#past.events,
-      stampTime: () => this.#stampTime(),
-      submit: (facts) => this.#writer.submit(facts),
-      redact: (text) => this.#redact(text),
       scanner: () => (this.#scanner ??= new SecretScanner([...this.#secrets])),
       seal: () => logSeal(eventLog, this.id),
     });

@@ -6,14 +6,13 @@ import {
   type Digest,
   FetchImageError,
   type FetchState,
-  type Hash,
   type ImageRegistry,
-  type NewFact,
   parseRegistryImageSource,
   type RanVerdict,
   ranKey,
   type RegistryImageSource,
 } from "@fetch-image/core";
+import type { BuildContext } from "./build-context.ts";
 import { codeOf } from "./failure.ts";
 
 /** What a container runtime says that it runs. */
@@ -26,17 +25,13 @@ export interface RanImageReport {
   readonly pod?: string;
 }
 
-export interface RanImagesOptions {
-  readonly buildId: string;
-  readonly stream: string;
-  readonly node: string;
-  readonly hash: Hash;
+export interface RanImagesOptions extends Pick<
+  BuildContext,
+  "buildId" | "stream" | "node" | "hash" | "stampTime" | "submit" | "redact"
+> {
   readonly registry: ImageRegistry | undefined;
   /** What is stored already, by {@link ranKey}. */
   readonly past: ReadonlySet<string>;
-  readonly stampTime: () => number;
-  readonly submit: (facts: readonly NewFact[]) => Promise<void>;
-  readonly redact: (text: string) => string;
   /** The fetch, and its source with credentials where this process was given them. */
   readonly find: (fetchId: string) => RanFetch | undefined;
   readonly signal: CancelSignal;
