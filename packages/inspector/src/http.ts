@@ -3,7 +3,7 @@ import { FetchImageError, type FetchImageErrorCode, goJson, type Json, type Logg
 import { Refusal } from "./refusal.ts";
 
 /** Throws where a request would do more than read. */
-export function isReading({ method }: IncomingMessage): void {
+export function assertReading({ method }: IncomingMessage): void {
   if (method !== "GET" && method !== "HEAD") {
     throw new Refusal(405, "this API is read only", { allow: "GET, HEAD" });
   }

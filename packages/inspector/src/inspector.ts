@@ -17,7 +17,7 @@ import { BuildFolds } from "./fetches/build-folds.ts";
 import { listFetches } from "./fetches/list-fetches.ts";
 import { LiveFetches } from "./fetches/live-fetches.ts";
 import { LiveConnection } from "./fetches/serve-live.ts";
-import { decodedId, isReading, refuse, reply } from "./http.ts";
+import { decodedId, assertReading, refuse, reply } from "./http.ts";
 import { type InspectorRoute, inspectorRoute } from "./inspector-route.ts";
 import { PageFiles } from "./page/page-files.ts";
 import { servePage } from "./page/serve-page.ts";
@@ -116,7 +116,7 @@ export function createInspector(options: InspectorOptions): Inspector {
       serveSession(exchange, { token: options.token, path: `${basePath}/` });
       return;
     }
-    isReading(request);
+    assertReading(request);
     const query = new Query(route.query);
     switch (route.name) {
       case "fetches": {

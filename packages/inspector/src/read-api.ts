@@ -4,10 +4,11 @@ import type { Audit } from "@fetch-image/engine";
 import { type AccessOptions, createGate } from "./access.ts";
 import { auditAnswer, auditPath } from "./audit-answers.ts";
 import { buildAnswer, buildRowAnswer, planAnswer, resourcesAnswer } from "./build-answers.ts";
-import { decodedId, isReading, lastEventId, refuse, reply } from "./http.ts";
+import { decodedId, assertReading, lastEventId, refuse, reply } from "./http.ts";
 import { createLogSource } from "./events/log-source.ts";
-import { EventStreams } from "./events/serve-events.ts";
+import { serveEvents } from "./events/serve-events.ts";
 import { Refusal } from "./refusal.ts";
+import { OpenStreams } from "./sse.ts";
 
 export interface ReadApiOptions extends AccessOptions {
   readonly eventLog: EventLog;
@@ -53,7 +54,7 @@ export function createReadApi(options: ReadApiOptions): ReadApi {
   const { keepAliveMs = 15_000, mostStreams = 10_000 } = options;
   const gate = createGate(options);
   const source = createLogSource({ eventLog, logger });
-  const streams = new EventStreams(source, { keepAliveMs });
+  const streams = new OpenStreams({ keepAliveMs, most: mostStreams });
 
   async function answer(
     request: IncomingMessage,
@@ -61,7 +62,7 @@ export function createReadApi(options: ReadApiOptions): ReadApi {
     route: Route & { readonly url: string },
   ): Promise<void> {
     gate(request);
-    isReading(request);
+    assertReading(request);
     const { buildId } = route;
     switch (route.name) {
       case "info":
@@ -90,8 +91,7 @@ export function createReadApi(options: ReadApiOptions): ReadApi {
       }
       case "events": {
         const lastId = Number(lastEventId(request) ?? -1n);
-        if (streams.open >= mostStreams) throw new Refusal(503, "too many streams are open", { "retry-after": "1" });
-        await streams.serve({ request, response, buildId }, lastId);
+        await serveEvents({ request, response, buildId, lastId }, { source, streams });
         return;
       }
       case "unknown":
@@ -115,7 +115,7 @@ export function createReadApi(options: ReadApiOptions): ReadApi {
     handle: (request, response) => handle(request.url ?? "", request, response),
     answer: handle,
     get open() {
-      return { streams: streams.open, builds: source.following };
+      return { streams: streams.size, builds: source.following };
     },
     close() {
       streams.close();

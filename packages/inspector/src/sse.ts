@@ -15,7 +15,7 @@ export const keepAliveComment = ":\n\n";
 /** Says how soon a reader whose connection broke comes back. */
 export const retrySoon = "retry: 1000\n\n";
 
-/** Connections that are open on streams, each with what it is sent where nothing moves. */
+/** Connections that are open on streams, each with what it is sent where nothing moves, unless it is behind. */
 export class OpenStreams {
   readonly #most: number;
   readonly #open = new Map<ServerResponse, () => void>();
@@ -68,7 +68,7 @@ export class OpenStreams {
 }
 
 /** Writes; where the reader is slow, resolves once it has read, so that the rest stays in the store. */
-export async function written(response: ServerResponse, text: string, gone: AbortSignal): Promise<void> {
+export async function written(response: ServerResponse, text: string | Uint8Array, gone: AbortSignal): Promise<void> {
   if (gone.aborted || response.write(text)) return;
   await once(response, "drain", { signal: gone }).catch(() => undefined);
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setImmediate as turn } from "node:timers/promises";
 import type { EventLog, JsonObject, Position, RecordedFact } from "@fetch-image/core";
-import { isReading, jsonHeaders, lastEventId } from "../http.ts";
+import { assertReading, jsonHeaders, lastEventId } from "../http.ts";
 import { keepAliveComment, type OpenStreams, retrySoon, streamHeaders, untilGone, written } from "../sse.ts";
 
 export interface FactsQuestion {
@@ -32,7 +32,7 @@ export async function serveFacts(
   question: FactsQuestion,
 ): Promise<void> {
   const { request, response, stream, newest, unknown } = question;
-  isReading(request);
+  assertReading(request);
   const lines = (request.headers.accept ?? "").includes("application/x-ndjson");
   const last = lines ? undefined : lastEventId(request);
   const head = (await eventLog.read(stream, { direction: "backwards", limit: 1 }))[0]?.revision;

@@ -1,18 +1,12 @@
 import {
-  begin,
   type BuildFactData,
-  type BuildFactType,
-  decodeBuildFact,
-  type FactOf,
-  type FetchInputType,
   type FetchState,
   type JsonObject,
-  parseTime,
   planSteps,
   type RecordedBuildFact,
   type RecordedFact,
-  step,
 } from "@fetch-image/core";
+import { begun, isInput, moved, readable } from "../facts/looking-on.ts";
 import { buildNames, type FetchSummary, requested, resolved, withMachine } from "./fetch-summary.ts";
 
 interface FetchFold {
@@ -60,8 +54,7 @@ export class BuildFold {
       if (before !== undefined) return undefined;
       const names = buildNames(this.buildId, { ...this.#opened, steps: this.#steps });
       const summary = requested(names, fact.data, fact.metadata.time);
-      const { data, metadata } = fact;
-      const machine = tried(() => begin(data, parseTime(metadata.time)).state);
+      const machine = begun(fact.data, fact);
       this.#fetches.set(fetchId, { summary: machine === undefined ? summary : withMachine(summary, machine), machine });
     } else if (before === undefined) {
       return undefined;
@@ -74,9 +67,9 @@ export class BuildFold {
 
 function evolve({ summary, machine }: FetchFold, fact: RecordedBuildFact): FetchFold {
   const told = { ...summary, since: fact.metadata.time, facts: (summary.facts ?? 0) + 1 };
-  const moved = machine === undefined || !isInput(fact) ? machine : moveOn(machine, fact);
-  const next = said(moved === undefined ? told : withMachine(told, moved), fact);
-  return { summary: next, machine: next.endedAt === undefined ? moved : undefined };
+  const after = machine === undefined || !isInput(fact) ? machine : (moved(machine, fact) ?? machine);
+  const next = said(after === undefined ? told : withMachine(told, after), fact);
+  return { summary: next, machine: next.endedAt === undefined ? after : undefined };
 }
 
 /** What the fact itself says, whatever the machine makes of it. */
@@ -103,45 +96,5 @@ function said(summary: FetchSummary, fact: RecordedBuildFact): FetchSummary {
     }
     default:
       return summary;
-  }
-}
-
-function moveOn(machine: FetchState, fact: FactOf<FetchInputType> & RecordedBuildFact): FetchState {
-  return tried(() => step(machine, fact, parseTime(fact.metadata.time))?.state) ?? machine;
-}
-
-const inputs: ReadonlySet<BuildFactType> = new Set<FetchInputType>([
-  "PolicyDecided",
-  "PolicyUnanswered",
-  "CheckJoined",
-  "ImageChecked",
-  "ImageCheckFailed",
-  "TimerFired",
-  "ArtifactFetched",
-  "ArtifactFetchFailed",
-  "FetchAborted",
-]);
-
-function isInput(fact: RecordedBuildFact): fact is FactOf<FetchInputType> & RecordedBuildFact {
-  return inputs.has(fact.type);
-}
-
-/** Most of a stream is the scheduler's events and what steps printed: to be passed over unread. */
-const passedOver: ReadonlySet<string> = new Set<BuildFactType>(["BuildEventSaved", "OutputWritten", "BuildLogSealed"]);
-
-/** Undefined for a fact of a newer version, and for one whose data is not what its type has. */
-function readable(recorded: RecordedFact): RecordedBuildFact | undefined {
-  if (passedOver.has(recorded.type)) return undefined;
-  return tried(() => {
-    const decoded = decodeBuildFact(recorded);
-    return decoded.known ? decoded.fact : undefined;
-  });
-}
-
-function tried<T>(make: () => T): T | undefined {
-  try {
-    return make();
-  } catch {
-    return undefined;
   }
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { isReading, reply } from "../http.ts";
+import { assertReading, reply } from "../http.ts";
 import { assetsFolder, type PageFile, type PageFiles } from "./page-files.ts";
 
 /** Nothing but this server's own files and answers; nothing inline, no other origin, in no frame. */
@@ -21,7 +21,7 @@ export async function servePage(
   files: PageFiles,
   { request, response, path }: { readonly request: IncomingMessage; readonly response: ServerResponse; path: string },
 ): Promise<void> {
-  isReading(request);
+  assertReading(request);
   const file = await files.get(path);
   if (file === undefined) {
     const built = await files.exists();

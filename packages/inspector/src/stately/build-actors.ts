@@ -1,14 +1,11 @@
 import {
-  begin,
-  decodeBuildFact,
   type FetchState,
   type JsonObject,
-  parseTime,
   type RecordedBuildFact,
   type RecordedFact,
-  step as stepOf,
   toMachineEvent,
 } from "@fetch-image/core";
+import { begun, isInput, moved, readable } from "../facts/looking-on.ts";
 import { buildActor, fetchActor, type StatelyMessage, step } from "./messages.ts";
 
 /** A build and its fetches as actors: what each fact of its stream tells Stately's inspector. */
@@ -34,33 +31,19 @@ export class BuildActors {
   }
 
   #told(fact: RecordedBuildFact, recorded: RecordedFact): readonly StatelyMessage[] {
-    const at = parseTime(fact.metadata.time);
-    switch (fact.type) {
-      case "FetchRequested": {
-        const state = tried(() => begin(fact.data, at).state);
-        if (state === undefined) return [];
-        this.#keep(fact.data.fetchId, state);
-        return [fetchActor(this.#buildId, state, recorded)];
-      }
-      case "PolicyDecided":
-      case "PolicyUnanswered":
-      case "CheckJoined":
-      case "ImageChecked":
-      case "ImageCheckFailed":
-      case "TimerFired":
-      case "ArtifactFetched":
-      case "ArtifactFetchFailed":
-      case "FetchAborted": {
-        const { fetchId } = fact.data;
-        const before = this.#fetches.get(fetchId);
-        const state = before && tried(() => stepOf(before, fact, at)?.state);
-        if (state === undefined) return [];
-        this.#keep(fetchId, state);
-        return step(this.#buildId, { fetchId, event: toMachineEvent(fact), state }, recorded);
-      }
-      default:
-        return [];
+    if (fact.type === "FetchRequested") {
+      const state = begun(fact.data, fact);
+      if (state === undefined) return [];
+      this.#keep(fact.data.fetchId, state);
+      return [fetchActor(this.#buildId, state, recorded)];
     }
+    if (!isInput(fact)) return [];
+    const { fetchId } = fact.data;
+    const before = this.#fetches.get(fetchId);
+    const state = before && moved(before, fact);
+    if (state === undefined) return [];
+    this.#keep(fetchId, state);
+    return step(this.#buildId, { fetchId, event: toMachineEvent(fact), state }, recorded);
   }
 
   #keep(fetchId: string, state: FetchState): void {
@@ -77,20 +60,4 @@ function namesOf(fact: RecordedBuildFact): JsonObject {
     ...(pipeline === undefined ? {} : { pipeline }),
     ...(job === undefined ? {} : { job }),
   };
-}
-
-function readable(recorded: RecordedFact): RecordedBuildFact | undefined {
-  return tried(() => {
-    const decoded = decodeBuildFact(recorded);
-    return decoded.known ? decoded.fact : undefined;
-  });
-}
-
-/** Looking on never fails for what a stream holds. */
-function tried<T>(make: () => T): T | undefined {
-  try {
-    return make();
-  } catch {
-    return undefined;
-  }
 }

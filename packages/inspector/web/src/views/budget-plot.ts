@@ -1,6 +1,6 @@
 import "uplot/dist/uPlot.min.css";
 import uPlot from "uplot";
-import type { RegistryBudget } from "./registries.tsx";
+import type { RegistryAnswer } from "../../../src/registries/registry-answer.ts";
 
 export interface BudgetPlot {
   destroy(): void;
@@ -9,7 +9,7 @@ export interface BudgetPlot {
 const height = 220;
 
 /** How many requests were left over time, and of how many. */
-export function plotBudget(element: HTMLElement, points: RegistryBudget["points"]): BudgetPlot {
+export function plotBudget(element: HTMLElement, points: RegistryAnswer["points"]): BudgetPlot {
   const style = getComputedStyle(element);
   const [text, line, accent] = ["--muted", "--line", "--accent"].map((name) => style.getPropertyValue(name).trim());
   const axis = { stroke: text ?? "", grid: { stroke: line ?? "", width: 1 }, ticks: { stroke: line ?? "" } };

@@ -1,34 +1,25 @@
 import { duration, visible } from "@fetch-image/core";
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import type { RegistryAnswer } from "../../../src/registries/registry-answer.ts";
 import { problemText } from "../live/problem.ts";
 import { api, ask, server } from "../live/server.ts";
 import { now } from "../parts/now.ts";
 import type { BudgetPlot } from "./budget-plot.ts";
 import { theme } from "./theme.tsx";
 
-export interface RegistryBudget {
-  readonly host: string;
-  readonly limit?: number;
-  readonly remaining?: number;
-  readonly windowS?: number;
-  readonly observedAt: string;
-  readonly pausedUntil?: string;
-  readonly points: readonly { readonly at: string; readonly remaining: number; readonly limit?: number }[];
-}
-
 const refreshMs = 10_000;
 
 /** What the registries said of their rate limits: how many requests are left, and how that went. */
 export function Registries(): JSX.Element {
-  const [registries, setRegistries] = useState<readonly RegistryBudget[] | undefined>(undefined);
+  const [registries, setRegistries] = useState<readonly RegistryAnswer[] | undefined>(undefined);
   const [problem, setProblem] = useState<string | undefined>(undefined);
   const isThere = server.value === "here";
   useEffect(() => {
     if (!isThere) return undefined;
     const load = async (): Promise<void> => {
       try {
-        setRegistries((await ask<{ readonly registries: readonly RegistryBudget[] }>(api("registries"))).registries);
+        setRegistries((await ask<{ readonly registries: readonly RegistryAnswer[] }>(api("registries"))).registries);
         setProblem(undefined);
       } catch (error) {
         setProblem(problemText(error));
@@ -52,7 +43,7 @@ export function Registries(): JSX.Element {
   );
 }
 
-function Registry({ registry }: { readonly registry: RegistryBudget }): JSX.Element {
+function Registry({ registry }: { readonly registry: RegistryAnswer }): JSX.Element {
   const { host, limit, remaining, windowS, observedAt, pausedUntil, points } = registry;
   const isPaused = pausedUntil !== undefined && Date.parse(pausedUntil) > now.value;
   const isLow = limit !== undefined && remaining !== undefined && remaining * 5 < limit;
@@ -104,7 +95,7 @@ function Registry({ registry }: { readonly registry: RegistryBudget }): JSX.Elem
 }
 
 /** Loaded when it is wanted: the first view plots nothing. */
-function Plot({ registry }: { readonly registry: RegistryBudget }): JSX.Element {
+function Plot({ registry }: { readonly registry: RegistryAnswer }): JSX.Element {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<BudgetPlot | undefined>(undefined);
   const { points, host } = registry;
