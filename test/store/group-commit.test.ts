@@ -101,24 +101,29 @@ test("a batch holds no more than a few large appends", async () => {
   expect(await transactions()).toEqual([2, 2, 1]);
 });
 
-test("one that is refused takes nobody with it", async () => {
+test("those that are refused take nobody with them", async () => {
   await eventLog.append("taken", "no-stream", someFacts(1));
-  const [known] = await eventLog.read("taken");
   const codes = await Promise.all([
     codeOf(eventLog.append("a", "no-stream", someFacts(2))),
     codeOf(eventLog.append("taken", "no-stream", someFacts(1))),
     codeOf(eventLog.append("b", 5n, someFacts(1))),
+    codeOf(eventLog.append("d", "no-stream", someFacts(1))),
+  ]);
+  expect(codes).toEqual(["fulfilled", "FI_WRONG_EXPECTED_REVISION", "FI_WRONG_EXPECTED_REVISION", "fulfilled"]);
+  expect(await transactions()).toEqual([1, 3]);
+});
+
+test("nor does one whose id stands already: each is made again by itself", async () => {
+  await eventLog.append("taken", "no-stream", someFacts(1));
+  const [known] = await eventLog.read("taken");
+  const codes = await Promise.all([
+    codeOf(eventLog.append("a", "no-stream", someFacts(2))),
+    codeOf(eventLog.append("b", 5n, someFacts(1))),
     codeOf(eventLog.append("c", "no-stream", [aFact(), { ...aFact(), id: known?.id ?? "" }])),
     codeOf(eventLog.append("d", "no-stream", someFacts(1))),
   ]);
-  expect(codes).toEqual([
-    "fulfilled",
-    "FI_WRONG_EXPECTED_REVISION",
-    "FI_WRONG_EXPECTED_REVISION",
-    "FI_APPEND_INVALID",
-    "fulfilled",
-  ]);
-  expect(await transactions()).toEqual([1, 3]);
+  expect(codes).toEqual(["fulfilled", "FI_WRONG_EXPECTED_REVISION", "FI_APPEND_INVALID", "fulfilled"]);
+  expect(await transactions()).toEqual([1, 2, 1]);
 });
 
 test("one that the server itself cannot store takes nobody with it", async () => {

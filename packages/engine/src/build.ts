@@ -334,7 +334,9 @@ export class OpenBuild implements Build {
     );
     try {
       const { scope } = fact;
-      if (scope !== undefined && scopes?.isLoaded(scope) === false) await scopes.load(scope);
+      if (scope !== undefined && scopes !== undefined) {
+        if (past === undefined ? scopes.isReadFirst(scope) : !scopes.isLoaded(scope)) await scopes.load(scope);
+      }
       if (past === undefined) run.begin();
       else run.resume(past, this.#past.causes.get(fetchId));
       run.abortIfUnwanted();

@@ -90,6 +90,12 @@ export class ScopeAsker {
     return unasked(entry.log.state, this.#asking(entry, question), refusal);
   }
 
+  /** Whether the registry may not be asked as usual: then an answer that the store has may do. */
+  isSpared(question: ScopeQuestion): boolean {
+    const { limits } = this.#options.settings.forScope(question.repository);
+    return this.#pauses.sparing(question, limits, false) !== undefined || this.#budgets.sparing(question) !== undefined;
+  }
+
   /** The answer to what was asked at or after `since`, as the scope's stream has it. */
   answerSince(entry: ScopeEntry, question: ScopeQuestion, since: number): CheckAnswer | undefined {
     const { claimMs } = this.#options.settings.forScope(question.repository);
@@ -105,6 +111,7 @@ export class ScopeAsker {
     let early: Promise<Asked> | undefined;
     for (;;) {
       if (signal.aborted) throw new FetchImageError("FI_ABORTED");
+      if (!entry.log.isMet && this.isSpared(question)) await entry.log.readOn();
       const decision = this.decide(entry, question);
       const answer = this.answerTo(decision, entry, question);
       if (answer !== undefined) {
@@ -135,9 +142,9 @@ export class ScopeAsker {
       const answered = early === undefined ? this.#budgets.begin(question) : () => {};
       const ask = () => this.#ask(question, inflight, before, answered);
       const claim = this.#claim(entry, question, claimMs);
-      // A HEAD changes nothing: where no other node could ask, it is in flight beside its claim. Where one could, what
-      // others met at the registry is read beside it.
-      if (soleNode) early ??= ask();
+      // A HEAD changes nothing: where no other node could ask, it is in flight beside its claim, but for a scope that may be
+      // known already. Where one could, what others met at the registry is read beside it.
+      if (soleNode && entry.log.isMet) early ??= ask();
       const told = soleNode ? undefined : this.#pauses.readOn(question);
       if (!(await claim.catch(giveUp(early, answered, inflight)))) {
         if (early === undefined) answered(undefined);

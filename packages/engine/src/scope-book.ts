@@ -26,17 +26,25 @@ export class ScopeBook {
   readonly #asker: ScopeAsker;
   readonly #entries = new Map<string, ScopeEntry>();
   readonly #loading = new Map<string, Promise<ScopeEntry>>();
+  /**
+   * Whether the scope that was met last was new to the store. Then the next one is taken for new too, and claimed without
+   * being read: where it is known after all, the claim is refused, which costs what was to be saved, and it is read.
+   */
+  #expectsNew = false;
 
   constructor(options: ScopeAskerOptions) {
     this.#options = options;
     this.#asker = new ScopeAsker(options);
-    this.#logOptions = { ...options, isOver: () => this.#asker.isClosed };
+    const onMet = (isNew: boolean) => {
+      this.#expectsNew = isNew;
+    };
+    this.#logOptions = { ...options, isOver: () => this.#asker.isClosed, onMet };
   }
 
   /** Folds the scope's stream, once; from then on `start` answers at once where it can. */
   load(scope: string): Promise<ScopeEntry> {
     const known = this.#entries.get(scope);
-    if (known !== undefined) return Promise.resolve(known);
+    if (known?.log.isMet === true) return Promise.resolve(known);
     let loading = this.#loading.get(scope);
     if (loading === undefined) {
       loading = this.#read(scope);
@@ -49,13 +57,26 @@ export class ScopeBook {
     return this.#entries.has(scope);
   }
 
+  /** Whether a fetch that nobody has begun is to wait until the scope is loaded. */
+  isReadFirst(scope: string): boolean {
+    return !this.#entries.has(scope) && (!this.#expectsNew || this.#loading.has(scope));
+  }
+
   /** `isWanted`: whether the fetch still waits, asked where something is read first. */
   start(question: ScopeQuestion, isWanted: () => boolean): CheckStart | Promise<CheckStart> {
-    const entry = this.#entries.get(question.scope);
+    const { scope } = question;
     const now = this.#options.clock.now();
-    return entry === undefined
-      ? this.load(question.scope).then((loaded) => this.#start(loaded, { question, isWanted, now }))
-      : this.#start(entry, { question, isWanted, now });
+    if (this.#isToBeRead(question)) {
+      return this.load(scope).then((loaded) => this.#start(loaded, { question, isWanted, now }));
+    }
+    return this.#start(this.#entries.get(scope) ?? this.#enter(scope), { question, isWanted, now });
+  }
+
+  /** Before anything is decided. What a registry that is to be spared has for an answer stands in the scope's stream. */
+  #isToBeRead(question: ScopeQuestion): boolean {
+    const entry = this.#entries.get(question.scope);
+    if (entry?.log.isMet === true || entry?.inflight !== undefined) return false;
+    return (entry === undefined && this.isReadFirst(question.scope)) || this.#asker.isSpared(question);
   }
 
   /** The answer to what another fetch, here or on another node, is asking; undefined once `signal` aborts. */
@@ -101,16 +122,17 @@ export class ScopeBook {
   }
 
   async #read(scope: string): Promise<ScopeEntry> {
-    const entry: ScopeEntry = {
-      log: new ScopeLog(scope, this.#logOptions),
-      inflight: undefined,
-      refusedSources: new Set(),
-    };
+    const log = this.#entries.get(scope)?.log ?? new ScopeLog(scope, this.#logOptions);
     try {
-      await entry.log.readOn();
+      await log.readOn();
     } finally {
       this.#loading.delete(scope);
     }
+    return this.#entries.get(scope) ?? this.#enter(scope, log);
+  }
+
+  #enter(scope: string, log = new ScopeLog(scope, this.#logOptions)): ScopeEntry {
+    const entry: ScopeEntry = { log, inflight: undefined, refusedSources: new Set() };
     this.#entries.set(scope, entry);
     this.#forgetIdle();
     return entry;

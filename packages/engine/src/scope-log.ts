@@ -34,6 +34,8 @@ export interface ScopeLogOptions {
   readonly storePatienceMs: number;
   /** Whether nobody waits any more. */
   readonly isOver?: () => boolean;
+  /** Told once of each stream, when it is first met, whether there was nothing in it. */
+  readonly onMet?: (isNew: boolean) => void;
 }
 
 /**
@@ -49,6 +51,7 @@ export class ScopeLog {
   #state: ScopeState = unknownScope;
   /** The stream holds a fact of a newer version. */
   #aside = false;
+  #isMet = false;
   #readAt = -Infinity;
   #look: Promise<void> | undefined;
   #lookNow: Promise<void> | undefined;
@@ -60,6 +63,11 @@ export class ScopeLog {
 
   get state(): ScopeState {
     return this.#state;
+  }
+
+  /** Whether the fold is of what stands in the stream. Until then it is a guess: that the scope is new. */
+  get isMet(): boolean {
+    return this.#isMet;
   }
 
   /** What was stored by then is in the fold; milliseconds since the epoch, by this node's clock. */
@@ -97,6 +105,7 @@ export class ScopeLog {
     const facts = await withPatience(() => eventLog.read(this.#stream, { from }), this.#options);
     // Another reading may have stood aside meanwhile.
     if (this.#aside) return;
+    this.#meet(facts.length === 0);
     for (const recorded of facts) {
       if (this.#state.revision !== undefined && recorded.revision <= this.#state.revision) continue;
       const newer = newerPart(recorded);
@@ -136,6 +145,7 @@ export class ScopeLog {
     }
     try {
       const { position } = await this.#store(revision ?? "no-stream", toStore);
+      this.#meet(true);
       for (const [index, fact] of facts.entries()) this.#fold(fact, toStore[index], next + BigInt(index), position);
       return true;
     } catch (error) {
@@ -146,6 +156,12 @@ export class ScopeLog {
       if (this.#state.revision === revision) throw error;
       return false;
     }
+  }
+
+  #meet(isNew: boolean): void {
+    if (this.#isMet) return;
+    this.#isMet = true;
+    this.#options.onMet?.(isNew);
   }
 
   #store(expected: ExpectedRevision, facts: readonly NewFact[]): Promise<Appended> {
