@@ -56,6 +56,14 @@ describe("connections", () => {
     expect(peer.connections - before).toBeLessThanOrEqual(2);
   });
 
+  test("to one that speaks no TLS: one tries it, however many ask at the same time", async () => {
+    const before = peer.connections;
+    await using few = createImageRegistry({ limits: { connectionsPerOrigin: 8 } });
+    await Promise.all(Array.from({ length: 64 }, () => few.resolve(sourceAt(peer, "acme/app"), "1", patient)));
+    expect(peer.connections - before).toBeLessThanOrEqual(1 + 8);
+    expect(peer.counts.manifestHead).toBe(64);
+  });
+
   test("that went stale while idle cost nobody an error", async () => {
     await resolve();
     await turns();
@@ -122,6 +130,18 @@ describe("a registry", () => {
     peer.answerAlways("HEAD", tagPath, 405);
     peer.cutBodyAfter("GET", tagPath, 10);
     expect((await failureOf(resolve())).code).toBe("FI_REGISTRY_UNREACHABLE");
+  });
+
+  test("that is silent for one question answers the others: they do not wait for how it answers that one", async () => {
+    await peer.push("acme/app:2");
+    await using other = createImageRegistry({ timeouts: { headersMs: 5_000, exchangeMs: 5_000 } });
+    peer.hang("HEAD", tagPath);
+    const silent = other.resolve(sourceAt(peer, "acme/app"), "1", patient);
+    silent.catch(() => {});
+    const answered = other.resolve(sourceAt(peer, "acme/app"), "2", patient);
+    expect(await Promise.race([answered, silent])).toBeDefined();
+    await other.close();
+    expect((await failureOf(silent)).code).toBe("FI_ABORTED");
   });
 
   test("that is slow, but in time, is waited for", async () => {

@@ -3,6 +3,7 @@ import { type Asker, createLogins, readingOf401 } from "./auth/login.ts";
 import type { Target } from "./locate.ts";
 import type { RegistrySettings } from "./settings.ts";
 import type { Purpose } from "./transport/dispatchers.ts";
+import { unlessAborted } from "./transport/deadline.ts";
 import { nobodyListens, speaksNoTls } from "./transport/failure.ts";
 import { createGuard } from "./transport/guard.ts";
 import { withoutSecrets } from "./transport/redact.ts";
@@ -44,6 +45,8 @@ export function createConversation(settings: RegistrySettings, transport: Transp
   const logins = createLogins({ transport, settings, guard });
   /** Of those that may be asked by https and by http: what they were last found to speak. */
   const spoken = new Map<string, URL>();
+  /** By host: a question that finds out which. It never rejects. */
+  const finding = new Map<string, Promise<unknown>>();
 
   return {
     ask(target, question) {
@@ -97,6 +100,34 @@ export function createConversation(settings: RegistrySettings, transport: Transp
   }
 
   async function askEither<M extends Method>(
+    origins: readonly [URL, URL],
+    target: Target,
+    question: RegistryQuestion<M>,
+  ): Promise<Answer<M>> {
+    const [{ host }] = origins;
+    const found = finding.get(host);
+    // A thousand questions to one that speaks http would else begin a thousand handshakes, all in vain.
+    if (found !== undefined) await unlessAborted(found, question.signal);
+    const answer = askAsKnown(origins, target, question);
+    if (!spoken.has(host) && !finding.has(host)) find(host, answer);
+    return await answer;
+  }
+
+  /** Others wait for what it finds, but not for an answer that is long in coming. */
+  function find(host: string, answer: Promise<unknown>): void {
+    const found = new Promise<void>((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        finding.delete(host);
+        resolve();
+      };
+      const timer = setTimeout(end, longestFindingMs).unref();
+      answer.then(end, end);
+    });
+    finding.set(host, found);
+  }
+
+  async function askAsKnown<M extends Method>(
     [first, second]: readonly [URL, URL],
     target: Target,
     question: RegistryQuestion<M>,
@@ -193,6 +224,8 @@ function mayTryHttp(error: unknown, { host, port }: URL): boolean {
 }
 
 const maxSpoken = 1000;
+/** A handshake that fails does so at once. */
+const longestFindingMs = 500;
 
 function remember(spoken: Map<string, URL>, host: string, origin: URL): void {
   if (spoken.size < maxSpoken && spoken.get(host) === origin) return;
