@@ -88,7 +88,7 @@ export class StoreClient extends EventStoreDBClient {
     this.#channel?.close();
     // A call that was being made the first time round is found the second time.
     for (let round = 0; round < 2; round++) {
-      await within(this.dispose(), endingMs, new Error("too late")).catch(() => undefined);
+      await within(this.dispose(), endingMs, () => new Error("too late")).catch(() => undefined);
       await turn();
     }
   }

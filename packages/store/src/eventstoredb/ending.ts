@@ -33,10 +33,10 @@ export class Ending {
   }
 }
 
-/** Settles as `work` does, or rejects with `late` after so long. What becomes of `work` then is nobody's business. */
-export function within<T>(work: Promise<T>, timeoutMs: number, late: Error): Promise<T> {
+/** Settles as `work` does, or rejects with what `late` gives after so long. What becomes of `work` then is nobody's business. */
+export function within<T>(work: Promise<T>, timeoutMs: number, late: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(late), timeoutMs);
+    const timer = setTimeout(() => reject(late()), timeoutMs);
     work.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }

@@ -39,6 +39,8 @@ export class Link {
   readonly #address: Address;
   readonly #security: ReturnType<typeof securityOf>;
   readonly #logger: Logger;
+  /** Which of the clients' servers take appends in batches. */
+  readonly #batches = new WeakMap<StoreClient, boolean>();
   #client: StoreClient;
   #lost = new Ending();
   #gate: Promise<void> | undefined;
@@ -57,7 +59,7 @@ export class Link {
   /** Waits for the gate, at most so long. */
   async lease(timeoutMs: number): Promise<Lease> {
     for (const until = Date.now() + timeoutMs; this.#gate !== undefined;) {
-      await within(this.#gate, Math.max(0, until - Date.now()), waiting());
+      await within(this.#gate, Math.max(0, until - Date.now()), waiting);
     }
     return { client: this.#client, lost: this.#lost };
   }
@@ -72,7 +74,7 @@ export class Link {
     const until = Date.now() + timeoutMs;
     const lease = await this.lease(timeoutMs);
     try {
-      const batches = await this.#takesBatches(lease, until - Date.now());
+      const batches = this.#batches.get(lease.client) ?? (await this.#takesBatches(lease, until - Date.now()));
       // The gate may have closed meanwhile.
       if (lease.lost.isOver) throw waiting();
       const left = Math.max(1, until - Date.now());
@@ -81,7 +83,7 @@ export class Link {
       return await within(
         lease.lost.orEnd(work),
         left,
-        new GivenUp("there is no answer", { sent: true, broken: true }),
+        () => new GivenUp("there is no answer", { sent: true, broken: true }),
       );
     } catch (error) {
       this.report(lease, error);
@@ -135,12 +137,14 @@ export class Link {
 
   /** Asked here and with a limit: the client asks without one, before its first append, and keeps the answer. */
   async #takesBatches(lease: Lease, timeoutMs: number): Promise<boolean> {
-    return this.mayBatch && (await this.#ask(lease, lease.client.takesBatches(), timeoutMs));
+    const batches = this.mayBatch && (await this.#ask(lease, lease.client.takesBatches(), timeoutMs));
+    this.#batches.set(lease.client, batches);
+    return batches;
   }
 
   async #ask<T>(lease: Lease, answer: Promise<T>, timeoutMs: number): Promise<T> {
     try {
-      const late = new GivenUp("there is no answer", { sent: false, broken: true });
+      const late = () => new GivenUp("there is no answer", { sent: false, broken: true });
       return await within(lease.lost.orEnd(answer), timeoutMs, late);
     } catch (error) {
       const failure = failureOf(error);

@@ -97,5 +97,9 @@ function confirmed(subscription: ClientSubscription, { lost }: Lease, timeoutMs:
     subscription.once("error", reject);
     subscription.once("close", () => reject(new GivenUp("the subscription ended", { sent: true, broken: false })));
   });
-  return within(lost.orEnd(confirmation), timeoutMs, new GivenUp("there is no answer", { sent: true, broken: true }));
+  return within(
+    lost.orEnd(confirmation),
+    timeoutMs,
+    () => new GivenUp("there is no answer", { sent: true, broken: true }),
+  );
 }
