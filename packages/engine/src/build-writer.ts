@@ -120,35 +120,39 @@ export class BuildWriter {
     return all;
   }
 
-  async #append(submitted: readonly NewFact[]): Promise<void> {
-    const { eventLog, stream, preface, onConflict, clock } = this.#options;
+  #append(submitted: readonly NewFact[]): Promise<void> {
+    const { eventLog, stream, preface, clock } = this.#options;
     const expected: ExpectedRevision = this.#revision ?? "no-stream";
-    const facts = this.#prefaced ? submitted : [...preface(expected), ...submitted];
-    if (facts.length === 0) return;
+    const facts = this.#prefaced ? submitted : preface(expected).concat(submitted);
+    if (facts.length === 0) return Promise.resolve();
     const begunAt = clock.now();
-    try {
-      const { revision } = await eventLog
-        .append(stream, expected, facts)
-        .catch((error: unknown) => this.#appendAgain({ error, begunAt }, expected, facts));
-      this.#revision = revision;
-      this.#prefaced = true;
-    } catch (error) {
-      if (FetchImageError.is(error) && error.code === "FI_WRONG_EXPECTED_REVISION") throw await onConflict(error);
-      throw error;
-    }
+    return eventLog.append(stream, expected, facts).then(
+      (appended) => this.#appended(appended),
+      async (error: unknown) => this.#appended(await this.#appendAgain({ error, begunAt }, expected, facts)),
+    );
   }
 
-  #appendAgain(
+  #appended({ revision }: Appended): void {
+    this.#revision = revision;
+    this.#prefaced = true;
+  }
+
+  async #appendAgain(
     first: { readonly error: unknown; readonly begunAt: number },
     expected: ExpectedRevision,
     facts: readonly NewFact[],
   ): Promise<Appended> {
-    const { eventLog, stream, clock, logger, storePatienceMs } = this.#options;
-    return workAgain(() => eventLog.append(stream, expected, facts), first, {
-      clock,
-      storePatienceMs,
-      onRetry: (code, attempt) => logger.warn("append will be tried again", { stream, code, attempt }),
-    });
+    const { eventLog, stream, clock, logger, storePatienceMs, onConflict } = this.#options;
+    try {
+      return await workAgain(() => eventLog.append(stream, expected, facts), first, {
+        clock,
+        storePatienceMs,
+        onRetry: (code, attempt) => logger.warn("append will be tried again", { stream, code, attempt }),
+      });
+    } catch (error) {
+      if (FetchImageError.is(error) && error.code === "FI_WRONG_EXPECTED_REVISION") throw await onConflict(error);
+      throw error;
+    }
   }
 }
 

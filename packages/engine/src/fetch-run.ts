@@ -176,14 +176,17 @@ export class FetchRun {
     const { buildId, hash, node, stream } = this.build;
     const { fetchId } = this.asker;
     const { trace } = this.request;
-    const store = (fact: BuildFact, index: number, causationId: string | undefined) =>
-      buildFactToStore(
-        fact,
-        { stream, key: keyOf(fetchId, ordinal + index), buildId, causationId, node, at, trace },
-        hash,
-      );
-    const first = store(input, 0, this.#lastInput);
-    return [first, ...says.map((fact, index) => store(fact, index + 1, first.id))];
+    const stored: NewFact[] = [];
+    let causationId = this.#lastInput;
+    for (let index = 0; index <= says.length; index++) {
+      const fact = index === 0 ? input : says[index - 1];
+      if (fact === undefined) break;
+      const key = keyOf(fetchId, ordinal + index);
+      stored.push(buildFactToStore(fact, { stream, key, buildId, causationId, node, at, trace }, hash));
+      // What is said is caused by what came in.
+      if (index === 0) causationId = stored[0]?.id;
+    }
+    return stored;
   }
 
   /** Runs what is owed anew, lets go of what is owed no more, and arms the timer. */

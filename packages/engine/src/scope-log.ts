@@ -140,22 +140,26 @@ export class ScopeLog {
     );
     await ticker.turnEnd();
     if (this.#aside) {
-      for (const [index, fact] of facts.entries()) this.#fold(fact, toStore[index], this.#next(), "");
+      this.#foldAll(facts, toStore, this.#next(), "");
       return true;
     }
-    try {
-      const { position } = await this.#store(revision ?? "no-stream", toStore);
-      this.#meet(true);
-      for (const [index, fact] of facts.entries()) this.#fold(fact, toStore[index], next + BigInt(index), position);
-      return true;
-    } catch (error) {
-      if (!FetchImageError.is(error) || error.code !== "FI_WRONG_EXPECTED_REVISION") throw error;
-      await this.readOn();
-      if (this.#aside) return false;
-      // A conflict that leaves nothing to read on would be met for ever.
-      if (this.#state.revision === revision) throw error;
-      return false;
-    }
+    return this.#store(revision ?? "no-stream", toStore).then(
+      ({ position }) => {
+        this.#meet(true);
+        this.#foldAll(facts, toStore, next, position);
+        return true;
+      },
+      (error: unknown) => this.#giveWay(error, revision),
+    );
+  }
+
+  /** Reads on where another writer was first. */
+  async #giveWay(error: unknown, revision: bigint | undefined): Promise<boolean> {
+    if (!FetchImageError.is(error) || error.code !== "FI_WRONG_EXPECTED_REVISION") throw error;
+    await this.readOn();
+    // A conflict that leaves nothing to read on would be met for ever.
+    if (!this.#aside && this.#state.revision === revision) throw error;
+    return false;
   }
 
   #meet(isNew: boolean): void {
@@ -173,6 +177,11 @@ export class ScopeLog {
 
   #next(): bigint {
     return (this.#state.revision ?? -1n) + 1n;
+  }
+
+  #foldAll(facts: readonly ScopeFact[], stored: readonly NewFact[], from: bigint, position: string): void {
+    let revision = from;
+    facts.forEach((fact, index) => this.#fold(fact, stored[index], revision++, position));
   }
 
   /** The fact as it was made here: what was just written out need not be read and checked. */

@@ -156,10 +156,11 @@ export function createConversation(settings: RegistrySettings, transport: Transp
   ): Promise<Answer<M>> {
     const { path, method } = question;
     let url = typeof path === "string" ? new URL(`/v2/${target.path}/${path}`, origin) : path;
-    if (url.origin !== origin.origin) guard(url, origin, "place for uploads");
-    const loggedIn = new Set<string>();
+    let own = typeof path === "string" || url.origin === origin.origin;
+    if (!own) guard(url, origin, "place for uploads");
+    let loggedIn: Set<string> | undefined;
     for (let hops = 0; ;) {
-      const asker = askerAt(url, origin, target, question);
+      const asker = own ? ownAsker(origin, target, question) : anybody(url, target, question);
       const known = logins.authorization(asker);
       const authorization = known instanceof Promise ? await known : known;
       const answer = await transport.send({
@@ -175,7 +176,8 @@ export function createConversation(settings: RegistrySettings, transport: Transp
       });
       onAnswer(origin);
       // Once per origin: a second 401 is final.
-      if (answer.status === 401 && !loggedIn.has(url.origin) && logins.learn(answer, asker, authorization)) {
+      if (answer.status === 401 && loggedIn?.has(url.origin) !== true && logins.learn(answer, asker, authorization)) {
+        loggedIn ??= new Set();
         loggedIn.add(url.origin);
         await answer.discard();
         continue;
@@ -187,6 +189,7 @@ export function createConversation(settings: RegistrySettings, transport: Transp
       await answer.discard();
       hops++;
       url = hop;
+      own = url.origin === origin.origin;
     }
   }
 }
@@ -203,17 +206,14 @@ function originsFor(
   return own ? [own] : [];
 }
 
+function ownAsker(origin: URL, target: Target, { scopes, signal }: RegistryQuestion<Method>): Asker {
+  const { path, credential, trust, secrets } = target;
+  return { origin, credential, scopes: scopes ?? [`repository:${path}:pull`], trust, secrets, signal };
+}
+
 /** Another origin than the registry's is asked as anybody would ask it. */
-function askerAt(url: URL, origin: URL, target: Target, { scopes, signal }: RegistryQuestion<Method>): Asker {
-  const own = url.origin === origin.origin;
-  return {
-    origin: own ? origin : new URL(url.origin),
-    credential: own ? target.credential : undefined,
-    scopes: own ? (scopes ?? [`repository:${target.path}:pull`]) : [],
-    trust: target.trust,
-    secrets: target.secrets,
-    signal,
-  };
+function anybody({ origin }: URL, { trust, secrets }: Target, { signal }: RegistryQuestion<Method>): Asker {
+  return { origin: new URL(origin), credential: undefined, scopes: [], trust, secrets, signal };
 }
 
 // A bad certificate is no reason: whoever shows one does speak TLS. Nor is a refused connection where both schemes

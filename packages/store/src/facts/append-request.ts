@@ -28,36 +28,41 @@ const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{1
 
 /** Checks an append and writes its JSON; rejects nothing but what could not be given back as it is, with `FI_APPEND_INVALID`. */
 export function appendRequest(stream: string, expected: ExpectedRevision, facts: readonly NewFact[]): AppendRequest {
-  const refuse = (what: string): never => {
-    throw new FetchImageError("FI_APPEND_INVALID", {
-      message: `stream ${quoted(stream)}: ${what}`,
-      details: { stream },
-    });
-  };
-  if (!isName(stream)) refuse("its name must be 1 to 1024 bytes of text without U+0000");
+  if (!isName(stream)) refuse(stream, "its name must be 1 to 1024 bytes of text without U+0000");
   if (expected !== "no-stream" && (typeof expected !== "bigint" || expected < 0n)) {
-    refuse(`the expected revision must be "no-stream" or a bigint from 0, not ${String(expected)}`);
+    refuse(stream, `the expected revision must be "no-stream" or a bigint from 0, not ${String(expected)}`);
   }
-  if (facts.length === 0) refuse("an append needs at least one fact");
+  if (facts.length === 0) refuse(stream, "an append needs at least one fact");
   // For a handful of facts a set costs more than what it saves.
   const ids = facts.length > fewFacts ? new Set<string>() : undefined;
   let size = 0;
-  const encoded = facts.map((fact, index) => {
-    const refuseFact = (what: string): never => refuse(`fact ${index + 1} of ${facts.length} (${fact.type}): ${what}`);
-    if (!uuidPattern.test(fact.id)) refuseFact(`its id must be a lower-case UUID, not ${quoted(fact.id)}`);
+  const encoded: EncodedFact[] = [];
+  for (const [index, fact] of facts.entries()) {
     const isRepeated = ids === undefined ? isBefore(facts, index) : ids.has(fact.id);
-    if (isRepeated) refuseFact(`its id ${fact.id} comes twice in the append`);
     ids?.add(fact.id);
-    if (!isName(fact.type)) refuseFact("its type must be 1 to 1024 bytes of text without U+0000");
-    const unfit = unfitObject(fact.data, "data") ?? unfitObject(fact.metadata, "metadata");
-    if (unfit !== undefined) refuseFact(unfit);
+    const unfit = unfitFact(fact, isRepeated);
+    if (unfit !== undefined) refuse(stream, `fact ${index + 1} of ${facts.length} (${fact.type}): ${unfit}`);
     const data = JSON.stringify(fact.data);
     const metadata = JSON.stringify(fact.metadata);
     size += data.length + metadata.length + 256;
-    return { id: fact.id, type: fact.type, data, metadata };
-  });
-  if (size > largestAppend) refuse(`${size} bytes are more than one append may hold (${largestAppend})`);
+    encoded.push({ id: fact.id, type: fact.type, data, metadata });
+  }
+  if (size > largestAppend) refuse(stream, `${size} bytes are more than one append may hold (${largestAppend})`);
   return { stream, expected, facts: encoded, size };
+}
+
+function refuse(stream: string, what: string): never {
+  throw new FetchImageError("FI_APPEND_INVALID", {
+    message: `stream ${quoted(stream)}: ${what}`,
+    details: { stream },
+  });
+}
+
+function unfitFact({ id, type, data, metadata }: NewFact, isRepeated: boolean): string | undefined {
+  if (!uuidPattern.test(id)) return `its id must be a lower-case UUID, not ${quoted(id)}`;
+  if (isRepeated) return `its id ${id} comes twice in the append`;
+  if (!isName(type)) return "its type must be 1 to 1024 bytes of text without U+0000";
+  return unfitObject(data, "data") ?? unfitObject(metadata, "metadata");
 }
 
 function isBefore(facts: readonly NewFact[], index: number): boolean {

@@ -49,7 +49,9 @@ function unfitObject(value: object, depth: number): Unfit | undefined {
     return { path: "", why: `is a ${value.constructor?.name ?? "class instance"}` };
   }
   if (Object.getOwnPropertySymbols(value).length > 0) return { path: "", why: "has a symbol as a key" };
-  for (const key of Object.keys(value)) {
+  // A list of the keys would be made for each object of each fact.
+  for (const key in value) {
+    if (!Object.hasOwn(value, key)) continue;
     if (!isWellFormed(key)) return { path: "", why: "has half of a surrogate pair in a key" };
     const found = unfit((value as { readonly [key: string]: unknown })[key], depth + 1);
     if (found !== undefined) return { path: `.${key}${found.path}`, why: found.why };
