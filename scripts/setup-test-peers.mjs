@@ -13,6 +13,7 @@ import { lastLines, run } from "./lib/process.mjs";
 const peers = {
   "docker-registry": { package: "docker-registry", find: () => onPath("docker-registry") },
   postgresql: { package: "postgresql", find: () => debianPostgres() ?? onPath("postgres") },
+  pgbouncer: { package: "pgbouncer", find: () => onPath("pgbouncer") },
   htpasswd: { package: "apache2-utils", find: () => onPath("htpasswd") },
   containerd: { package: "containerd", find: () => onPath("containerd") },
   runc: { package: "runc", find: () => onPath("runc") },

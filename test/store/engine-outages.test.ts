@@ -14,6 +14,7 @@ import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { typePlans } from "../support/engine.ts";
 import { startEventStoreDbCluster, startEventStoreDbPeer } from "../support/eventstoredb-peer/index.ts";
+import { pgBouncerMissing, startPgBouncer } from "../support/pgbouncer.ts";
 import { postgresMissing, startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { scriptedRegistry } from "../support/scripted-registry.ts";
 import { startTcpProxy } from "./tcp-proxy.ts";
@@ -36,6 +37,22 @@ describe.skipIf(missing !== undefined)(`PostgreSQL${missing === undefined ? "" :
         await server.halt(mode);
         await sleep(300);
         await server.start();
+      });
+      expect(lost).toEqual([]);
+    });
+  }
+
+  for (const mode of ["session", "transaction"] as const) {
+    test(`behind a PgBouncer in ${mode} mode that crashes, and is started again`, async ({ skip }) => {
+      const absent = pgBouncerMissing();
+      if (absent !== undefined) skip(absent);
+      await using pooler = await startPgBouncer(server.port, { mode, poolSize: 5 });
+      const connectionString = pooler.through(await server.createDatabase());
+      await using store = await openPostgresStore({ connectionString, poolSize: 5 });
+      const { lost } = await fetchThrough(store, async () => {
+        await pooler.kill();
+        await sleep(300);
+        await pooler.start();
       });
       expect(lost).toEqual([]);
     });

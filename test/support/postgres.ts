@@ -155,12 +155,12 @@ class Server implements TestPostgres {
   }
 }
 
-function isRoot(): boolean {
+export function isRoot(): boolean {
   return process.getuid?.() === 0;
 }
 
-// The server dies with its parent, so that a killed test run leaves nothing behind.
-function serverCommand(program: string, args: readonly string[]): [string, string[]] {
+/** As the `postgres` user where we are root. The server dies with its parent, so that a killed test run leaves nothing behind. */
+export function serverCommand(program: string, args: readonly string[]): [string, string[]] {
   const user = isRoot() ? ["--reuid=postgres", "--regid=postgres", "--init-groups"] : [];
   return existsSync("/usr/bin/setpriv")
     ? ["setpriv", [...user, "--pdeathsig=QUIT", program, ...args]]
@@ -178,7 +178,7 @@ function run(program: string, args: readonly string[]): void {
 }
 
 // Below 32768, where outgoing connections take their ephemeral ports.
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
     if (await isFree(port)) return port;
