@@ -22,6 +22,12 @@ interface JudgedRegistry {
   readonly facts: RecordedRegistryFact[];
 }
 
+/** When a process met something, by its own clock and by how many facts the stream had then. */
+interface Met {
+  readonly at: number;
+  readonly facts: number;
+}
+
 export interface RegistryJudgeOptions {
   readonly soleNode: boolean;
   readonly isByHand: (asker: Asker) => boolean;
@@ -36,10 +42,10 @@ export class RegistryJudge {
   /** What went wrong at which host, for whom. */
   readonly #met = new Set<string>();
   readonly #hasFailedFor = new Set<string>();
-  /** When each process last had an answer of the registry, by its own clock. */
-  readonly #answered = new Map<string, number>();
+  /** When each process last had an answer of the registry. */
+  readonly #answered = new Map<string, Met>();
   /** And when a question of its own last failed there. */
-  readonly #failed = new Map<string, number>();
+  readonly #failed = new Map<string, Met>();
 
   constructor(world: World, options: RegistryJudgeOptions) {
     this.#world = world;
@@ -47,13 +53,15 @@ export class RegistryJudge {
   }
 
   answered({ by, source }: Question, answer: Answer): void {
+    const key = keyOf(source);
+    const met = { at: by.clock.now(), facts: this.#factsOf(key) };
     if (!("code" in answer) || answer.code === "FI_FORBIDDEN") {
-      this.#answered.set(`${keyOf(source)} ${by.name}`, by.clock.now());
+      this.#answered.set(`${key} ${by.name}`, met);
       return;
     }
     this.#met.add(`${hostOf(source)} ${answer.code}`).add(`${hostOf(source)} ${answer.code} ${by.name}`);
     this.#hasFailedFor.add(by.name);
-    this.#failed.set(`${keyOf(source)} ${by.name}`, by.clock.now());
+    this.#failed.set(`${key} ${by.name}`, met);
   }
 
   /** Whether the host ever failed so. */
@@ -119,18 +127,24 @@ export class RegistryJudge {
 
   /**
    * The registry as a process must see it that has read so far. What a store that was away did not take is known to who met
-   * it alone: an answer ends what was before it, and a failure that process's own trying.
+   * it alone: an answer ends what was before it, and a failure that process's own trying. Before it is what the stream held
+   * then, too: where a clock was set back, that has later times.
    */
   #knownTo(node: string, { key, facts }: JudgedRegistry, revision?: bigint): RegistryState {
-    const answered = this.#answered.get(`${key} ${node}`) ?? -Infinity;
-    const failed = this.#failed.get(`${key} ${node}`) ?? -Infinity;
+    const answered = this.#answered.get(`${key} ${node}`);
+    const failed = this.#failed.get(`${key} ${node}`);
     return facts
-      .filter(({ type, metadata, revision: each }) => {
-        if (revision !== undefined && each > revision) return false;
-        const isEnded = type === "RegistryProbed" && metadata.node === node && parseTime(metadata.time) <= failed;
-        return !isEnded && parseTime(metadata.time) > answered;
+      .filter((fact) => {
+        if (revision !== undefined && fact.revision > revision) return false;
+        const isEnded = fact.type === "RegistryProbed" && fact.metadata.node === node && wasBefore(fact, failed);
+        return !isEnded && !wasBefore(fact, answered);
       })
       .reduce(evolveRegistry, healthyRegistry);
+  }
+
+  #factsOf(key: string): number {
+    for (const stream of this.#streams.values()) if (stream.key === key) return stream.facts.length;
+    return 0;
   }
 
   #leastPauseMs({ failures, failure }: Pick<RegistryState, "failures" | "failure">): number {
@@ -140,6 +154,10 @@ export class RegistryJudge {
 }
 
 const clocksDifferMs = 5000;
+
+function wasBefore({ revision, metadata }: RecordedRegistryFact, met: Met | undefined): boolean {
+  return met !== undefined && (revision < met.facts || parseTime(metadata.time) <= met.at);
+}
 
 /** As scopes have it: who shares a registry's limits and failures. */
 function keyOf(source: RegistryImageSource): string {
