@@ -304,6 +304,38 @@ describe("several nodes on one event log", () => {
     expect(resolved?.data).toMatchObject({ via: "joined", evidence: { asker } });
   });
 
+  test("who joined by hand on a node that died takes no answer from before that: it asks when its patience is over", async () => {
+    const { engine: a, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
+    const byHand = { ...typePlans("2", source, { skip: true }), privileged: false };
+    const before = registry.push(`${repository}:v1.2`, "one");
+    registry.hold();
+    (await a.openBuild({ id: "1" })).fetchImage(byHand).catch(() => {});
+    await clock.settle();
+    // A node that was given up for dead answers the scope, and the one that asks now does not look.
+    const [claimed] = (await eventLog.readAll({ limit: 10, filter: { streamPrefixes: [scopeStreamPrefix] } })).facts;
+    const { stream = "" } = claimed ?? {};
+    const asker = { buildId: "1", fetchId: "2/image-get" };
+    const where = { via: "HEAD" as const, host: "registry.example.com", status: 200, asker };
+    const data = { version: { tag: "v1.2", digest: before }, changed: true, ...where };
+    const context = { stream, key: "answer", buildId: "1", node: "late", at: clock.now() };
+    await eventLog.append(stream, 0n, [scopeFactToStore({ type: "VersionObserved", data }, context, nodeHash)]);
+    const digest = registry.push(`${repository}:v1.2`, "two");
+    await clock.advance(1000);
+
+    (await a.openBuild({ id: "2" })).fetchImage(byHand).catch(() => {});
+    await clock.settle();
+    expect(await factTypesOf(eventLog, "2")).toEqual(["BuildOpened", "FetchRequested", "CheckJoined"]);
+    await a.close();
+    registry.release();
+    const b = createFetchImageEngine({ eventLog, registry, clock, nativeImageFetch: true, node: "b" });
+    const fetch = (await b.openBuild({ id: "2" })).fetchImage(byHand);
+    await clock.advance(29_000);
+    expect(registry.questions).toHaveLength(1);
+    await clock.advance(1000);
+    expect((await fetch).imageURL).toContain(digest);
+    expect(registry.questions).toHaveLength(2);
+  });
+
   test("five hundred cold fetches of one scope on four nodes ask once, and the others say whom they joined", async () => {
     const { engine: first, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
     const nodes = [

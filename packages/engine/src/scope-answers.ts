@@ -141,8 +141,7 @@ export type Outcome =
 
 /**
  * What the scope's stream says was answered at or after `since`, milliseconds since the epoch: nothing while a claim
- * stands, or where the last one was given up. Nodes' clocks differ, and an answer is stamped before it is stored, so who
- * joined a claim passes a `since` from before the claim, and it is the claim's end that tells its answer.
+ * stands, or where the last one was given up.
  */
 export function answerSince(state: ScopeState, since: number, asking: Asking): CheckAnswer | undefined {
   if (state.claim !== null || state.calledOff || state.checkedAt === null || state.checkedAt < since) return undefined;

@@ -96,10 +96,16 @@ export class ScopeAsker {
     return this.#pauses.sparing(question, limits, false) !== undefined || this.#budgets.sparing(question) !== undefined;
   }
 
-  /** The answer to what was asked at or after `since`, as the scope's stream has it. */
-  answerSince(entry: ScopeEntry, question: ScopeQuestion, since: number): CheckAnswer | undefined {
+  /**
+   * The answer, as the scope's stream has it, for who joined a question at `joinedAt` that is not known here. What it was may
+   * have ended by then without his node having seen that, and an answer that stands here be from before: it may be no older
+   * than one that he would have taken for fresh, by hand no older than his joining.
+   */
+  answerForJoined(entry: ScopeEntry, question: ScopeQuestion, joinedAt: number): CheckAnswer | undefined {
+    const { interval, skipInterval } = question;
     const { claimMs } = this.#options.settings.forScope(question.repository);
-    return answerSince(entry.log.state, since - claimMs, this.#asking(entry, question));
+    const freshMs = skipInterval ? 0 : interval === "never" ? claimMs : Math.min(interval, claimMs);
+    return answerSince(entry.log.state, joinedAt - freshMs, this.#asking(entry, question));
   }
 
   /** Resolves once the question is answered and the answer stored, as far as the store takes it. */
@@ -300,12 +306,14 @@ export class ScopeAsker {
 
   /** What another node answers while its claim holds; undefined when the claim ran out. */
   async #follow(entry: ScopeEntry, question: ScopeQuestion, signal: CancelSignal): Promise<CheckAnswer | undefined> {
-    const { clock } = this.#options;
-    const since = clock.now();
-    const until = entry.log.state.claim?.until ?? since;
+    const { clock, settings } = this.#options;
+    const begunAt = clock.now();
+    const until = entry.log.state.claim?.until ?? begunAt;
+    // Nodes' clocks differ, and an answer is stamped before it is stored: that the claim has ended tells its answer.
+    const since = begunAt - settings.forScope(question.repository).claimMs;
     while (!signal.aborted && clock.now() < until) {
       await entry.log.lookLater();
-      const answer = this.answerSince(entry, question, since);
+      const answer = answerSince(entry.log.state, since, this.#asking(entry, question));
       if (answer !== undefined) return answer;
       if (entry.log.state.claim?.until !== until) return undefined;
     }

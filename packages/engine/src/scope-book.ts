@@ -80,7 +80,7 @@ export class ScopeBook {
   }
 
   /** The answer to what another fetch, here or on another node, is asking; undefined once `signal` aborts. */
-  async join(question: ScopeQuestion, since: number, signal: CancelSignal): Promise<CheckAnswer | undefined> {
+  async join(question: ScopeQuestion, joinedAt: number, signal: CancelSignal): Promise<CheckAnswer | undefined> {
     const entry = this.#entries.get(question.scope) ?? (await this.load(question.scope));
     let isBehind = true;
     while (!signal.aborted) {
@@ -98,7 +98,7 @@ export class ScopeBook {
         await entry.log.lookNow();
         continue;
       }
-      const answer = this.#asker.answerSince(entry, question, since);
+      const answer = this.#asker.answerForJoined(entry, question, joinedAt);
       if (answer !== undefined) return answer;
       await entry.log.lookLater();
     }
