@@ -59,7 +59,7 @@ async function judgeRun(
   lives.forEach((said) => judgeSteps(said, { buildId, stored, broken }));
 
   const { fetches } = judge.state(buildId);
-  for (const unfinished of judge.unfinished()) broken(`nobody goes on with ${unfinished}`);
+  for (const { which } of judge.unfinished()) broken(`nobody goes on with ${which}`);
   for (const { fetchId } of plan.run.fetches) if (!fetches.has(fetchId)) broken(`${fetchId} was never requested`);
   for (const report of lives.flat()) {
     if (report.say !== "image") continue;

@@ -63,6 +63,40 @@ describe("a node that died", () => {
     await next.close();
   });
 
+  test("leaves a step's image that goes on by itself, until the step's fetch is called off", async () => {
+    const stepRunner = {
+      check: () => Promise.reject(new Error("no step runs")),
+      get: () => Promise.reject(new Error()),
+    };
+    const { engine, eventLog, registry, clock } = scene({ node: "a", stepRunner });
+    registry.push(`${repository}:v1.2`, "one");
+    registry.hold();
+    const task = {
+      stepId: "2",
+      imageResource: { type: "git-image", source: { uri: "https://git.example.com/images" } },
+      resourceTypes: [{ name: "git-image", type: "registry-image", source }],
+      privileged: false,
+    };
+    const build = await engine.openBuild({ id: "1" });
+    build.fetchTaskImage(task).catch(() => {});
+    await clock.settle();
+    await engine.close();
+    const traits = { nativeImageFetch: true, soleNode: true, node: "b", stepRunner };
+    const next = createFetchImageEngine({ eventLog, registry, clock, ...traits });
+    const again = await next.openBuild({ id: "1" });
+    await clock.settle();
+    expect(registry.questions).toHaveLength(2);
+    const called = again.fetchTaskImage({ ...task, signal: AbortSignal.abort() });
+    await expect(called).rejects.toMatchObject({ code: "FI_ABORTED" });
+    await clock.settle();
+    const ended = (await factsOf(eventLog, "1")).flatMap((fact) => (fact.type === "FetchAborted" ? [fact.data] : []));
+    expect(ended).toEqual([
+      { fetchId: "2/image-get", reason: "the caller's signal aborted" },
+      { fetchId: "2/image-check/image-get", reason: "the step that it was for has ended" },
+    ]);
+    await next.close();
+  });
+
   test("and is not dead after all is fenced: it writes nothing more and says who writes", async () => {
     const { engine, eventLog, registry, clock } = scene({ node: "a" });
     registry.push(`${repository}:v1.2`, "one");

@@ -26,6 +26,13 @@ interface JudgedFetch {
   gets: number;
 }
 
+export interface UnfinishedFetch {
+  readonly buildId: string;
+  readonly fetchId: string;
+  /** `BUILD/FETCH`. */
+  readonly which: string;
+}
+
 /** Is told of every version that a fetch resolves to, with the build as it is then. */
 type OnResolved = (resolved: Extract<RecordedBuildFact, { type: "ImageVersionResolved" }>, build: BuildState) => void;
 
@@ -146,10 +153,12 @@ export class BuildJudge {
     }
   }
 
-  /** Every fetch that a build was asked for has ended. */
-  unfinished(): readonly string[] {
+  /** The fetches that have not ended. */
+  unfinished(): readonly UnfinishedFetch[] {
     return [...this.#builds].flatMap(([buildId, { state }]) =>
-      [...state.fetches].flatMap(([fetchId, fetch]) => (isFinished(fetch) ? [] : [`${buildId}/${fetchId}`])),
+      [...state.fetches].flatMap(([fetchId, fetch]) =>
+        isFinished(fetch) ? [] : [{ buildId, fetchId, which: `${buildId}/${fetchId}` }],
+      ),
     );
   }
 }

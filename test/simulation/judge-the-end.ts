@@ -2,6 +2,7 @@ import {
   buildStreamPrefix,
   decodeBuildFact,
   type EventLog,
+  isFinished,
   parseRegistryImageSource,
   type ReadModel,
   type RecordedBuildFact,
@@ -11,6 +12,7 @@ import {
 import { createProjector, systemClock } from "@fetch-image/engine";
 import { createMemoryReadModel } from "@fetch-image/store/memory";
 import { pinnedPlan, typePlans } from "../support/engine.ts";
+import type { UnfinishedFetch } from "./build-judge.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Judge } from "./judge.ts";
 import type { SimulatedRegistry } from "./registry.ts";
@@ -35,13 +37,41 @@ export async function judgeTheEnd(world: World, end: TheEnd): Promise<void> {
   const { judge, cluster, scheduler } = end;
   const restMs = longestPauseMs + 2 * cluster.clockErrorMs;
   await world.run(restMs, () => false);
-  const unfinished = judge.builds.unfinished().filter((which) => !scheduler.neverBegun.has(which));
-  if (unfinished.length > 0) world.broken(`nobody goes on with ${unfinished.join(", ")}`);
+  const unfinished = judge.builds.unfinished().filter(({ which }) => !scheduler.neverBegun.has(which));
+  const wanted = unfinished.filter((fetch) => !isLeftBehind(judge, fetch));
+  if (wanted.length > 0) world.broken(`nobody goes on with ${wanted.map(({ which }) => which).join(", ")}`);
+  if (world.problems.length > 0) return;
+  await judgeLeftBehind(world, end, unfinished);
   if (world.problems.length > 0) return;
   await judgeHealth(world, end);
   if (world.problems.length > 0) return;
   await judgeProjection(world, end);
   await judgeLogs(world, end);
+}
+
+/**
+ * An image for a step whose fetch has ended, called off as a rule: the scheduler wants neither, and asks for the build no more.
+ * Where the process died before it could end that too, it waits for whoever opens the build next.
+ */
+function isLeftBehind({ builds }: Judge, { buildId, fetchId }: UnfinishedFetch): boolean {
+  const step = fetchId.replace(/\/image-(?:check|get)\/image-get$/, "/image-get");
+  const state = step === fetchId ? undefined : builds.state(buildId).fetches.get(step);
+  return state !== undefined && isFinished(state);
+}
+
+/** Who opens the build next ends it. */
+async function judgeLeftBehind(
+  world: World,
+  { judge, cluster }: TheEnd,
+  left: readonly UnfinishedFetch[],
+): Promise<void> {
+  for (const buildId of new Set(left.map((fetch) => fetch.buildId))) {
+    await settledIn(world, cluster.alive[0]?.engine.openBuild({ id: buildId }));
+    const unfinished = () => judge.builds.unfinished().filter((fetch) => fetch.buildId === buildId);
+    const areEnded = () => !unfinished().some((fetch) => isLeftBehind(judge, fetch));
+    if (!(await world.run(10_000, areEnded)))
+      world.broken(`build ${buildId} was opened again, and not all of it ended`);
+  }
 }
 
 /** After all that, a build gets what the registry has, as if nothing had happened. */

@@ -356,11 +356,16 @@ export class OpenBuild implements Build {
   }
 
   #endLeftBehind(ended: FetchState): void {
+    const reason = "the step that it was for has ended";
     for (const { fetchId, request, read, state } of leftBehind(ended, this.#past)) {
-      if (this.#runs.has(fetchId)) continue;
+      const running = this.#runs.get(fetchId);
+      if (running !== undefined) {
+        running.leaveUnlessCalled(reason);
+        continue;
+      }
       const run = new FetchRun(this.#context, request, read);
       this.#runs.set(fetchId, run);
-      run.abandon(state, this.#past.causes.get(fetchId), "the step that it was for has ended");
+      run.abandon(state, this.#past.causes.get(fetchId), reason);
     }
   }
 

@@ -41,7 +41,8 @@ export class FetchRun {
   #done = false;
   /** Who waits and could do without. */
   #callers = 0;
-  #unwanted = false;
+  /** Why nobody waits any more. */
+  #unwanted: string | undefined;
 
   constructor(build: BuildContext, asked: FetchImageRequest, request: ReadRequest) {
     this.build = build;
@@ -70,8 +71,7 @@ export class FetchRun {
   async #waitUnless(signal: CancelSignal): Promise<ImageSpec> {
     const gone = deferred<never>();
     const leave = () => {
-      this.#unwanted = --this.#callers === 0;
-      if (this.#unwanted) this.abortIfUnwanted();
+      if (--this.#callers === 0) this.leaveUnlessCalled("the caller's signal aborted");
       else gone.reject(new FetchImageError("FI_ABORTED", { details: { fetch: this.asker.fetchId } }));
     };
     signal.addEventListener("abort", leave);
@@ -83,9 +83,16 @@ export class FetchRun {
     }
   }
 
+  /** Ends the fetch where nobody waits for it. */
+  leaveUnlessCalled(reason: string): void {
+    if (this.#callers > 0) return;
+    this.#unwanted = reason;
+    this.abortIfUnwanted();
+  }
+
   /** Records it, once the fetch has begun. */
   abortIfUnwanted(): void {
-    if (this.#unwanted) this.abort("the caller's signal aborted");
+    if (this.#unwanted !== undefined) this.abort(this.#unwanted);
   }
 
   /** Whether {@link settled} is. */
