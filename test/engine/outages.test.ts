@@ -274,6 +274,37 @@ describe("a registry that is down", () => {
     expect(facts.at(-1)?.type).toBe("RegistryAnswered");
   });
 
+  test("is tried by one, though the failure of a question from before comes in meanwhile", async () => {
+    const ground = scene({ node: "a", soleNode: false, settings: { attempts: 1 } });
+    const { engine: a, registry, clock } = ground;
+    const [b, c] = ["b", "c"].map((node) => another(ground, { node, settings: { attempts: 1 } }));
+    const asked: (string | undefined)[] = [];
+    const fail = new Map<string | undefined, (error: FetchImageError) => void>();
+    registry.check = ({ tag }) => {
+      asked.push(tag);
+      return new Promise((_, reject) => fail.set(tag, reject));
+    };
+    const ask = async (engine: FetchImageEngine | undefined, buildId: string, tag: string): Promise<void> => {
+      if (engine !== undefined) fetchTag(engine, buildId, { tag }).catch(() => {});
+      await clock.settle();
+    };
+    await ask(b, "1", "v2");
+    await ask(a, "2", "v1");
+    fail.get("v1")?.(unreachable());
+    await clock.advance(2000);
+    await ask(a, "3", "v1");
+    expect(asked).toEqual(["v2", "v1", "v1"]);
+    fail.get("v2")?.(unreachable());
+    await clock.advance(2000);
+    await ask(c, "4", "v3");
+    await clock.advance(5000);
+    expect(asked).toEqual(["v2", "v1", "v1"]);
+    fail.get("v1")?.(refused());
+    await clock.advance(1000);
+    expect(asked).toEqual(["v2", "v1", "v1", "v3"]);
+    fail.get("v3")?.(refused());
+  });
+
   test("where one repository alone fails, the others of the registry are asked as ever", async () => {
     const ground = scene({ settings: { attempts: 1 } });
     const { engine, registry } = ground;
@@ -325,6 +356,28 @@ describe("a pause that a registry asked for", () => {
     await fetchTag(b, "4", { tag: "v2" });
     expect(registry.questions).toHaveLength(3);
   });
+});
+
+test("a pause that a registry asked for is not cut short by the failure of a question from before", async () => {
+  const ground = scene({ settings: { attempts: 1 } });
+  const { engine, registry, clock } = ground;
+  const asked: (string | undefined)[] = [];
+  const fail = new Map<string | undefined, (error: FetchImageError) => void>();
+  registry.check = ({ tag }) => {
+    asked.push(tag);
+    return new Promise((_, reject) => fail.set(tag, reject));
+  };
+  const outcomes = ["v1", "v2"].map((tag) => fetchTag(engine, tag, { tag }).catch((error: unknown) => error));
+  await clock.advance(1000);
+  fail.get("v1")?.(new FetchImageError("FI_RATE_LIMITED", { details: { host, retryAfterMs: minute } }));
+  await clock.advance(1000);
+  fail.get("v2")?.(unavailable());
+  await clock.advance(30_000);
+  await Promise.all(outcomes);
+  await expect(fetchTag(engine, "3", { tag: "v3" })).rejects.toThrow(
+    `${host} asked for a pause until 2026-11-22T00:01:01`,
+  );
+  expect(asked).toEqual(["v1", "v2"]);
 });
 
 describe("an answer that is old, and is asked for beside the fetch", () => {

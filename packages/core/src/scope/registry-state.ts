@@ -1,6 +1,7 @@
 import type { Asker, Failure, RegistryFact } from "../facts/facts.ts";
 import { parseTime } from "../facts/time.ts";
 import { type BackOff, backOffMs, heldUntil } from "./back-off.ts";
+import { sameAsker } from "./scope-state.ts";
 
 /** How a registry fares with those who ask as one identity, folded from its stream. */
 export interface RegistryState {
@@ -38,16 +39,20 @@ export function evolveRegistry(state: RegistryState, fact: RegistryFactAt): Regi
   const at = parseTime(fact.metadata.time);
   switch (fact.type) {
     case "RegistryFailed": {
-      const { failure, retryAfterMs = 0, scope, host, askedAt } = fact.data;
-      const isOfLastRound = state.failure !== null && parseTime(askedAt) < state.failure.at;
+      const { failure, retryAfterMs = 0, scope, host, askedAt, asker } = fact.data;
+      const last = state.failure;
+      const isOfLastRound = last !== null && parseTime(askedAt) < last.at;
+      const failed = { failure, at, retryAfterMs, host };
       const first = state.scope ?? scope;
+      // Another's failure, which may have been long on its way to the store, does not stop the one who tries.
+      const probe = state.probe !== null && !sameAsker(state.probe.asker, asker) ? state.probe : null;
       return {
         ...state,
         failures: isOfLastRound ? state.failures : state.failures + 1,
-        failure: { failure, at, retryAfterMs, host },
+        failure: isOfLastRound && outlasts(last, failed) ? last : failed,
         scope: first,
         isDown: state.isDown || retryAfterMs > 0 || provesDown(failure) || first !== scope,
-        probe: null,
+        probe,
       };
     }
     case "RegistryProbed":
@@ -59,6 +64,14 @@ export function evolveRegistry(state: RegistryState, fact: RegistryFactAt): Regi
       break;
   }
   return { ...healthyRegistry, answeredAt: at };
+}
+
+type LastFailure = NonNullable<RegistryState["failure"]>;
+
+/** Whether the registry asked for a pause with `last` that ends later: what it was asked before does not cut that short. */
+function outlasts(last: LastFailure, { at, retryAfterMs }: LastFailure): boolean {
+  const until = heldUntil(last.at, last.retryAfterMs, at);
+  return until !== undefined && until > at + retryAfterMs;
 }
 
 export type RegistryHealth =
