@@ -155,7 +155,7 @@ class Server implements TestPostgres {
   }
 }
 
-export function isRoot(): boolean {
+function isRoot(): boolean {
   return process.getuid?.() === 0;
 }
 
