@@ -2,6 +2,7 @@ import { FetchImageError } from "../errors/fetch-image-error.ts";
 import type { BuildFactData } from "../facts/build-facts.ts";
 import type { FactOf, RecordedBuildFact } from "../facts/facts.ts";
 import { parseTime } from "../facts/time.ts";
+import { isSameJson } from "../same-json.ts";
 import { begin, type FetchOutput, type FetchState, stateName, step } from "./step.ts";
 
 /** A build, folded from its stream. */
@@ -192,16 +193,7 @@ function isOutput(fact: RecordedBuildFact): boolean {
 }
 
 function same(said: FetchOutput, stored: FactOf<FetchOutput["type"]>): boolean {
-  return said.type === stored.type && canonical(said.data) === canonical(stored.data);
-}
-
-/** JSON with sorted keys: what a store keeps may come back in another order of fields. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === "object" && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
+  return said.type === stored.type && isSameJson(said.data, stored.data);
 }
 
 function mustStandThere(said: FetchOutput): string {
