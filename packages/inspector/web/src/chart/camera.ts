@@ -66,8 +66,9 @@ export function createCamera(
     const frame = (now: number): void => {
       // A frame may have begun before it was asked for.
       const part = Math.max(0, Math.min(1, (now - start) / travelMs));
-      const eased = 1 - (1 - part) ** 3;
-      const between = (a: number, b: number): number => a + (b - a) * eased;
+      const left = (1 - part) ** 3;
+      // From the end, so that the end is met to the last digit.
+      const between = (a: number, b: number): number => b - (b - a) * left;
       show({
         x: between(from.x, target.x),
         y: between(from.y, target.y),
