@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(async () => {
   if (missing !== undefined) return;
   await maker[Symbol.asyncDispose]();
-  await program[Symbol.asyncDispose]();
+  program[Symbol.dispose]();
 });
 
 describe.skipIf(missing !== undefined)(

@@ -16,7 +16,7 @@ export async function crashCluster(
   options: CrashClusterOptions,
 ): Promise<{ readonly runs: number; readonly kills: number; readonly problem: string | undefined }> {
   await using maker = await storeMakers[options.store]();
-  await using program = await bundleWorker(options);
+  using program = await bundleWorker(options);
   let kills = 0;
   for (const death of deaths) {
     const result = await fetchInCluster({ ...options, maker, program, death });

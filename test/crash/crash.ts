@@ -35,7 +35,7 @@ export async function crash(options: CrashOptions): Promise<CrashResult> {
   const { runs, seed, lanes = 1 } = options;
   await using registry = await startEmbeddedRegistry();
   await using maker = await storeMakers[options.store]();
-  await using program = await bundleWorker(options);
+  using program = await bundleWorker(options);
   const totals = { runs: 0, kills: 0 };
   let failure: CrashResult["failure"];
   const seeds = Array.from({ length: runs }, (_, index) => seed + index);

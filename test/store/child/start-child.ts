@@ -1,6 +1,6 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
+import { type Bundle, bundle } from "../../support/bundle.ts";
 import { shortLived } from "../../support/short-lived.ts";
 import type { Command, Reply, Told } from "./commands.ts";
 
@@ -20,14 +20,14 @@ export interface Child {
 
 type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
 
-// Reads the sources, as the tests do.
-const execArgv = [
-  ...shortLived,
-  "--import",
-  new URL("typescript-hook.mjs", import.meta.url).href,
-  "--conditions",
-  "fetch-image:source",
-];
+/** Of the sources, as the tests are. */
+let program: Promise<Bundle> | undefined;
+
+async function makeProgram(): Promise<Bundle> {
+  const made = await bundle(new URL("child.ts", import.meta.url), { sources: true });
+  process.once("exit", () => made[Symbol.dispose]());
+  return made;
+}
 
 export interface ChildOptions {
   readonly uid?: number;
@@ -35,8 +35,8 @@ export interface ChildOptions {
 }
 
 export async function startChild(options: ChildOptions = {}): Promise<Child> {
-  const script = fileURLToPath(new URL("child.ts", import.meta.url));
-  const child = fork(script, { ...options, execArgv, stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const { file } = await (program ??= makeProgram());
+  const child = fork(file, { ...options, execArgv: [...shortLived], stdio: ["ignore", "inherit", "inherit", "ipc"] });
   const acknowledged: string[] = [];
   const waiting = new Map<number, (reply: Extract<Reply, { id: number }>) => void>();
   const looking = new Set<() => void>();
