@@ -1,5 +1,5 @@
 // Debian's Chromium, driven by Playwright.
-import { type Browser, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { lookForPeers } from "../../../scripts/setup-test-peers.mjs";
 
 export const chromiumPath: string | undefined = lookForPeers().available["chromium"];
@@ -31,16 +31,50 @@ export interface OpenPage extends AsyncDisposable {
   readonly complaints: readonly string[];
 }
 
+/** In a context of its own. */
 export async function openPage(browser: Browser, options: OpenPageOptions): Promise<OpenPage> {
+  const context = await browser.newContext({ deviceScaleFactor: 1, reducedMotion: "reduce" });
+  const { page, complaints } = await openIn(context, options);
+  return {
+    page,
+    complaints,
+    async [Symbol.asyncDispose]() {
+      await context.close();
+    },
+  };
+}
+
+/** Opens pages one after the other in one context, emptied after each: a new one costs more than the page. */
+export async function pagesInTurn(browser: Browser): Promise<(options: OpenPageOptions) => Promise<OpenPage>> {
+  const context = await browser.newContext({ deviceScaleFactor: 1, reducedMotion: "reduce" });
+  // While there is a page, the browser keeps what the next one needs.
+  await context.newPage();
+  return async (options) => {
+    const { page, complaints } = await openIn(context, options);
+    return {
+      page,
+      complaints,
+      async [Symbol.asyncDispose]() {
+        await page.evaluate("localStorage.clear()");
+        await page.close();
+        await context.clearCookies();
+      },
+    };
+  };
+}
+
+async function openIn(
+  context: BrowserContext,
+  options: OpenPageOptions,
+): Promise<Pick<OpenPage, "page" | "complaints">> {
   const { origin, path = "/", now, width = 1280, height = 720, dark = false, motion = false } = options;
-  const context = await browser.newContext({
-    viewport: { width, height },
-    colorScheme: dark ? "dark" : "light",
-    reducedMotion: motion ? "no-preference" : "reduce",
-    deviceScaleFactor: 1,
-  });
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
+  await page.setViewportSize({ width, height });
+  await page.emulateMedia({
+    colorScheme: dark ? "dark" : "light",
+    reducedMotion: motion ? "no-preference" : "reduce",
+  });
   const complaints: string[] = [];
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) complaints.push(message.text());
@@ -52,11 +86,5 @@ export async function openPage(browser: Browser, options: OpenPageOptions): Prom
   });
   if (now !== undefined) await page.clock.install({ time: now });
   await page.goto(new URL(path, origin).href);
-  return {
-    page,
-    complaints,
-    async [Symbol.asyncDispose]() {
-      await context.close();
-    },
-  };
+  return { page, complaints };
 }
