@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { prepare } from "../../scripts/lib/prepare.mjs";
 
 export const root: string = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
@@ -23,12 +24,12 @@ export interface Project extends Disposable {
   run(command: string, ...args: string[]): Ran;
 }
 
-/** Builds, packs and installs all packages. Takes some seconds and, with a cold cache, the network. */
-export function installPacked(): Project {
+/** Packs and installs all packages, built first where they are not up to date. Takes some seconds and, with a cold cache, the network. */
+export async function installPacked(): Promise<Project> {
   const folder = mkdtempSync(join(tmpdir(), "fetch-image-consumer-"));
   const packs = join(folder, "packs");
   mkdirSync(packs);
-  must(root, process.execPath, "scripts/build.mjs");
+  await prepare();
   const tarballs = must(root, process.execPath, "scripts/lib/pack.mjs", packs).trim().split("\n");
   writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }));
   must(folder, "npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", ...tarballs);

@@ -36,8 +36,8 @@ function kubernetesClient(): readonly string[] {
 const coreLibraries = ["xstate", "zod", "yaml", "re2js"];
 
 let project: Project;
-beforeAll(() => {
-  project = installPacked();
+beforeAll(async () => {
+  project = await installPacked();
   project.write("trace.mjs", traceOfImports);
 }, 180_000);
 afterAll(() => project[Symbol.dispose]());

@@ -37,7 +37,10 @@ async function startHost(): Promise<ChildProcess> {
   const execArgv = [...shortLived];
   const child = fork(script, { env: { PATH, HOME }, execArgv, stdio: ["ignore", "inherit", "inherit", "ipc"] });
   child.setMaxListeners(0);
-  await once(child, "message");
+  const early = once(child, "exit").then(([status]) => {
+    throw new Error(`the process that runs the commands ended with ${String(status)}: are the packages built?`);
+  });
+  await Promise.race([once(child, "message"), early]);
   child.unref();
   child.channel?.unref();
   process.once("exit", () => void child.kill("SIGKILL"));
