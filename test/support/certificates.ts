@@ -1,5 +1,12 @@
 // X.509 certificates for tests, made here so that no test depends on a program, nor on a file that expires.
-import { createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
+import {
+  createPrivateKey,
+  generateKeyPairSync,
+  type KeyObject,
+  type KeyPairKeyObjectResult,
+  randomBytes,
+  sign,
+} from "node:crypto";
 import { isIP } from "node:net";
 
 export interface TestCertificate {
@@ -14,10 +21,15 @@ export interface TestCertificate {
 
 /** A certificate authority of the test's own. */
 export function makeAuthority(name = "test private CA"): TestCertificate {
-  return certify({
-    name,
-    extensions: [extension(oid.basicConstraints, sequence(der(0x01, Buffer.from([0xff]))), true)],
-  });
+  return certify({ name, keys: newKeys(), extensions: [mayCertify] });
+}
+
+let signersKeys: KeyPairKeyObjectResult | undefined;
+
+/** One that signs by RSA, always with the same key: finding one takes tenths of a second. */
+export function makeRsaSigner(name: string): TestCertificate {
+  signersKeys ??= generateKeyPairSync("rsa", { modulusLength: 2048 });
+  return certify({ name, keys: signersKeys, extensions: [mayCertify] });
 }
 
 /** A server's certificate for these host names and addresses, signed by `authority`. */
@@ -27,21 +39,28 @@ export function makeServerCertificate(authority: TestCertificate, hosts: readonl
   );
   return certify({
     name: hosts[0] ?? "server",
+    keys: newKeys(),
     authority,
     extensions: [extension(oid.subjectAltName, sequence(...names))],
   });
 }
 
+// Of an elliptic curve: these are had at once.
+const newKeys = (): KeyPairKeyObjectResult => generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+
 interface Request {
   readonly name: string;
+  readonly keys: KeyPairKeyObjectResult;
   readonly authority?: TestCertificate;
   readonly extensions: readonly Buffer[];
 }
 
-function certify({ name, authority, extensions }: Request): TestCertificate {
-  const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+function certify({ name, keys: { publicKey, privateKey }, authority, extensions }: Request): TestCertificate {
   const now = Date.now();
-  const algorithm = sequence(oid.sha256WithRsa, der(0x05));
+  const signer = authority?.privateKey ?? privateKey;
+  const algorithm = sequence(
+    ...(signer.asymmetricKeyType === "rsa" ? [oid.sha256WithRsa, der(0x05)] : [oid.sha256WithEcdsa]),
+  );
   const body = sequence(
     der(0xa0, integer(Buffer.from([2]))),
     integer(Buffer.concat([Buffer.from([0x01]), randomBytes(8)])),
@@ -52,7 +71,7 @@ function certify({ name, authority, extensions }: Request): TestCertificate {
     publicKey.export({ type: "spki", format: "der" }),
     der(0xa3, sequence(...extensions)),
   );
-  const signature = sign("sha256", body, authority?.privateKey ?? privateKey);
+  const signature = sign("sha256", body, signer);
   const certificate = sequence(body, algorithm, der(0x03, Buffer.from([0]), signature));
   const lines = certificate.toString("base64").match(/.{1,64}/g) ?? [];
   return {
@@ -68,10 +87,13 @@ function certify({ name, authority, extensions }: Request): TestCertificate {
 
 const oid = {
   sha256WithRsa: der(0x06, Buffer.from("2a864886f70d01010b", "hex")),
+  sha256WithEcdsa: der(0x06, Buffer.from("2a8648ce3d040302", "hex")),
   commonName: der(0x06, Buffer.from("550403", "hex")),
   subjectAltName: der(0x06, Buffer.from("551d11", "hex")),
   basicConstraints: der(0x06, Buffer.from("551d13", "hex")),
 };
+
+const mayCertify = extension(oid.basicConstraints, sequence(der(0x01, Buffer.from([0xff]))), true);
 
 /** A DER element (ITU-T X.690): tag, length, content. */
 function der(tag: number, ...contents: readonly Buffer[]): Buffer {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { type BuiltImage, buildImage, type ImageRecipe } from "@fetch-image/registry/embedded";
 import { Agent, request } from "undici";
-import { makeAuthority, makeServerCertificate } from "./certificates.ts";
+import { makeAuthority, makeRsaSigner, makeServerCertificate } from "./certificates.ts";
 import { startTokenServer, type TokenServer } from "./token-server.ts";
 
 export interface DockerRegistryOptions {
@@ -47,7 +47,7 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
   let { users = { alice: "s3cret" } } = options;
   const folder = mkdtempSync(join(tmpdir(), "fetch-image-registry-"));
   const authority = tls ? makeAuthority() : undefined;
-  const signer = auth === "token" ? makeAuthority("token signer") : undefined;
+  const signer = auth === "token" ? makeRsaSigner("token signer") : undefined;
   const tokens = signer && (await startTokenServer({ signer, users, publicPrefix: "public/" }));
   const file = (name: string, text: string): string => {
     writeFileSync(join(folder, name), text);
