@@ -12,6 +12,8 @@ interface Suite {
 
 // Tests read the packages' sources, so that they need no build and can never run a stale one.
 const conditions = ["fetch-image:source"];
+// Suites that run beside each other compile each module once, in one run of `npm test`.
+const modules = process.env["FETCH_IMAGE_TEST_MODULES"];
 const suites: Record<string, Suite> = JSON.parse(readFileSync(new URL("test/suites.json", import.meta.url), "utf8"));
 
 export default defineConfig({
@@ -20,10 +22,11 @@ export default defineConfig({
   test: {
     pool: "forks",
     execArgv: [...shortLived],
-    maxWorkers: availableParallelism(),
+    maxWorkers: Number(process.env["FETCH_IMAGE_TEST_WORKERS"] ?? availableParallelism()),
     // For what hangs, on a machine that is busy with other things too.
     testTimeout: 90_000,
     hookTimeout: 120_000,
+    ...(modules === undefined ? {} : { experimental: { fsModuleCache: true, fsModuleCachePath: modules } }),
     // One project for each suite: `npx vitest run --project unit`.
     projects: Object.entries(suites).map(([name, { folder, setupFiles = [], isolate = true }]) => ({
       extends: true,

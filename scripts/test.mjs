@@ -3,7 +3,7 @@
 // line; a suite that crashed, hung or ran no test counts as failed.
 import { filesBelow, prepare } from "./lib/prepare.mjs";
 import { inSeconds, lastLines, run } from "./lib/process.mjs";
-import { noTotals, runSuite, say, suites, sum, summary, withFailure } from "./lib/suites.mjs";
+import { noTotals, runSuites, say, suites, sum, summary, withFailure } from "./lib/suites.mjs";
 
 const filters = process.argv.slice(2);
 const started = performance.now();
@@ -11,7 +11,7 @@ let totals = noTotals();
 try {
   await prepare();
   await setUpPeers();
-  await runSuites();
+  await runChosen();
 } catch (error) {
   totals = withFailure(totals, error.message);
 }
@@ -28,7 +28,7 @@ async function setUpPeers() {
   if (code !== 0) totals = withFailure(totals, `${script} exited with ${code}`);
 }
 
-async function runSuites() {
+async function runChosen() {
   const all = [...filesBelow("packages"), ...filesBelow("test")].filter(
     (file) => file.endsWith(".test.ts") && !file.includes("/dist/"),
   );
@@ -38,9 +38,10 @@ async function runSuites() {
   for (const file of all.filter((path) => !folders.some((folder) => path.startsWith(folder)))) {
     totals = withFailure(totals, `${file} is in no suite of test/suites.json, so it would never run`);
   }
-  for (const [name, { folder }] of Object.entries(suites)) {
-    const some = chosen.some((file) => file.startsWith(`${folder}/`));
-    if (some) totals = sum(totals, await runSuite(name, { filters }));
-    else if (filters.length === 0) totals = withFailure(totals, `suite ${name} has no test file in ${folder}`);
+  const names = Object.keys(suites).filter((name) => chosen.some((file) => file.startsWith(`${suites[name].folder}/`)));
+  for (const name of Object.keys(suites)) {
+    if (filters.length > 0 || names.includes(name)) continue;
+    totals = withFailure(totals, `suite ${name} has no test file in ${suites[name].folder}`);
   }
+  totals = sum(totals, await runSuites(names, filters));
 }

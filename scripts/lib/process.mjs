@@ -97,16 +97,14 @@ function endAfter(child, seconds) {
     last = setTimeout(endGroup, 5000, "SIGKILL");
   }, seconds * 1000);
   // The terminal's interrupt does not reach another group.
-  const onInterrupt = () => {
-    endGroup("SIGTERM");
-    process.exit(130);
-  };
-  process.on("SIGINT", onInterrupt);
+  const onInterrupt = () => process.exit(130);
+  const onExit = () => endGroup("SIGTERM");
+  process.on("SIGINT", onInterrupt).on("exit", onExit);
   return {
     clear() {
       clearTimeout(first);
       clearTimeout(last);
-      process.off("SIGINT", onInterrupt);
+      process.off("SIGINT", onInterrupt).off("exit", onExit);
     },
     fired: () => fired,
   };
