@@ -18,6 +18,8 @@ export const mediaTypes = {
  */
 export const acceptManifests: string = Object.values(mediaTypes).join(", ");
 
+const manifestTypes: ReadonlySet<string> = new Set(Object.values(mediaTypes));
+
 /** A descriptor (OCI image-spec, descriptor.md). */
 export interface Descriptor {
   readonly mediaType: string;
@@ -45,7 +47,7 @@ export type Manifest =
 
 /** Whether a media type is one of the four that we accept. */
 export function isManifestType(mediaType: string | undefined): boolean {
-  return mediaType !== undefined && (Object.values(mediaTypes) as readonly string[]).includes(mediaType);
+  return mediaType !== undefined && manifestTypes.has(mediaType);
 }
 
 /** Throws for Docker's schema 1: it has no digest that a runtime could pull by today. */

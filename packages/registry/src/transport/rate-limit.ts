@@ -27,7 +27,8 @@ export function retryAfterMs(headers: Headers, now: number): number | undefined 
 }
 
 function parseQuota(text: string | undefined): { count: number; windowSeconds?: number } | undefined {
-  const match = /^\s*(\d{1,12})\s*(?:;\s*w=(\d{1,12})\s*)?/.exec(text ?? "");
+  if (text === undefined) return undefined;
+  const match = /^\s*(\d{1,12})\s*(?:;\s*w=(\d{1,12})\s*)?/.exec(text);
   if (!match) return undefined;
   return { count: Number(match[1]), ...(match[2] === undefined ? {} : { windowSeconds: Number(match[2]) }) };
 }
