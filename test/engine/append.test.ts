@@ -161,12 +161,62 @@ describe("secrets", () => {
     const getPlan = { id: "1/image-get", get: { name: "app", type: "registry-image", source } };
     const checkPlan = { id: "1/image-check", check: { name: "app", type: "registry-image", source } };
     await build.fetchImage({ getPlan, checkPlan, privileged: false, secrets: ["hunter22"] });
-    await build.append({ key: "a", ...log("hunter22 hunter") });
+    await build.append({ key: "a", ...log("hunter22 hun") });
     await build.close();
     const payloads = (await factsOf(eventLog, "7")).flatMap((fact) =>
       fact.type === "BuildEventSaved" ? [fact.data.data["payload"]] : [],
     );
-    expect(payloads).toEqual(["((redacted)) ", "hunter"]);
+    expect(payloads).toEqual(["((redacted)) ", "hun"]);
+  });
+
+  // By the letters of the secret that come before the build moves to another node.
+  test.each([
+    ["it is ((redacted)).\n", 0],
+    ["it is s3((redacted)).\n", 2],
+    ["it is s3cre((redacted)).\n", 5],
+    ["it is ((redacted))((redacted)).\n", 6],
+    ["it is ((redacted))alue.\n", 8],
+    ["it is ((redacted)).\n", 12],
+  ])("of one whose build moves to another node in its middle no half is written: %j", async (printed, letters) => {
+    const { engine, eventLog, clock } = scene();
+    const build = await engine.openBuild({ id: "7", secrets });
+    const text = "it is s3cret-value.\n";
+    const cut = text.indexOf("s3cret") + letters;
+    await build.append({ key: "a", ...log(text.slice(0, cut)) });
+    await build.close();
+    const next = scene({ eventLog, clock });
+    const again = await next.engine.openBuild({ id: "7", secrets });
+    for (const [index, letter] of Array.from(text.slice(cut)).entries()) {
+      await again.append({ key: `b/${index}`, ...log(letter) });
+    }
+    await again.close();
+    expect(flyWatch(renderConcourseLog(await factsOf(eventLog, "7"))).printed).toBe(printed);
+  });
+
+  test("nor where the process died with the first half, or the step ends with the second", async () => {
+    const { engine, eventLog, clock } = scene();
+    const build = await engine.openBuild({ id: "7", secrets });
+    await build.append({ key: "a", ...log("it is s3c") });
+    // No close: the process is gone.
+    const next = scene({ eventLog, clock });
+    const again = await next.engine.openBuild({ id: "7", secrets });
+    await again.append({ key: "b", ...log("ret-valu") });
+    await again.append({ key: "end", event: "finish-task", data: { origin: { id: "1" }, exit_status: 0 } });
+    expect(flyWatch(renderConcourseLog(await factsOf(eventLog, "7"))).printed).toBe("it is ((redacted))");
+  });
+
+  test("less than half of one tells little, and stays as it is", async () => {
+    const { engine, eventLog, clock } = scene();
+    const build = await engine.openBuild({ id: "7", secrets });
+    await build.append({ key: "a", ...log("it is s3") });
+    await build.close();
+    const next = scene({ eventLog, clock });
+    const again = await next.engine.openBuild({ id: "7", secrets });
+    await again.append({ key: "b", ...log("-value for t-") });
+    await again.append({ key: "c", ...log("value.\n") });
+    expect(flyWatch(renderConcourseLog(await factsOf(eventLog, "7"))).printed).toBe(
+      "it is s3((redacted)) for t-value.\n",
+    );
   });
 
   test("are cut where a process died with the beginning of one held, if the text is repeated", async () => {

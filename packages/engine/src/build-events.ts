@@ -13,7 +13,7 @@ import {
   showText,
 } from "@fetch-image/core";
 import type { BuildContext } from "./build-context.ts";
-import type { SecretScanner } from "./secret-scanner.ts";
+import { mark, type SecretScanner } from "./secret-scanner.ts";
 
 /** An event of the scheduler's own, for the build's log. */
 export type BuildEvent = SchedulerEvent & {
@@ -47,6 +47,10 @@ export class BuildEvents {
   readonly #keys: Map<string, { readonly event: string; readonly stored: Promise<void> | undefined }>;
   /** By origin: text that may be the beginning of a secret. */
   readonly #held = new Map<string, { readonly origin: EventOrigin; readonly text: string }>();
+  /** Origins of whose texts it is known how they begin here. */
+  readonly #begun = new Set<string>();
+  /** Another process may have stopped in the middle of a text, and of a secret in it. */
+  readonly #goesOn: boolean;
   #ended: string | null;
   #sealed: boolean;
 
@@ -54,6 +58,7 @@ export class BuildEvents {
     this.#options = options;
     const { keys, ended, sealed } = options.past;
     this.#keys = new Map([...keys].map(([key, event]) => [key, { event, stored: undefined }]));
+    this.#goesOn = keys.size > 0;
     this.#ended = ended;
     this.#sealed = sealed;
   }
@@ -84,8 +89,12 @@ export class BuildEvents {
     if (end !== null) await this.#seal();
   }
 
-  /** Writes what is held: no more is coming. */
+  /** Writes what is held: no more is coming here, though elsewhere it may. So of a secret no half is written. */
   async end(): Promise<void> {
+    const scanner = this.#options.scanner();
+    for (const [name, { origin, text }] of this.#held) {
+      if (scanner.isMostOfOne(text)) this.#held.set(name, { origin, text: mark });
+    }
     const facts = this.#flush(() => true, `${this.#options.node}\n${this.#options.opening}`);
     if (facts.length > 0) await this.#options.submit(facts);
   }
@@ -112,10 +121,18 @@ export class BuildEvents {
   /** What is safe of an origin's text so far. */
   #take(origin: EventOrigin, payload: string): string {
     const name = nameOf(origin);
-    const { text, held } = this.#options.scanner().scan((this.#held.get(name)?.text ?? "") + payload, false);
+    const scanner = this.#options.scanner();
+    const whole = (this.#held.get(name)?.text ?? "") + payload;
+    const begins = !this.#goesOn || this.#begun.has(name) ? 0 : scanner.endOfOneBefore(whole);
+    if (begins === "open") {
+      this.#held.set(name, { origin, text: whole });
+      return "";
+    }
+    this.#begun.add(name);
+    const { text, held } = scanner.scan(whole.slice(begins), false);
     if (held === "") this.#held.delete(name);
     else this.#held.set(name, { origin, text: held });
-    return text;
+    return begins === 0 ? text : mark + text;
   }
 
   #flush(isOver: (origin: EventOrigin) => boolean, key: string): readonly NewFact[] {
@@ -124,14 +141,17 @@ export class BuildEvents {
     for (const [name, { origin, text }] of this.#held) {
       if (!isOver(origin)) continue;
       this.#held.delete(name);
-      const rest = this.#options
-        .scanner()
-        .scan(text, true)
-        .text.replaceAll(/\p{Surrogate}/gu, "\uFFFD");
+      const rest = this.#rest(name, text).replaceAll(/\p{Surrogate}/gu, "\uFFFD");
       const data = { origin: { ...origin }, payload: rest };
       facts.push(this.#fact({ key: `${key}\nheld\n${name}`, part: 0, event: "log", data }, at));
     }
     return facts;
+  }
+
+  #rest(name: string, text: string): string {
+    const scanner = this.#options.scanner();
+    const isMiddle = this.#goesOn && !this.#begun.has(name) && scanner.isMostOfOne(text);
+    return isMiddle || text === mark ? mark : scanner.scan(text, true).text;
   }
 
   #fact(

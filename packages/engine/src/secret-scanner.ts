@@ -10,7 +10,8 @@ export interface Scanned {
 /** Line breaks that may stand between any two characters of a secret: as it is wrapped, or has them itself. */
 const mostBreaks = 4;
 
-const mark = "((redacted))";
+/** Stands for a secret. */
+export const mark = "((redacted))";
 
 /**
  * Cuts secrets out of a text that comes in pieces: however it is cut, the pieces' results together are those of the whole.
@@ -54,6 +55,32 @@ export class SecretScanner {
     // Half of a character is no text yet.
     const end = !ends && text.length > copied && /[\uD800-\uDBFF]$/.test(text) ? text.length - 1 : text.length;
     return { text: safe + text.slice(copied, end), held: text.slice(end) };
+  }
+
+  /** Whether all of the text stands in a secret, and is half of it or more. */
+  isMostOfOne(text: string): boolean {
+    const plain = text.replaceAll(/[\r\n]/g, "");
+    return plain !== "" && this.#all().some((form) => plain.length * 2 >= form.length && form.includes(plain));
+  }
+
+  /**
+   * Where the end of a secret ends with which the text begins, half of it or more: what stood before was cut off. 0 where
+   * there is none; "open" where there may be one, once more has come.
+   */
+  endOfOneBefore(text: string): number | "open" {
+    let longest = 0;
+    for (const form of this.#all()) {
+      for (let from = 1; from * 2 <= form.length; from++) {
+        const end = endOf(form.slice(from), text, 0);
+        if (end === "open") return "open";
+        longest = Math.max(longest, end ?? 0);
+      }
+    }
+    return longest;
+  }
+
+  #all(): readonly string[] {
+    return [...this.#forms.values()].flat();
   }
 
   #next(text: string, from: number): number {
