@@ -53,19 +53,23 @@ describe("a scope, folded from its stream", () => {
     expect(fold([0, claimed(alice, 15_000)], [9, failed(alice)]).claim).toBeNull();
     const late = fold([0, claimed(alice, 1)], [5, claimed(bob, 15_000)], [9, failed(alice)]);
     expect(late.claim?.asker).toEqual(bob);
+    // Its build was taken up by another node, which asks now.
+    for (const end of [failed(alice), calledOff(alice)]) {
+      const lost = fold([0, claimed(alice, 15_000)], [5, claimed(alice, 15_000)], [9, end, "node-b"]);
+      expect(lost).toMatchObject({ claim: { asker: alice, node: "node-a" }, calledOff: false });
+    }
   });
 
   test("a claim that is given up is free, and is told from one that was answered", () => {
-    const calledOff: ScopeFact = { type: "CheckFailed", data: { failure: aborted, asker: alice } };
     const before = [
       [0, observed(bob)],
       [5, claimed(alice, 15_000)],
-      [9, calledOff],
+      [9, calledOff(alice)],
     ] as const;
     expect(fold(...before)).toMatchObject({ claim: null, failure: null, calledOff: true, checkedAt: start });
     expect(fold(...before, [10, claimed(carol, 15_000)], [11, observed(carol)]).calledOff).toBe(false);
     expect(fold(...before, [10, claimed(carol, 15_000)], [11, failed(carol)]).calledOff).toBe(false);
-    expect(fold([0, claimed(alice, 1)], [5, claimed(bob, 15_000)], [9, calledOff])).toMatchObject({
+    expect(fold([0, claimed(alice, 1)], [5, claimed(bob, 15_000)], [9, calledOff(alice)])).toMatchObject({
       claim: { asker: bob },
       calledOff: false,
     });
@@ -235,11 +239,17 @@ function failed(asker: Asker, retryAfterMs?: number): ScopeFact {
   return { type: "CheckFailed", data: { failure, ...more, asker } };
 }
 
+function calledOff(asker: Asker): ScopeFact {
+  return { type: "CheckFailed", data: { failure: aborted, asker } };
+}
+
+type Written = readonly [at: number, fact: ScopeFact | ((at: number) => ScopeFact), node?: string];
+
 /** Folds facts, each at so many milliseconds after the start. */
-function fold(...facts: readonly (readonly [at: number, fact: ScopeFact | ((at: number) => ScopeFact)])[]): ScopeState {
-  return facts.reduce<ScopeState>((state, [after, fact], index) => {
+function fold(...facts: readonly Written[]): ScopeState {
+  return facts.reduce<ScopeState>((state, [after, fact, node = "node-a"], index) => {
     const at = start + after;
-    const metadata = { schema: 1, $correlationId: "1", node: "node-a", time: formatTime(at) };
+    const metadata = { schema: 1, $correlationId: "1", node, time: formatTime(at) };
     const stored = { id: "", stream: "imageScope-0a1b", revision: BigInt(index), position: `${index}`, metadata };
     return evolveScope(state, { ...stored, ...(typeof fact === "function" ? fact(at) : fact) });
   }, unknownScope);

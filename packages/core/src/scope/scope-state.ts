@@ -75,14 +75,11 @@ export function evolveScope(state: ScopeState, fact: RecordedScopeFact): ScopeSt
     }
     case "CheckFailed": {
       const { failure, retryAfterMs = 0, asker } = fact.data;
+      // Whose claim ran out, or whose build was taken up by another node, does not stop the one who asks now.
+      const isHolder =
+        state.claim !== null && sameAsker(state.claim.asker, asker) && state.claim.node === fact.metadata.node;
       // Who was called off has not been answered: the claim is free, and nobody fails for it.
-      if (failure.code === "FI_ABORTED") {
-        return state.claim !== null && sameAsker(state.claim.asker, asker)
-          ? { ...next, claim: null, calledOff: true }
-          : next;
-      }
-      // An answer answers everyone; the late failure of one whose claim ran out does not stop the one who asks now.
-      const claim = state.claim !== null && !sameAsker(state.claim.asker, asker) ? state.claim : null;
+      if (failure.code === "FI_ABORTED") return isHolder ? { ...next, claim: null, calledOff: true } : next;
       const failures = failure.retryable ? state.failures + 1 : 0;
       const last = {
         failure: { failure, at, retryAfterMs },
@@ -91,7 +88,7 @@ export function evolveScope(state: ScopeState, fact: RecordedScopeFact): ScopeSt
         checkedAt: at,
         calledOff: false,
       };
-      return { ...next, ...last, claim };
+      return { ...next, ...last, claim: isHolder ? null : state.claim };
     }
     case "RateLimitObserved":
       break;
