@@ -87,6 +87,32 @@ describe("several nodes on one event log", () => {
     expect(registry.questions).toHaveLength(3);
   });
 
+  test("a question whose build was taken up elsewhere is called off, and who asks there keeps the claim", async () => {
+    const { engine: a, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
+    const [b, c] = ["b", "c"].map((node) =>
+      createFetchImageEngine({ eventLog, registry, clock, nativeImageFetch: true, node }),
+    );
+    const digest = registry.push(`${repository}:v1.2`, "one");
+    registry.hold();
+    const controller = new AbortController();
+    const lost = (await a.openBuild({ id: "1" })).fetchImage({ ...plans, signal: controller.signal });
+    lost.catch(() => {});
+    await clock.settle();
+    const adopted = (await b?.openBuild({ id: "1" }))?.fetchImage(plans);
+    await clock.settle();
+    expect(registry.questions).toHaveLength(2);
+    controller.abort();
+    await expect(lost).rejects.toMatchObject({ code: "FI_BUILD_ADOPTED" });
+    const joining = (await c?.openBuild({ id: "2" }))?.fetchImage(plans);
+    await clock.advance(1000);
+    expect(await factTypesOf(eventLog, "2")).toEqual(["BuildOpened", "FetchRequested", "CheckJoined"]);
+    registry.release();
+    await clock.advance(1000);
+    expect((await adopted)?.imageURL).toContain(digest);
+    expect((await joining)?.imageURL).toContain(digest);
+    expect(registry.questions).toHaveLength(2);
+  });
+
   test("say who asked in the end, where several waited until the claim of the dead ran out", async () => {
     const { engine: a, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
     registry.push(`${repository}:v1.2`, "one");
@@ -198,6 +224,28 @@ describe("several nodes on one event log", () => {
     expect((await fetch).imageURL).toContain(digest);
     expect(registry.questions).toHaveLength(3);
     expect(calls.scopeReads).toBe(2);
+  });
+
+  test("a build by hand does not join a question that may yet be answered by what another node was told before", async () => {
+    const { engine: a, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
+    const b = createFetchImageEngine({ eventLog, registry, clock, nativeImageFetch: true, node: "b" });
+    registry.push(`${repository}:v1.2`, "one");
+    await (await b.openBuild({ id: "0" })).fetchImage(plans);
+    await clock.advance(120_000);
+    const second = registry.push(`${repository}:v1.2`, "two");
+    await (await a.openBuild({ id: "1" })).fetchImage(plans);
+    await clock.advance(1000);
+    const third = registry.push(`${repository}:v1.2`, "three");
+    const [one, another] = [await b.openBuild({ id: "2" }), await b.openBuild({ id: "3" })];
+    const byHand = { ...typePlans("2", source, { skip: true }), privileged: false };
+    const fetches = [one.fetchImage(plans), another.fetchImage(byHand)];
+    await clock.advance(1000);
+    const images = await Promise.all(fetches);
+    expect(images.map(({ imageURL }) => imageURL)).toEqual([
+      expect.stringContaining(second),
+      expect.stringContaining(third),
+    ]);
+    expect(registry.questions).toHaveLength(3);
   });
 
   test("one that is aborted while its node looks leaves no question behind", async () => {

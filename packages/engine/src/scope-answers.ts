@@ -43,6 +43,12 @@ export interface ScopeQuestion {
   readonly redact: (text: string) => string;
 }
 
+/** How old an answer may be that the question takes for fresh; milliseconds. */
+export function freshMsOf({ interval, skipInterval }: Pick<ScopeQuestion, "interval" | "skipInterval">): number {
+  if (skipInterval) return 0;
+  return interval === "never" ? Number.POSITIVE_INFINITY : interval;
+}
+
 export type CheckAnswer =
   | {
       readonly ok: true;

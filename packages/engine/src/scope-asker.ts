@@ -22,6 +22,7 @@ import {
   type CheckAnswer,
   factsOf,
   failureAnswer,
+  freshMsOf,
   known,
   type Outcome,
   refusedAnswer,
@@ -29,7 +30,7 @@ import {
   show,
   unasked,
 } from "./scope-answers.ts";
-import type { Inflight, ScopeEntry } from "./scope-entry.ts";
+import { type Inflight, markDecided, type ScopeEntry } from "./scope-entry.ts";
 import type { ScopeLogOptions } from "./scope-log.ts";
 
 export interface ScopeAskerOptions extends ScopeLogOptions {
@@ -102,10 +103,9 @@ export class ScopeAsker {
    * than one that he would have taken for fresh, by hand no older than his joining.
    */
   answerForJoined(entry: ScopeEntry, question: ScopeQuestion, joinedAt: number): CheckAnswer | undefined {
-    const { interval, skipInterval } = question;
     const { claimMs } = this.#options.settings.forScope(question.repository);
-    const freshMs = skipInterval ? 0 : interval === "never" ? claimMs : Math.min(interval, claimMs);
-    return answerSince(entry.log.state, joinedAt - freshMs, this.#asking(entry, question));
+    const since = joinedAt - Math.min(freshMsOf(question), claimMs);
+    return answerSince(entry.log.state, since, this.#asking(entry, question));
   }
 
   /** Resolves once the question is answered and the answer stored, as far as the store takes it. */
@@ -128,12 +128,14 @@ export class ScopeAsker {
       }
       if (decision.kind === "join") {
         inflight.asker = decision.asker;
+        inflight.follows = entry.log.state.claim?.until ?? this.#options.clock.now();
+        markDecided(inflight);
         inflight.begun.resolve({ kind: "joined", asker: decision.asker });
-        inflight.follows = true;
-        const followed = await this.#follow(entry, question, signal);
-        inflight.follows = false;
+        const followed = await this.#follow(entry, { question, until: inflight.follows }, signal);
+        inflight.follows = undefined;
         if (followed === undefined) {
           inflight.asker = question.asker;
+          inflight.isOpen = true;
           continue;
         }
         return settleAs(inflight, followed);
@@ -150,7 +152,10 @@ export class ScopeAsker {
       const claim = this.#claim(entry, question, claimMs);
       // A HEAD changes nothing: where no other node could ask, it is in flight beside its claim, but for a scope that may be
       // known already. Where one could, what others met at the registry is read beside it.
-      if (soleNode && entry.log.isMet) early ??= ask();
+      if (soleNode && entry.log.isMet) {
+        early ??= ask();
+        markDecided(inflight);
+      }
       const told = soleNode ? undefined : this.#pauses.readOn(question);
       if (!(await claim.catch(giveUp(early, answered, inflight)))) {
         if (early === undefined) answered(undefined);
@@ -162,6 +167,7 @@ export class ScopeAsker {
         await this.#release(entry, question);
         continue;
       }
+      markDecided(inflight);
       inflight.begun.resolve({ kind: "asked", answer: inflight.answer.promise });
       const because = decision.kind === "ask" ? decision.because : null;
       const passedOver = because === null ? [] : [{ candidate: `scope ${show(before)}`, reason: because }];
@@ -305,12 +311,14 @@ export class ScopeAsker {
   }
 
   /** What another node answers while its claim holds; undefined when the claim ran out. */
-  async #follow(entry: ScopeEntry, question: ScopeQuestion, signal: CancelSignal): Promise<CheckAnswer | undefined> {
+  async #follow(
+    entry: ScopeEntry,
+    { question, until }: { readonly question: ScopeQuestion; readonly until: number },
+    signal: CancelSignal,
+  ): Promise<CheckAnswer | undefined> {
     const { clock, settings } = this.#options;
-    const begunAt = clock.now();
-    const until = entry.log.state.claim?.until ?? begunAt;
     // Nodes' clocks differ, and an answer is stamped before it is stored: that the claim has ended tells its answer.
-    const since = begunAt - settings.forScope(question.repository).claimMs;
+    const since = clock.now() - settings.forScope(question.repository).claimMs;
     while (!signal.aborted && clock.now() < until) {
       await entry.log.lookLater();
       const answer = answerSince(entry.log.state, since, this.#asking(entry, question));
@@ -342,9 +350,10 @@ interface Asked {
   readonly at: number;
 }
 
-function settleAs({ begun, answer }: Inflight, found: CheckAnswer): void {
-  begun.resolve({ kind: "answered", answer: found });
-  answer.resolve(found);
+function settleAs(inflight: Inflight, found: CheckAnswer): void {
+  markDecided(inflight);
+  inflight.begun.resolve({ kind: "answered", answer: found });
+  inflight.answer.resolve(found);
 }
 
 /** A claim that cannot be stored ends the asking; a question that is under way beside it tells by itself. */

@@ -2,9 +2,9 @@ import { type Asker, type CancelSignal, FetchImageError, sameAsker } from "@fetc
 import { Cancellation } from "./cancellation.ts";
 import { deferred } from "./deferred.ts";
 import { toFailure } from "./failure.ts";
-import { type CheckAnswer, joined, type ScopeQuestion } from "./scope-answers.ts";
+import { type CheckAnswer, freshMsOf, joined, type ScopeQuestion } from "./scope-answers.ts";
 import { ScopeAsker, type ScopeAskerOptions } from "./scope-asker.ts";
-import type { CheckStart, Inflight, ScopeEntry } from "./scope-entry.ts";
+import { type CheckStart, type Inflight, markDecided, type ScopeEntry, whenDecided } from "./scope-entry.ts";
 import { ScopeLog, type ScopeLogOptions } from "./scope-log.ts";
 
 interface Starting {
@@ -86,6 +86,10 @@ export class ScopeBook {
     while (!signal.aborted) {
       const { inflight } = entry;
       if (inflight !== undefined && !inflight.cancellation.aborted) {
+        if (mayGiveOlder(inflight, question)) {
+          await whenDecided(inflight);
+          continue;
+        }
         inflight.interested.add(question.asker);
         const answer = await inflight.answer.promise;
         // Who waited until the claim of another ran out may have asked in the end.
@@ -154,9 +158,10 @@ export class ScopeBook {
     const decision = this.#asker.decide(entry, question, running);
     if (decision.kind === "stale" && decision.revalidate && running === undefined) this.#revalidate(entry, question);
     const isKnown = decision.kind === "fresh" || decision.kind === "stale";
-    const joinsAnother = running === undefined ? decision.kind === "join" : running.follows && !isKnown;
-    if (joinsAnother && mayHaveEnded(entry, starting)) return this.#startLater(entry, starting);
+    const joinsAnother = running === undefined ? decision.kind === "join" : running.follows !== undefined && !isKnown;
+    if (joinsAnother && mayHaveEnded(entry, starting)) return this.#startLater(entry.log.lookNow(), entry, starting);
     if (running !== undefined && !isKnown) {
+      if (mayGiveOlder(running, question)) return this.#startLater(whenDecided(running), entry, starting);
       running.interested.add(question.asker);
       return { kind: "joined", asker: running.asker };
     }
@@ -168,8 +173,8 @@ export class ScopeBook {
     return this.#options.soleNode ? { kind: "asked", answer: coming.promise } : begun.promise;
   }
 
-  async #startLater(entry: ScopeEntry, starting: Starting): Promise<CheckStart> {
-    await entry.log.lookNow();
+  async #startLater(then: Promise<void>, entry: ScopeEntry, starting: Starting): Promise<CheckStart> {
+    await then;
     // Its leaving went by before it had come: nobody would wait for what it began.
     if (!starting.isWanted()) throw new FetchImageError("FI_ABORTED");
     return await this.#start(entry, starting);
@@ -177,11 +182,11 @@ export class ScopeBook {
 
   #running({ inflight, log }: ScopeEntry, { asker }: ScopeQuestion): Inflight | undefined {
     if (inflight === undefined || inflight.cancellation.aborted) return undefined;
-    if (!inflight.follows) return inflight;
+    if (inflight.follows === undefined) return inflight;
     // Who follows a claim looks now and then: one that has ended since was not asked for those who come later. And where the
     // one whose claim it is comes back, on this node now, nobody else will answer it.
     const { claim } = log.state;
-    return claim === null || sameAsker(claim.asker, asker) ? undefined : inflight;
+    return claim?.until !== inflight.follows || sameAsker(claim.asker, asker) ? undefined : inflight;
   }
 
   /** Asks for those who come later: nobody waits for it, and nobody's leaving ends it. */
@@ -193,7 +198,10 @@ export class ScopeBook {
   #begin(entry: ScopeEntry, question: ScopeQuestion, interested: Asker): Inflight {
     const inflight: Inflight = {
       asker: question.asker,
-      follows: false,
+      freshMs: freshMsOf(question),
+      follows: undefined,
+      isOpen: true,
+      decided: undefined,
       begun: deferred(),
       answer: deferred(),
       interested: new Set([interested]),
@@ -202,6 +210,7 @@ export class ScopeBook {
     entry.inflight = inflight;
     const end = () => {
       if (entry.inflight === inflight) entry.inflight = undefined;
+      markDecided(inflight);
     };
     this.#asker.ask(entry, inflight, question).then(end, (error: unknown) => {
       const failure = toFailure(error, "FI_CHECK_FAILED", question.redact);
@@ -218,9 +227,12 @@ export class ScopeBook {
  * hand that is before it came. Who joined it would get that answer.
  */
 function mayHaveEnded({ log }: ScopeEntry, { question, now }: Starting): boolean {
-  const { interval, skipInterval } = question;
-  if (skipInterval) return log.readAt < now;
-  return interval !== "never" && log.readAt < now - interval;
+  return log.readAt < now - freshMsOf(question);
+}
+
+/** Whether the question in flight may yet be answered by what is fresh for who asks it, and not for who would join. */
+function mayGiveOlder({ isOpen, freshMs }: Inflight, question: ScopeQuestion): boolean {
+  return isOpen && freshMsOf(question) < freshMs;
 }
 
 /** At some 2 kB each. */

@@ -1,6 +1,6 @@
 import type { Asker } from "@fetch-image/core";
 import type { Cancellation } from "./cancellation.ts";
-import type { Deferred } from "./deferred.ts";
+import { type Deferred, deferred } from "./deferred.ts";
 import type { CheckAnswer } from "./scope-answers.ts";
 import type { ScopeLog } from "./scope-log.ts";
 
@@ -14,13 +14,33 @@ export type CheckStart =
 export interface Inflight {
   /** Whose question it is: of this process, or that of another node which it follows. */
   asker: Asker;
-  /** Whether it waits for another node's answer. */
-  follows: boolean;
+  /** How old an answer may be that who asks takes for fresh; milliseconds. */
+  readonly freshMs: number;
+  /** Where it waits for another node's answer: until when that one's claim stands, milliseconds since the epoch. */
+  follows: number | undefined;
+  /** Whether it may yet be answered by what the stream has: its claim is not stored. */
+  isOpen: boolean;
+  /** Made when somebody waits until it is not. */
+  decided: Deferred<void> | undefined;
   readonly begun: Deferred<CheckStart>;
   readonly answer: Deferred<CheckAnswer>;
   /** Who waits; with nobody left it is given up. */
   readonly interested: Set<Asker>;
   readonly cancellation: Cancellation;
+}
+
+/** It is known that it asks, or whom it follows, or what it is answered. */
+export function markDecided(inflight: Inflight): void {
+  inflight.isOpen = false;
+  inflight.decided?.resolve();
+  inflight.decided = undefined;
+}
+
+/** Resolves when it is known whether the question is asked. */
+export function whenDecided(inflight: Inflight): Promise<void> {
+  if (!inflight.isOpen) return Promise.resolve();
+  inflight.decided ??= deferred();
+  return inflight.decided.promise;
 }
 
 /** A scope as this process knows it. */
