@@ -29,7 +29,10 @@ interface Claim {
 interface InFlight {
   readonly question: Question;
   readonly claim: Claim | undefined;
-  /** Its fetch asks elsewhere: here the asker has died, or may as well have. */
+  /**
+   * Its fetch asks elsewhere: here the asker has died, or may as well have. Or another's late answer, which answers all, has
+   * ended its claim.
+   */
   isLeft: boolean;
 }
 
@@ -95,6 +98,9 @@ export class ScopeJudge {
       }
       if (fact.type === "VersionObserved") this.#judgeObservation(scope, { fact, by }, where);
       scope.state = evolveScope(scope.state, fact);
+      if (fact.type === "VersionObserved" || fact.type === "VersionVanished") {
+        for (const question of scope.inFlight) question.isLeft = true;
+      }
     }
   }
 
