@@ -127,7 +127,8 @@ export class ScopeJudge {
     const { by, source } = question;
     const { id } = scopeOf("registry-image", source, nodeHash);
     const scope = this.#scopes.get(id) ?? this.#newScope(id, keyOfSource(source));
-    const claim = scope.unused.get(by.name)?.shift();
+    // The newest: one before it may have been given back.
+    const claim = scope.unused.get(by.name)?.pop();
     if (claim === undefined && !this.#options.soleNode) {
       this.#world.broken(`${by.name} asks for ${keyOfSource(source)} without a claim that it knows to be stored`);
     }
