@@ -248,6 +248,27 @@ describe("several nodes on one event log", () => {
     expect(registry.questions).toHaveLength(3);
   });
 
+  test("a question that is called off while its claim is on its way is not put, and gives the claim back", async () => {
+    const { engine, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
+    const append = eventLog.append.bind(eventLog);
+    let arrive = (): void => {};
+    const arrival = new Promise<void>((resolve) => (arrive = resolve));
+    vi.spyOn(eventLog, "append").mockImplementation(async (stream, ...rest) => {
+      if (stream.startsWith(scopeStreamPrefix)) await arrival;
+      return await append(stream, ...rest);
+    });
+    const controller = new AbortController();
+    const fetch = (await engine.openBuild({ id: "1" })).fetchImage({ ...plans, signal: controller.signal });
+    await clock.settle();
+    controller.abort();
+    await expect(fetch).rejects.toMatchObject({ code: "FI_ABORTED" });
+    arrive();
+    await clock.settle();
+    const { facts } = await eventLog.readAll({ limit: 10, filter: { streamPrefixes: [scopeStreamPrefix] } });
+    expect(facts.map(({ type }) => type)).toEqual(["CheckClaimed", "CheckFailed"]);
+    expect(registry.questions).toEqual([]);
+  });
+
   test("one that is aborted while its node looks leaves no question behind", async () => {
     const { calls, b, registry, clock } = await answeredUnseen();
     const build = await b.openBuild({ id: "3" });

@@ -162,9 +162,10 @@ export class ScopeAsker {
         continue;
       }
       await told;
-      if (early === undefined && !isHalfOpen && this.#mustNotAsk(entry, question)) {
+      if (early === undefined && (signal.aborted || (!isHalfOpen && this.#mustNotAsk(entry, question)))) {
         answered(undefined);
-        await this.#release(entry, question);
+        const why = signal.aborted ? "nobody waits for the answer" : "the registry is to be spared";
+        await this.#release(entry, question, why);
         continue;
       }
       markDecided(inflight);
@@ -291,9 +292,9 @@ export class ScopeAsker {
     return entry.log.append([claim], asker.buildId, at);
   }
 
-  /** A claim that is not used after all: another node met a failure meanwhile. */
-  async #release(entry: ScopeEntry, question: ScopeQuestion): Promise<void> {
-    const error = new FetchImageError("FI_ABORTED", { message: "not asked: the registry is to be spared" });
+  /** A claim that is not used after all: another node met a failure meanwhile, or whoever waited has gone. */
+  async #release(entry: ScopeEntry, question: ScopeQuestion, why: string): Promise<void> {
+    const error = new FetchImageError("FI_ABORTED", { message: `not asked: ${why}` });
     await this.#record(entry, question, { ok: false, error }, this.#options.clock.now());
   }
 
