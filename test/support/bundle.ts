@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -46,6 +46,7 @@ function moveTo(place: string, directory: string): void {
 async function joinModules(entry: URL, sources: boolean): Promise<string> {
   const cache = fileURLToPath(new URL("../node_modules/.cache/", import.meta.url));
   mkdirSync(cache, { recursive: true });
+  removeLeftovers(cache);
   // Below test/, so that the drivers, which stay as they are, are found.
   const directory = mkdtempSync(join(cache, "bundle-"));
   // Some programs run as another user.
@@ -72,6 +73,16 @@ async function joinModules(entry: URL, sources: boolean): Promise<string> {
     },
   });
   return directory;
+}
+
+/** What processes made that were killed before they could remove it. */
+function removeLeftovers(cache: string): void {
+  const old = Date.now() - 60 * 60 * 1000;
+  for (const name of readdirSync(cache).filter((each) => each.startsWith("bundle-"))) {
+    const place = join(cache, name);
+    const { mtimeMs } = statSync(place, { throwIfNoEntry: false }) ?? { mtimeMs: old };
+    if (mtimeMs < old) rmSync(place, { recursive: true, force: true });
+  }
 }
 
 /** Loaded from where they are: some read files from beside their own, and the clouds' are large and not wanted. */

@@ -20,14 +20,8 @@ export interface Child {
 
 type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
 
-/** Of the sources, as the tests are. */
+/** Of the sources, as the tests are; made once for this process, and removed by a later one. */
 let program: Promise<Bundle> | undefined;
-
-async function makeProgram(): Promise<Bundle> {
-  const made = await bundle(new URL("child.ts", import.meta.url), { sources: true });
-  process.once("exit", () => made[Symbol.dispose]());
-  return made;
-}
 
 export interface ChildOptions {
   readonly uid?: number;
@@ -35,7 +29,7 @@ export interface ChildOptions {
 }
 
 export async function startChild(options: ChildOptions = {}): Promise<Child> {
-  const { file } = await (program ??= makeProgram());
+  const { file } = await (program ??= bundle(new URL("child.ts", import.meta.url), { sources: true }));
   const child = fork(file, { ...options, execArgv: [...shortLived], stdio: ["ignore", "inherit", "inherit", "ipc"] });
   const acknowledged: string[] = [];
   const waiting = new Map<number, (reply: Extract<Reply, { id: number }>) => void>();
