@@ -269,6 +269,44 @@ describe("several nodes on one event log", () => {
     expect(registry.questions).toEqual([]);
   });
 
+  test("a question that is called off late does not free the claim of the next one of the same fetch", async () => {
+    const { engine, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
+    const b = createFetchImageEngine({ eventLog, registry, clock, nativeImageFetch: true, node: "b" });
+    const append = eventLog.append.bind(eventLog);
+    let fill = (): void => {};
+    let arrive = (): void => {};
+    const isFull = new Promise<void>((resolve) => (fill = resolve));
+    const arrival = new Promise<void>((resolve) => (arrive = resolve));
+    let requests = 0;
+    vi.spyOn(eventLog, "append").mockImplementation(async (stream, expected, facts) => {
+      if (facts.some(({ type }) => type === "CheckFailed")) await arrival;
+      if (facts.some(({ type }) => type === "FetchRequested") && ++requests === 1) {
+        await isFull;
+        throw new FetchImageError("FI_STORE_FULL");
+      }
+      return await append(stream, expected, facts);
+    });
+    const digest = registry.push(`${repository}:v1.2`, "one");
+    registry.hold();
+    const lost = (await engine.openBuild({ id: "1" })).fetchImage(plans);
+    lost.catch(() => {});
+    await clock.advance(10);
+    fill();
+    await expect(lost).rejects.toMatchObject({ code: "FI_STORE_FULL" });
+    const again = (await engine.openBuild({ id: "1" })).fetchImage(plans);
+    await clock.advance(10);
+    expect(registry.questions).toHaveLength(2);
+    arrive();
+    await clock.settle();
+    const joining = (await b.openBuild({ id: "2" })).fetchImage(plans);
+    await clock.settle();
+    registry.release();
+    await clock.advance(1000);
+    expect((await again).imageURL).toContain(digest);
+    expect((await joining).imageURL).toContain(digest);
+    expect(registry.questions).toHaveLength(2);
+  });
+
   test("one that is aborted while its node looks leaves no question behind", async () => {
     const { calls, b, registry, clock } = await answeredUnseen();
     const build = await b.openBuild({ id: "3" });

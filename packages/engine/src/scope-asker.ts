@@ -149,7 +149,8 @@ export class ScopeAsker {
       const before = entry.log.state.current?.version;
       const answered = early === undefined ? this.#budgets.begin(question) : () => {};
       const ask = () => this.#ask(question, inflight, before, answered);
-      const claim = this.#claim(entry, question, claimMs);
+      const until = this.#options.clock.now() + claimMs;
+      const claim = this.#claim(entry, question, until);
       // A HEAD changes nothing: where no other node could ask, it is in flight beside its claim, but for a scope that may be
       // known already. Where one could, what others met at the registry is read beside it.
       if (soleNode && entry.log.isMet) {
@@ -165,14 +166,14 @@ export class ScopeAsker {
       if (early === undefined && (signal.aborted || (!isHalfOpen && this.#mustNotAsk(entry, question)))) {
         answered(undefined);
         const why = signal.aborted ? "nobody waits for the answer" : "the registry is to be spared";
-        await this.#release(entry, question, why);
+        await this.#release(entry, { question, until }, why);
         continue;
       }
       markDecided(inflight);
       inflight.begun.resolve({ kind: "asked", answer: inflight.answer.promise });
       const because = decision.kind === "ask" ? decision.because : null;
       const passedOver = because === null ? [] : [{ candidate: `scope ${show(before)}`, reason: because }];
-      return await this.#conclude(entry, { inflight, question, passedOver }, await (early ?? ask()));
+      return await this.#conclude(entry, { inflight, question, until, passedOver }, await (early ?? ask()));
     }
   }
 
@@ -201,16 +202,17 @@ export class ScopeAsker {
     asked: {
       readonly inflight: Inflight;
       readonly question: ScopeQuestion;
+      readonly until: number;
       readonly passedOver: readonly Rejected[];
     },
     { outcome, at }: Asked,
   ): Promise<void> {
-    const { inflight, question, passedOver } = asked;
+    const { inflight, question, until, passedOver } = asked;
     const given = answerOf(question, outcome, at, passedOver);
     if (given.ok || given.failure.code === "FI_ABORTED") inflight.answer.resolve(given);
     if (given.ok) entry.refusedSources.clear();
     else if (!given.failure.retryable) entry.refusedSources.add(this.#hashOf(question));
-    await this.#record(entry, question, outcome, at);
+    await this.#record(entry, { question, until }, outcome, at);
     if (!given.ok) {
       const { failure, retryAfterMs = 0 } = given;
       inflight.answer.resolve(failureAnswer(entry.log.state, this.#asking(entry, question), { failure, retryAfterMs }));
@@ -271,11 +273,9 @@ export class ScopeAsker {
     });
   }
 
-  #claim(entry: ScopeEntry, question: ScopeQuestion, claimMs: number): Promise<boolean> {
+  #claim(entry: ScopeEntry, question: ScopeQuestion, until: number): Promise<boolean> {
     const { clock } = this.#options;
     const { scope, repository, tag, publicSource, credential, asker } = question;
-    const at = clock.now();
-    const until = formatTime(at + claimMs);
     const claim: ScopeFact = {
       type: "CheckClaimed",
       data: {
@@ -286,24 +286,27 @@ export class ScopeAsker {
         source: publicSource,
         credential,
         asker,
-        until,
+        until: formatTime(until),
       },
     };
-    return entry.log.append([claim], asker.buildId, at);
+    return entry.log.append([claim], asker.buildId, clock.now());
   }
 
   /** A claim that is not used after all: another node met a failure meanwhile, or whoever waited has gone. */
-  async #release(entry: ScopeEntry, question: ScopeQuestion, why: string): Promise<void> {
+  async #release(entry: ScopeEntry, claimed: Claimed, why: string): Promise<void> {
     const error = new FetchImageError("FI_ABORTED", { message: `not asked: ${why}` });
-    await this.#record(entry, question, { ok: false, error }, this.#options.clock.now());
+    await this.#record(entry, claimed, { ok: false, error }, this.#options.clock.now());
   }
 
   /** Writes the answer to the scope. A newer answer of another node stands; a store that is away loses only the memory. */
-  async #record(entry: ScopeEntry, question: ScopeQuestion, outcome: Outcome, at: number): Promise<void> {
+  async #record(entry: ScopeEntry, { question, until }: Claimed, outcome: Outcome, at: number): Promise<void> {
     if (this.#closed) return;
+    const { log } = entry;
     try {
-      while (!(await entry.log.append(factsOf(entry.log.state, question, outcome), question.asker.buildId, at))) {
-        if ((entry.log.state.checkedAt ?? 0) >= at) return;
+      // Who was called off frees his claim, not the next one of the same fetch.
+      while (!isCalledOff(outcome) || log.state.claim?.until === until) {
+        if (await log.append(factsOf(log.state, question, outcome), question.asker.buildId, at)) return;
+        if ((log.state.checkedAt ?? 0) >= at) return;
       }
     } catch (error) {
       const { code } = toFailure(error, "FI_INTERNAL", question.redact);
@@ -344,6 +347,16 @@ export class ScopeAsker {
   #hashOf({ source }: ScopeQuestion): string {
     return this.#options.hash.sha256Hex(JSON.stringify(source));
   }
+}
+
+/** A question, and until when its claim stands; milliseconds since the epoch. */
+interface Claimed {
+  readonly question: ScopeQuestion;
+  readonly until: number;
+}
+
+function isCalledOff(outcome: Outcome): boolean {
+  return !outcome.ok && FetchImageError.is(outcome.error) && outcome.error.code === "FI_ABORTED";
 }
 
 interface Asked {
