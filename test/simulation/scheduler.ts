@@ -40,8 +40,9 @@ export class Scheduler {
   }
 
   /**
-   * Fetches that were called off before their stream held them, `BUILD/FETCH`. What a dead process had sent to the store may
-   * begin one all the same: it waits for whoever opens the build next.
+   * Fetches that were called off before their stream held them, as far as the process knew that was asked, `BUILD/FETCH`. What
+   * a dead process had sent to the store may begin one all the same, or one that had the build after the one that was asked:
+   * it waits for whoever opens the build next.
    */
   get neverBegun(): ReadonlySet<string> {
     return this.#neverBegun;
@@ -88,7 +89,7 @@ export class Scheduler {
       const asked = this.#ask(member, order, abortInMs);
       const lost = Promise.race([member.node.death(), place.moved()]).then(() => ({ kind: "lost" }) as const);
       const result = await Promise.race([asked, lost]);
-      if (this.#isEnd(order, result)) return;
+      if (this.#isEnd(order, result, member)) return;
       world.tell("scheduler", `asks again for ${buildId}/${fetchId}`);
       await world.delay(world.random.between(1, 1000));
     }
@@ -130,7 +131,7 @@ export class Scheduler {
   }
 
   /** Whether the fetch has ended; what is told must be what is stored. */
-  #isEnd(order: FetchOrder, result: Result): boolean {
+  #isEnd(order: FetchOrder, result: Result, { node }: Member): boolean {
     const { buildId, fetchId, abortMs } = order;
     const which = `${buildId}/${fetchId}`;
     if (result.kind === "lost") return false;
@@ -145,11 +146,12 @@ export class Scheduler {
     }
     this.#world.tell("scheduler", `is refused ${which}: ${error.code} ${error.message}`);
     if (passing.has(error.code)) return false;
-    const state = this.#builds.state(buildId).fetches.get(fetchId);
+    const { fetches, writer } = this.#builds.state(buildId);
+    const state = fetches.get(fetchId);
     // One of two callers leaves without ending the fetch for the other: one that was asked for before a move, say.
     const others = order.twice || (this.#underWay.get(order) ?? 0) > 0;
     const mayBeUnsaid = error.code === "FI_ABORTED" && (state === undefined || others);
-    if (mayBeUnsaid && state === undefined) this.#neverBegun.add(which);
+    if (mayBeUnsaid && (state === undefined || writer !== node.name)) this.#neverBegun.add(which);
     if (!mayBeUnsaid && (state === undefined || !isFinished(state))) {
       this.#world.broken(`${which} was refused with ${error.code}, and its stream does not say so`);
     }
