@@ -193,6 +193,56 @@ describe("secrets", () => {
     expect(flyWatch(renderConcourseLog(await factsOf(eventLog, "7"))).printed).toBe(printed);
   });
 
+  test.each(["\n", "\r\n"])("and none of one that is wrapped where the build moves: %j", async (lineBreak) => {
+    const { engine, eventLog, clock } = scene();
+    const build = await engine.openBuild({ id: "7", secrets });
+    await build.append({ key: "a", ...log("it is s3c") });
+    await build.close();
+    const next = scene({ eventLog, clock });
+    const again = await next.engine.openBuild({ id: "7", secrets });
+    for (const [index, letter] of Array.from(`${lineBreak}ret-value.\n`).entries()) {
+      await again.append({ key: `b/${index}`, ...log(letter) });
+    }
+    expect(flyWatch(renderConcourseLog(await factsOf(eventLog, "7"))).printed).toBe("it is s3c((redacted)).\n");
+  });
+
+  test("a line of a key counts for itself, as all of the key does", async () => {
+    const { engine, eventLog } = scene();
+    const key = ["AAAAAAAA", "BBBBBBBB", "CCCCCCCC", "DDDDDDDD", "EEEEEEEE"].join("\n");
+    const build = await engine.openBuild({ id: "7", secrets: [key] });
+    await build.append({ key: "a", ...log("AAAAAAAA\nBBBBBBB") });
+    await build.close();
+    expect(flyWatch(renderConcourseLog(await factsOf(eventLog, "7"))).printed).toBe("((redacted))((redacted))");
+  });
+
+  test("a text that is repeated is not taken for the end of one, and stands in the log once", async () => {
+    const { engine, eventLog, clock } = scene();
+    const build = await engine.openBuild({ id: "7", secrets });
+    await build.append({ key: "a", ...log("ret") });
+    const next = scene({ eventLog, clock });
+    const again = await next.engine.openBuild({ id: "7", secrets });
+    await again.append({ key: "a", ...log("ret") });
+    await again.append({ key: "b", ...log("ried\n") });
+    expect(flyWatch(renderConcourseLog(await factsOf(eventLog, "7"))).printed).toBe("retried\n");
+  });
+
+  test("nor is one written whose beginning was held when its process died, and nothing else of the step stored", async () => {
+    const { engine, eventLog, clock, registry } = scene();
+    registry.push("registry.test/app:v1", "one");
+    const build = await engine.openBuild({ id: "7", secrets });
+    const getPlan = { id: "1/image-get", get: { name: "app", type: "registry-image", source } };
+    const checkPlan = { id: "1/image-check", check: { name: "app", type: "registry-image", source } };
+    await build.fetchImage({ getPlan, checkPlan, privileged: false });
+    await build.append({ key: "a", ...log("s3c") });
+    const next = scene({ eventLog, clock });
+    const again = await next.engine.openBuild({ id: "7", secrets });
+    await again.append({ key: "b", ...log("ret-value.\n") });
+    const texts = (await factsOf(eventLog, "7")).flatMap((fact) =>
+      fact.type === "BuildEventSaved" ? [fact.data.data["payload"]] : [],
+    );
+    expect(texts).toEqual(["((redacted)).\n"]);
+  });
+
   test("nor where the process died with the first half, or the step ends with the second", async () => {
     const { engine, eventLog, clock } = scene();
     const build = await engine.openBuild({ id: "7", secrets });

@@ -1,5 +1,5 @@
 // Where the scope met last was new to the store, the next one is taken for new too: claimed, and not read before.
-import { type EventLog, FetchImageError } from "@fetch-image/core";
+import { type EventLog, FetchImageError, registryStreamPrefix } from "@fetch-image/core";
 import { createFetchImageEngine, type EngineOptions } from "@fetch-image/engine";
 import { describe, expect, test } from "vitest";
 import { factTypesOf, type Scene, scene, typePlans } from "../support/engine.ts";
@@ -145,4 +145,32 @@ test("where the registry is to be spared, the scope is read first: its last good
   expect(claimed()).toHaveLength(before);
   await engine.close();
   await expect(failing).rejects.toBeInstanceOf(FetchImageError);
+});
+
+test("where a registry that failed may be tried again, who is answered by the history does not take the trying", async () => {
+  const host = "registry.example.com";
+  const ground = scene();
+  const { registry, clock, eventLog } = ground;
+  const digest = registry.push(`${repository}:v1`, "one");
+  await fetchTag(ground.engine, "v1", "1");
+  const { engine } = await engineThatMetOne(ground);
+  const details = { host };
+  registry.failNext(new FetchImageError("FI_REGISTRY_UNREACHABLE", { message: "gone", details, retryable: true }));
+  const leaving = new AbortController();
+  const build = await engine.openBuild({ id: "2" });
+  const plans = { ...typePlans("2", { repository, tag: "new" }), privileged: false };
+  const failing = build.fetchImage({ ...plans, signal: leaving.signal });
+  failing.catch(() => {});
+  await clock.settle();
+  leaving.abort();
+  await expect(failing).rejects.toMatchObject({ code: "FI_ABORTED" });
+  // The pause is over, and nobody has tried yet.
+  await clock.advance(5000);
+  const asked = registry.questions.length;
+  const { imageURL } = await fetchTag(engine, "v1", "3");
+  expect(imageURL).toContain(digest);
+  expect(registry.questions).toHaveLength(asked);
+  const { facts } = await eventLog.readAll({ limit: 100, filter: { streamPrefixes: [registryStreamPrefix] } });
+  expect(facts.map(({ type }) => type)).toEqual(["RegistryFailed"]);
+  await engine.close();
 });

@@ -31,6 +31,8 @@ export interface BuildEventsOptions extends Pick<
   /** Tells this opening of the build from an earlier one in this process. */
   readonly opening: number;
   readonly past: SavedEvents;
+  /** Another process may have stopped in the middle of a text, and of a secret in it. */
+  readonly goesOn: boolean;
   readonly scanner: () => SecretScanner;
   /** What the log hashes to that is stored. */
   readonly seal: () => Promise<BuildFactData<"BuildLogSealed"> | undefined>;
@@ -49,7 +51,6 @@ export class BuildEvents {
   readonly #held = new Map<string, { readonly origin: EventOrigin; readonly text: string }>();
   /** Origins of whose texts it is known how they begin here. */
   readonly #begun = new Set<string>();
-  /** Another process may have stopped in the middle of a text, and of a secret in it. */
   readonly #goesOn: boolean;
   #ended: string | null;
   #sealed: boolean;
@@ -58,7 +59,7 @@ export class BuildEvents {
     this.#options = options;
     const { keys, ended, sealed } = options.past;
     this.#keys = new Map([...keys].map(([key, event]) => [key, { event, stored: undefined }]));
-    this.#goesOn = keys.size > 0;
+    this.#goesOn = options.goesOn;
     this.#ended = ended;
     this.#sealed = sealed;
   }
@@ -83,7 +84,7 @@ export class BuildEvents {
       await stored;
     } else {
       // The process before may have died with the end of this text held.
-      if (known.stored === undefined && event === "log") this.#take(originOf(read.data), textOf(read.data));
+      if (known.stored === undefined && event === "log") this.#takeAgain(originOf(read.data), textOf(read.data));
       await known.stored;
     }
     if (end !== null) await this.#seal();
@@ -91,11 +92,7 @@ export class BuildEvents {
 
   /** Writes what is held: no more is coming here, though elsewhere it may. So of a secret no half is written. */
   async end(): Promise<void> {
-    const scanner = this.#options.scanner();
-    for (const [name, { origin, text }] of this.#held) {
-      if (scanner.isMostOfOne(text)) this.#held.set(name, { origin, text: mark });
-    }
-    const facts = this.#flush(() => true, `${this.#options.node}\n${this.#options.opening}`);
+    const facts = this.#flush(() => true, `${this.#options.node}\n${this.#options.opening}`, true);
     if (facts.length > 0) await this.#options.submit(facts);
   }
 
@@ -118,6 +115,12 @@ export class BuildEvents {
     return [...before, this.#fact({ key, part: 0, event, data: redacted(data, this.#options.redact) }, at)];
   }
 
+  /** A text that is stored already, as far as it was not held. */
+  #takeAgain(origin: EventOrigin, payload: string): void {
+    this.#begun.add(nameOf(origin));
+    this.#take(origin, payload);
+  }
+
   /** What is safe of an origin's text so far. */
   #take(origin: EventOrigin, payload: string): string {
     const name = nameOf(origin);
@@ -135,23 +138,24 @@ export class BuildEvents {
     return begins === 0 ? text : mark + text;
   }
 
-  #flush(isOver: (origin: EventOrigin) => boolean, key: string): readonly NewFact[] {
+  /** `goesOn`: elsewhere. */
+  #flush(isOver: (origin: EventOrigin) => boolean, key: string, goesOn = false): readonly NewFact[] {
     const at = this.#options.stampTime();
     const facts: NewFact[] = [];
     for (const [name, { origin, text }] of this.#held) {
       if (!isOver(origin)) continue;
       this.#held.delete(name);
-      const rest = this.#rest(name, text).replaceAll(/\p{Surrogate}/gu, "\uFFFD");
+      const rest = this.#rest(name, text, goesOn).replaceAll(/\p{Surrogate}/gu, "\uFFFD");
       const data = { origin: { ...origin }, payload: rest };
       facts.push(this.#fact({ key: `${key}\nheld\n${name}`, part: 0, event: "log", data }, at));
     }
     return facts;
   }
 
-  #rest(name: string, text: string): string {
+  #rest(name: string, text: string, goesOn: boolean): string {
     const scanner = this.#options.scanner();
-    const isMiddle = this.#goesOn && !this.#begun.has(name) && scanner.isMostOfOne(text);
-    return isMiddle || text === mark ? mark : scanner.scan(text, true).text;
+    const isInTheMiddle = this.#goesOn && !this.#begun.has(name);
+    return goesOn || isInTheMiddle ? scanner.cutOff(text) : scanner.scan(text, true).text;
   }
 
   #fact(

@@ -396,6 +396,7 @@ export class OpenBuild implements Build {
       ...this.#context,
       opening: this.#opening,
       past: this.#past.events,
+      goesOn: this.#past.revision !== undefined,
       scanner: () => (this.#scanner ??= new SecretScanner([...this.#secrets])),
       seal: () => logSeal(eventLog, this.id),
     });

@@ -94,7 +94,8 @@ export class ScopeAsker {
   /** Whether the registry may not be asked as usual: then an answer that the store has may do. */
   isSpared(question: ScopeQuestion): boolean {
     const { limits } = this.#options.settings.forScope(question.repository);
-    return this.#pauses.sparing(question, limits, false) !== undefined || this.#budgets.sparing(question) !== undefined;
+    if (this.#pauses.sparing(question, limits, false) !== undefined || this.#isHalfOpen(question)) return true;
+    return this.#budgets.sparing(question) !== undefined;
   }
 
   /**

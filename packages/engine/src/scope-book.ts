@@ -54,7 +54,7 @@ export class ScopeBook {
   }
 
   isLoaded(scope: string): boolean {
-    return this.#entries.has(scope);
+    return this.#entries.get(scope)?.log.isMet === true;
   }
 
   /** Whether a fetch that nobody has begun is to wait until the scope is loaded. */

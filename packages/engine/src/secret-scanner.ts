@@ -57,10 +57,13 @@ export class SecretScanner {
     return { text: safe + text.slice(copied, end), held: text.slice(end) };
   }
 
-  /** Whether all of the text stands in a secret, and is half of it or more. */
-  isMostOfOne(text: string): boolean {
-    const plain = text.replaceAll(/[\r\n]/g, "");
-    return plain !== "" && this.#all().some((form) => plain.length * 2 >= form.length && form.includes(plain));
+  /** A text that may go on elsewhere: what of a secret stands at its end is cut out where it is half of it or more. */
+  cutOff(text: string): string {
+    const { text: safe } = this.scan(text, true);
+    for (let from = 0; from < safe.length; from++) {
+      if (this.#isMostOfOne(safe.slice(from))) return safe.slice(0, from) + mark;
+    }
+    return safe;
   }
 
   /**
@@ -68,15 +71,23 @@ export class SecretScanner {
    * there is none; "open" where there may be one, once more has come.
    */
   endOfOneBefore(text: string): number | "open" {
+    let begin = 0;
+    while (begin < mostBreaks && isBreak(text.charCodeAt(begin))) begin++;
     let longest = 0;
     for (const form of this.#all()) {
       for (let from = 1; from * 2 <= form.length; from++) {
-        const end = endOf(form.slice(from), text, 0);
+        const end = endOf(form.slice(from), text, begin);
         if (end === "open") return "open";
         longest = Math.max(longest, end ?? 0);
       }
     }
     return longest;
+  }
+
+  /** Whether all of the text stands in a secret, and is half of it or more. */
+  #isMostOfOne(text: string): boolean {
+    const plain = text.replaceAll(/[\r\n]/g, "");
+    return plain !== "" && this.#all().some((form) => plain.length * 2 >= form.length && form.includes(plain));
   }
 
   #all(): readonly string[] {

@@ -45,8 +45,8 @@ export function createConversation(settings: RegistrySettings, transport: Transp
   const logins = createLogins({ transport, settings, guard });
   /** Of those that may be asked by https and by http: what they were last found to speak. */
   const spoken = new Map<string, URL>();
-  /** By host: a question that finds out which. It never rejects. */
-  const finding = new Map<string, Promise<unknown>>();
+  /** By host: a question that finds out which. */
+  const finding = new Map<string, { readonly found: Promise<void>; readonly end: () => void }>();
 
   return {
     ask(target, question) {
@@ -105,9 +105,9 @@ export function createConversation(settings: RegistrySettings, transport: Transp
     question: RegistryQuestion<M>,
   ): Promise<Answer<M>> {
     const [{ host }] = origins;
-    const found = finding.get(host);
+    const under = spoken.has(host) ? undefined : finding.get(host);
     // A thousand questions to one that speaks http would else begin a thousand handshakes, all in vain.
-    if (found !== undefined) await unlessAborted(found, question.signal);
+    if (under !== undefined) await unlessAborted(under.found, question.signal);
     const answer = askAsKnown(origins, target, question);
     if (!spoken.has(host) && !finding.has(host)) find(host, answer);
     return await answer;
@@ -115,16 +115,18 @@ export function createConversation(settings: RegistrySettings, transport: Transp
 
   /** Others wait for what it finds, but not for an answer that is long in coming. */
   function find(host: string, answer: Promise<unknown>): void {
-    const found = new Promise<void>((resolve) => {
-      const end = (): void => {
-        clearTimeout(timer);
-        finding.delete(host);
-        resolve();
-      };
-      const timer = setTimeout(end, longestFindingMs).unref();
-      answer.then(end, end);
+    let found!: () => void;
+    const waiting = new Promise<void>((resolve) => {
+      found = resolve;
     });
-    finding.set(host, found);
+    const end = (): void => {
+      clearTimeout(timer);
+      if (finding.get(host)?.end === end) finding.delete(host);
+      found();
+    };
+    const timer = setTimeout(end, longestFindingMs).unref();
+    finding.set(host, { found: waiting, end });
+    answer.then(end, end);
   }
 
   async function askAsKnown<M extends Method>(
@@ -137,6 +139,7 @@ export function createConversation(settings: RegistrySettings, transport: Transp
     const onAnswer = (origin: URL): void => {
       answered = true;
       remember(spoken, first.host, origin);
+      finding.get(first.host)?.end();
     };
     try {
       return await ask(known ?? first, target, question, onAnswer);

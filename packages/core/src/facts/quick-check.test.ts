@@ -30,7 +30,20 @@ test("a newer version's fields are passed over, wherever a fact's own may stand"
 });
 
 test.each([
-  ["a number with a check", z.number().min(1)],
+  ["number with a check", z.number().min(1)],
+  ["number with a check", z.int()],
+  ["string with a check", z.uuid()],
+  ["string with a check", z.iso.datetime()],
+  ["array with a check", z.array(z.string()).min(1)],
+  ["object with a check", z.object({ a: z.string() }).refine(() => true)],
+  ["record with a check", z.record(z.string(), z.string()).refine(() => true)],
+  [
+    "nullable with a check",
+    z
+      .string()
+      .nullable()
+      .refine(() => true),
+  ],
   ["bigint", z.bigint()],
   ["a text with", z.string().min(1)],
   ["keys are not any text", z.record(z.enum(["a"]), z.string())],

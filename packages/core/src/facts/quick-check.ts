@@ -27,11 +27,13 @@ export function definitionOf(schema: z.core.$ZodType | z.core.$ZodCheck): Defini
 type Definition = z.core.$ZodTypes["_zod"]["def"];
 
 function make(def: Definition): QuickCheck {
+  // A format, or a refinement, says more than the kind does.
+  const isMore = "check" in def || "format" in def || (def.type !== "string" && (def.checks ?? []).length > 0);
+  if (isMore) throw unknown(`${def.type} with a check`);
   switch (def.type) {
     case "string":
       return text(def);
     case "number":
-      if ((def.checks ?? []).length > 0) throw unknown("a number with a check");
       // As zod has it: neither NaN nor an infinity is one.
       return (value) => typeof value === "number" && Number.isFinite(value);
     case "boolean":
@@ -85,8 +87,8 @@ function among(values: readonly unknown[]): QuickCheck {
 }
 
 function record({ keyType, valueType }: z.core.$ZodRecordDef): QuickCheck {
-  const key = definitionOf(keyType);
-  if (key.type !== "string" || (key.checks ?? []).length > 0) throw unknown("a record whose keys are not any text");
+  const keys = definitionOf(keyType);
+  if (keys.type !== "string" || (keys.checks ?? []).length > 0) throw unknown("a record whose keys are not any text");
   const fits = quickCheck(valueType);
   return (value) => {
     if (!isPlain(value)) return false;
