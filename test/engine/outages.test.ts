@@ -78,6 +78,24 @@ describe("a scope whose check failed", () => {
     }
   });
 
+  test("serves no old answer to who joined by hand, whoever asked", async () => {
+    const ground = scene({ settings: { attempts: 1 } });
+    const { engine, registry, clock } = ground;
+    const digest = registry.push(`${repository}:v1`, "one");
+    await fetchTag(engine, "1");
+    await clock.advance(2 * minute);
+    registry.hold();
+    registry.failNext(unavailable());
+    const byInterval = fetchTag(engine, "2");
+    await clock.settle();
+    const byHand = fetchTag(engine, "3", { skip: true });
+    await clock.settle();
+    registry.release();
+    expect(await byInterval).toContain(digest);
+    await expect(byHand).rejects.toMatchObject({ code: "FI_CHECK_FAILED" });
+    expect(await factTypesOf(ground.eventLog, "3")).toContain("CheckJoined");
+  });
+
   test("fails past the bound with host, status, the last good digest and its age, in message and details", async () => {
     const ground = scene({ settings: { attempts: 1 } });
     const { engine, registry, clock } = ground;

@@ -180,6 +180,12 @@ function passedOver({ because, evidence }: StaleDecision, failed: Failure | unde
   return { candidate: "check", reason: `${how} ${because}` };
 }
 
+export interface CheckFailure {
+  readonly failure: Failure;
+  /** As the registry asked; 0 where it did not. */
+  readonly retryAfterMs: number;
+}
+
 /** A question, and what holds for it now. */
 export interface Asking {
   readonly question: ScopeQuestion;
@@ -195,7 +201,7 @@ export interface Asking {
 export function failureAnswer(
   state: ScopeState,
   { question, now, longestPauseMs }: Asking,
-  { failure, retryAfterMs }: { readonly failure: Failure; readonly retryAfterMs: number },
+  { failure, retryAfterMs }: CheckFailure,
 ): CheckAnswer {
   const { scope, failureBackOff, refusalMemoryMs, registryAnsweredAt } = now;
   const held = { scope, now: now.now, atOnce: false, failureBackOff, refusalMemoryMs, registryAnsweredAt };

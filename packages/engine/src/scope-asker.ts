@@ -20,6 +20,7 @@ import {
   answerSince,
   type Asking,
   type CheckAnswer,
+  type CheckFailure,
   factsOf,
   failureAnswer,
   freshMsOf,
@@ -216,8 +217,14 @@ export class ScopeAsker {
     await this.#record(entry, { question, until }, outcome, at);
     if (!given.ok) {
       const { failure, retryAfterMs = 0 } = given;
-      inflight.answer.resolve(failureAnswer(entry.log.state, this.#asking(entry, question), { failure, retryAfterMs }));
+      inflight.failed = { failure, retryAfterMs };
+      inflight.answer.resolve(this.answerToFailure(entry, question, inflight.failed));
     }
+  }
+
+  /** What becomes of a failed check for this question. */
+  answerToFailure(entry: ScopeEntry, question: ScopeQuestion, failed: CheckFailure): CheckAnswer {
+    return failureAnswer(entry.log.state, this.#asking(entry, question), failed);
   }
 
   /** Where one may try and another node does, false once something may have become of that. */

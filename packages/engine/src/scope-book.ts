@@ -93,7 +93,10 @@ export class ScopeBook {
         inflight.interested.add(question.asker);
         const answer = await inflight.answer.promise;
         // Who waited until the claim of another ran out may have asked in the end.
-        return sameAsker(inflight.asker, question.asker) ? answer : joined(answer, inflight.asker);
+        if (sameAsker(inflight.asker, question.asker)) return answer;
+        const { failed } = inflight;
+        const own = failed === undefined ? answer : this.#asker.answerToFailure(entry, question, failed);
+        return joined(own, inflight.asker);
       }
       if (isBehind) {
         // What is known here may be from before the question that is waited for, asked by a node which died: its claim
@@ -204,6 +207,7 @@ export class ScopeBook {
       decided: undefined,
       begun: deferred(),
       answer: deferred(),
+      failed: undefined,
       interested: new Set([interested]),
       cancellation: new Cancellation(),
     };

@@ -1,7 +1,7 @@
 import type { Asker } from "@fetch-image/core";
 import type { Cancellation } from "./cancellation.ts";
 import { type Deferred, deferred } from "./deferred.ts";
-import type { CheckAnswer } from "./scope-answers.ts";
+import type { CheckAnswer, CheckFailure } from "./scope-answers.ts";
 import type { ScopeLog } from "./scope-log.ts";
 
 /** How a question begins to be answered. */
@@ -24,6 +24,8 @@ export interface Inflight {
   decided: Deferred<void> | undefined;
   readonly begun: Deferred<CheckStart>;
   readonly answer: Deferred<CheckAnswer>;
+  /** What its check failed with, before the answer: whether an old one may stand for it, each who waits has to see. */
+  failed: CheckFailure | undefined;
   /** Who waits; with nobody left it is given up. */
   readonly interested: Set<Asker>;
   readonly cancellation: Cancellation;

@@ -25,6 +25,15 @@ describe("a registry's pause", () => {
     expect(state.failure).toMatchObject({ failure: unavailable, at: start + 62_000, retryAfterMs: 0 });
   });
 
+  test("stands whoever fails within it, who had not heard of it", () => {
+    const state = fold(
+      [1000, failed(alice, limited, 0, 60_000)],
+      [2000, failed(bob, unavailable, 500)],
+      [3000, failed(bob, unavailable, 1500)],
+    );
+    expect(state.failure).toMatchObject({ failure: limited, at: start + 1000, retryAfterMs: 60_000 });
+  });
+
   test("is not that of a clock which is wrong", () => {
     const state = fold([3_600_000, failed(alice, limited, 3_599_000, 60_000)], [1000, failed(bob, unavailable, 500)]);
     expect(state.failure).toMatchObject({ failure: unavailable, at: start + 1000 });
@@ -36,6 +45,9 @@ test("who tries a registry does so until he is answered, whatever became of othe
   const probed: RegistryFact = { type: "RegistryProbed", data: { scope: "s1", asker: alice, until } };
   const trying = fold([0, failed(bob, limited, 0)], [2000, probed], [3000, failed(bob, unavailable, 0)]);
   expect(trying.probe?.asker).toEqual(alice);
+  // Her own, of a node that has lost her build, has not either.
+  const lost = at(3500, failed(alice, unavailable, 0));
+  expect(evolveRegistry(trying, { ...lost, metadata: { ...lost.metadata, node: "lost" } }).probe?.asker).toEqual(alice);
   const state = evolveRegistry(trying, at(4000, failed(alice, unavailable, 2000)));
   expect(state.probe).toBeNull();
 });

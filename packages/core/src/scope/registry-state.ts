@@ -45,11 +45,13 @@ export function evolveRegistry(state: RegistryState, fact: RegistryFactAt): Regi
       const failed = { failure, at, retryAfterMs, host };
       const first = state.scope ?? scope;
       // Another's failure, which may have been long on its way to the store, does not stop the one who tries.
-      const probe = state.probe !== null && !sameAsker(state.probe.asker, asker) ? state.probe : null;
+      const { node } = fact.metadata;
+      const isTriers = state.probe !== null && state.probe.node === node && sameAsker(state.probe.asker, asker);
+      const probe = isTriers ? null : state.probe;
       return {
         ...state,
         failures: isOfLastRound ? state.failures : state.failures + 1,
-        failure: isOfLastRound && outlasts(last, failed) ? last : failed,
+        failure: last !== null && outlasts(last, failed) ? last : failed,
         scope: first,
         isDown: state.isDown || retryAfterMs > 0 || provesDown(failure) || first !== scope,
         probe,
