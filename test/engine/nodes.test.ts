@@ -307,6 +307,34 @@ describe("several nodes on one event log", () => {
     expect(registry.questions).toHaveLength(2);
   });
 
+  test("a claim that was on its way for longer than it holds is made again before anybody asks", async () => {
+    const { engine: a, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
+    const b = createFetchImageEngine({ eventLog, registry, clock, nativeImageFetch: true, node: "b" });
+    const append = eventLog.append.bind(eventLog);
+    let arrive = (): void => {};
+    const arrival = new Promise<void>((resolve) => (arrive = resolve));
+    let claims = 0;
+    vi.spyOn(eventLog, "append").mockImplementation(async (stream, ...rest) => {
+      const appended = await append(stream, ...rest);
+      if (stream.startsWith(scopeStreamPrefix) && ++claims === 1) await arrival;
+      return appended;
+    });
+    registry.push(`${repository}:v1.2`, "one");
+    registry.hold();
+    const late = (await a.openBuild({ id: "1" })).fetchImage(plans);
+    await clock.advance(31_000);
+    const next = (await b.openBuild({ id: "2" })).fetchImage(plans);
+    await clock.advance(1000);
+    expect(registry.questions).toHaveLength(1);
+    arrive();
+    await clock.advance(1000);
+    expect(registry.questions).toHaveLength(1);
+    registry.release();
+    await clock.advance(1000);
+    expect((await late).imageURL).toBe((await next).imageURL);
+    expect(registry.questions).toHaveLength(1);
+  });
+
   test("one that is aborted while its node looks leaves no question behind", async () => {
     const { calls, b, registry, clock } = await answeredUnseen();
     const build = await b.openBuild({ id: "3" });

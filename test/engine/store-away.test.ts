@@ -37,6 +37,34 @@ for (const [what, methods] of [
   });
 }
 
+test("who comes by hand long after the answer to a question whose claim the store does not take asks anew", async () => {
+  const log = createMemoryEventLog();
+  let isAway = true;
+  const eventLog: EventLog = {
+    append: async (stream, expected, facts) => {
+      if (isAway && stream.startsWith(scopeStreamPrefix)) throw new FetchImageError("FI_STORE_UNAVAILABLE");
+      return await log.append(stream, expected, facts);
+    },
+    read: (stream, options) => log.read(stream, options),
+    readAll: (options) => log.readAll(options),
+    subscribe: (options) => log.subscribe(options),
+    close: () => log.close(),
+  };
+  const { engine, registry, clock } = scene({ eventLog, settings: { claimMs: 10_000, storePatienceMs: 60_000 } });
+  registry.push(`${repository}:v1.2`, "one");
+  const first = (await engine.openBuild({ id: "1" })).fetchImage(plans);
+  await clock.advance(11_000);
+  const digest = registry.push(`${repository}:v1.2`, "two");
+  const byHand = { ...typePlans("2", { repository, tag: "v1.2" }, { skip: true }), privileged: false };
+  const fetch = (await engine.openBuild({ id: "2" })).fetchImage(byHand);
+  isAway = false;
+  await clock.advance(5000);
+  expect((await fetch).imageURL).toContain(digest);
+  // Its claim comes behind the other's answer.
+  expect((await first).imageURL).toContain(digest);
+  expect(registry.questions).toHaveLength(2);
+});
+
 test("a claim that the store took, and did not say so, keeps nobody of its one process from asking, and lets no two ask", async () => {
   const log = createMemoryEventLog();
   let isAnswerLost = true;

@@ -152,6 +152,7 @@ export class ScopeAsker {
       const answered = early === undefined ? this.#budgets.begin(question) : () => {};
       const ask = () => this.#ask(question, inflight, before, answered);
       const until = this.#options.clock.now() + claimMs;
+      if (early === undefined) inflight.claimedUntil = until;
       const claim = this.#claim(entry, question, until);
       // A HEAD changes nothing: where no other node could ask, it is in flight beside its claim, but for a scope that may be
       // known already. Where one could, what others met at the registry is read beside it.
@@ -165,6 +166,11 @@ export class ScopeAsker {
         continue;
       }
       await told;
+      // It may have been on its way for so long that another has claimed since.
+      if (early === undefined && this.#options.clock.now() >= until) {
+        answered(undefined);
+        continue;
+      }
       if (early === undefined && (signal.aborted || (!isHalfOpen && this.#mustNotAsk(entry, question)))) {
         answered(undefined);
         const why = signal.aborted ? "nobody waits for the answer" : "the registry is to be spared";
@@ -188,6 +194,7 @@ export class ScopeAsker {
     const { clock } = this.#options;
     const askedAt = clock.now();
     const take = (outcome: Outcome): Asked => {
+      inflight.isAnswered = true;
       if (!this.#closed) this.#pauses.learn(question, outcome, askedAt);
       answered(outcome);
       return { outcome, at: clock.now() };

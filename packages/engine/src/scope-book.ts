@@ -85,7 +85,7 @@ export class ScopeBook {
     let isBehind = true;
     while (!signal.aborted) {
       const { inflight } = entry;
-      if (inflight !== undefined && !inflight.cancellation.aborted) {
+      if (inflight !== undefined && this.#isJoinable(inflight)) {
         if (mayGiveOlder(inflight, question)) {
           await whenDecided(inflight);
           continue;
@@ -184,12 +184,17 @@ export class ScopeBook {
   }
 
   #running({ inflight, log }: ScopeEntry, { asker }: ScopeQuestion): Inflight | undefined {
-    if (inflight === undefined || inflight.cancellation.aborted) return undefined;
+    if (inflight === undefined || !this.#isJoinable(inflight)) return undefined;
     if (inflight.follows === undefined) return inflight;
     // Who follows a claim looks now and then: one that has ended since was not asked for those who come later. And where the
     // one whose claim it is comes back, on this node now, nobody else will answer it.
     const { claim } = log.state;
     return claim?.until !== inflight.follows || sameAsker(claim.asker, asker) ? undefined : inflight;
+  }
+
+  /** Not where it was given up; nor, as on all other nodes, where its answer is not stored when its claim has run out. */
+  #isJoinable({ cancellation, isAnswered, claimedUntil }: Inflight): boolean {
+    return !cancellation.aborted && (!isAnswered || this.#options.clock.now() < claimedUntil);
   }
 
   /** Asks for those who come later: nobody waits for it, and nobody's leaving ends it. */
@@ -205,6 +210,8 @@ export class ScopeBook {
       follows: undefined,
       isOpen: true,
       decided: undefined,
+      claimedUntil: 0,
+      isAnswered: false,
       begun: deferred(),
       answer: deferred(),
       failed: undefined,

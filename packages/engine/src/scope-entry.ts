@@ -22,6 +22,10 @@ export interface Inflight {
   isOpen: boolean;
   /** Made when somebody waits until it is not. */
   decided: Deferred<void> | undefined;
+  /** Until when it was claimed when it was asked; milliseconds since the epoch. */
+  claimedUntil: number;
+  /** The registry's answer has come, and may not be stored yet. */
+  isAnswered: boolean;
   readonly begun: Deferred<CheckStart>;
   readonly answer: Deferred<CheckAnswer>;
   /** What its check failed with, before the answer: whether an old one may stand for it, each who waits has to see. */
