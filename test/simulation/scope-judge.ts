@@ -135,7 +135,9 @@ export class ScopeJudge {
     for (const other of scope.inFlight) {
       if (!other.question.by.alive || other.isLeft) continue;
       other.isLeft = claim !== undefined && other.claim !== undefined && isSame(other.claim.asker, claim.asker);
-      if (!other.isLeft && !hasRunOut(other.claim, claim)) {
+      // Of clocks that differ the one may say that a claim has run out, and that of who asks under it that it holds.
+      const isOverElsewhere = hasRunOut(claim, other.claim) && by.clock.now() < (claim?.until ?? 0);
+      if (!other.isLeft && !hasRunOut(other.claim, claim) && !isOverElsewhere) {
         const both = `${other.question.by.name} and ${by.name}`;
         this.#world.broken(`${both} ask for ${keyOfSource(source)} at the same time`);
       }
