@@ -34,8 +34,9 @@ const longestPauseMs = 60_000;
 
 /** What must hold once everything has ended, and was well for a while. */
 export async function judgeTheEnd(world: World, end: TheEnd): Promise<void> {
-  const { judge, cluster, scheduler } = end;
-  const restMs = longestPauseMs + 2 * cluster.clockErrorMs;
+  const { judge, cluster, scheduler, registry } = end;
+  // A question from before all was well may be refused after it, with a pause: it is slow on its way there and back.
+  const restMs = 2 * registry.slowestMs + longestPauseMs + 2 * cluster.clockErrorMs;
   await world.run(restMs, () => false);
   const unfinished = judge.builds.unfinished().filter(({ which }) => !scheduler.neverBegun.has(which));
   const wanted = unfinished.filter((fetch) => !isLeftBehind(judge, fetch));

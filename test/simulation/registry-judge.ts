@@ -8,6 +8,7 @@ import {
   type RecordedRegistryFact,
   type RegistryImageSource,
   type RegistryState,
+  sameAsker,
   scopeOf,
 } from "@fetch-image/core";
 import { nodeHash } from "@fetch-image/engine";
@@ -101,6 +102,8 @@ export class RegistryJudge {
       const { failure, ...state } = this.#knownTo(by.name, stream, known(name));
       if (key !== keyOf(source) || failure === null || !state.isDown) continue;
       if (asker === undefined || this.#options.isByHand(asker)) continue;
+      // Who tries it began when the pause was over: the failure of a question from before does not stop him.
+      if (state.probe !== null && state.probe.node === by.name && sameAsker(state.probe.asker, asker)) continue;
       if (failure.at > now + clocksDifferMs || now >= failure.at + this.#leastPauseMs({ ...state, failure })) continue;
       this.#world.broken(`${by.name} asks ${registry} at ${now}, and knows that it failed at ${failure.at}`);
     }

@@ -150,8 +150,9 @@ export class Scheduler {
     const state = fetches.get(fetchId);
     // One of two callers leaves without ending the fetch for the other: one that was asked for before a move, say.
     const others = order.twice || (this.#underWay.get(order) ?? 0) > 0;
-    const mayBeUnsaid = error.code === "FI_ABORTED" && (state === undefined || others);
-    if (mayBeUnsaid && (state === undefined || writer !== node.name)) this.#neverBegun.add(which);
+    const isUnknownThere = state === undefined || writer !== node.name;
+    const mayBeUnsaid = error.code === "FI_ABORTED" && (isUnknownThere || others);
+    if (mayBeUnsaid && isUnknownThere) this.#neverBegun.add(which);
     if (!mayBeUnsaid && (state === undefined || !isFinished(state))) {
       this.#world.broken(`${which} was refused with ${error.code}, and its stream does not say so`);
     }
