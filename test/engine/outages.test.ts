@@ -323,6 +323,35 @@ describe("a registry that is down", () => {
     fail.get("v3")?.(refused());
   });
 
+  test("is not tried by one whose turn was over before his claim was stored", async () => {
+    const ground = scene({ node: "a", soleNode: false, settings: { attempts: 1 } });
+    const { engine: a, registry, clock, eventLog } = ground;
+    const b = another(ground, { node: "b", settings: { attempts: 1 } });
+    const append = eventLog.append.bind(eventLog);
+    let arrive = (): void => {};
+    const arrival = new Promise<void>((resolve) => (arrive = resolve));
+    let turns = 0;
+    eventLog.append = async (stream, expected, facts) => {
+      const appended = await append(stream, expected, facts);
+      if (facts[0]?.type === "RegistryProbed" && ++turns === 1) await arrival;
+      return appended;
+    };
+    const asked: (string | undefined)[] = [];
+    registry.check = ({ tag }) => {
+      asked.push(tag);
+      return Promise.reject(unreachable());
+    };
+    await expect(fetchTag(a, "1")).rejects.toThrow("refused the connection");
+    await clock.advance(2000);
+    const late = fetchTag(a, "2");
+    await clock.advance(31_000);
+    await expect(fetchTag(b, "3", { tag: "v2" })).rejects.toThrow("refused the connection");
+    expect(asked).toEqual(["v1", "v2"]);
+    arrive();
+    await expect(late).rejects.toThrow("refused the connection");
+    expect(asked).toEqual(["v1", "v2"]);
+  });
+
   test("where one repository alone fails, the others of the registry are asked as ever", async () => {
     const ground = scene({ settings: { attempts: 1 } });
     const { engine, registry } = ground;

@@ -6,6 +6,7 @@ import {
   registryHealth,
   type RegistryHealth,
   type RegistryState,
+  sameAsker,
   type ScopeLimits,
   type Sparing,
 } from "@fetch-image/core";
@@ -83,6 +84,13 @@ export class RegistryPauses {
   /** A pause is over, and one may try. */
   isHalfOpen(question: ScopeQuestion, limits: Limits): boolean {
     return this.#healthOf(question, limits).kind === "half-open";
+  }
+
+  /** Whether this question is the one that tries, and for how long it may is not over. */
+  isTrying(question: ScopeQuestion): boolean {
+    const { probe } = this.#logOf(question).state;
+    if (probe === null || probe.node !== this.#options.node || !sameAsker(probe.asker, question.asker)) return false;
+    return this.#options.clock.now() < probe.until;
   }
 
   /** When the registry last answered after it had failed; milliseconds since the epoch. */

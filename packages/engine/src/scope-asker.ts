@@ -171,7 +171,8 @@ export class ScopeAsker {
         answered(undefined);
         continue;
       }
-      if (early === undefined && (signal.aborted || (!isHalfOpen && this.#mustNotAsk(entry, question)))) {
+      const mayTry = isHalfOpen && (soleNode || this.#pauses.isTrying(question));
+      if (early === undefined && (signal.aborted || (!mayTry && this.#mustNotAsk(entry, question)))) {
         answered(undefined);
         const why = signal.aborted ? "nobody waits for the answer" : "the registry is to be spared";
         await this.#release(entry, { question, until }, why);
