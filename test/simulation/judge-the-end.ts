@@ -38,7 +38,7 @@ export async function judgeTheEnd(world: World, end: TheEnd): Promise<void> {
   // A question from before all was well may be refused after it, with a pause: it is slow on its way there and back.
   const restMs = 2 * registry.slowestMs + longestPauseMs + 2 * cluster.clockErrorMs;
   await world.run(restMs, () => false);
-  const unfinished = judge.builds.unfinished().filter(({ which }) => !scheduler.neverBegun.has(which));
+  const unfinished = judge.builds.unfinished().filter((fetch) => !scheduler.neverBegun.has(orderOf(fetch)));
   const wanted = unfinished.filter((fetch) => !isLeftBehind(judge, fetch));
   if (wanted.length > 0) world.broken(`nobody goes on with ${wanted.map(({ which }) => which).join(", ")}`);
   if (world.problems.length > 0) return;
@@ -48,6 +48,12 @@ export async function judgeTheEnd(world: World, end: TheEnd): Promise<void> {
   if (world.problems.length > 0) return;
   await judgeProjection(world, end);
   await judgeLogs(world, end);
+}
+
+/** The fetch that the scheduler asked for: an image for a step of its is asked for with it, and called off with it. */
+function orderOf({ buildId, fetchId }: UnfinishedFetch): string {
+  const [stepId = ""] = fetchId.split("/", 1);
+  return `${buildId}/${stepId}/image-get`;
 }
 
 /**
