@@ -137,7 +137,9 @@ export class ScopeJudge {
       other.isLeft = claim !== undefined && other.claim !== undefined && isSame(other.claim.asker, claim.asker);
       // Of clocks that differ the one may say that a claim has run out, and that of who asks under it that it holds.
       const isOverElsewhere = hasRunOut(claim, other.claim) && by.clock.now() < (claim?.until ?? 0);
-      if (!other.isLeft && !hasRunOut(other.claim, claim) && !isOverElsewhere) {
+      // Its claim stands no more for anybody, whosever clock it was by which it had run out.
+      other.isLeft ||= hasRunOut(other.claim, claim);
+      if (!other.isLeft && !isOverElsewhere) {
         const both = `${other.question.by.name} and ${by.name}`;
         this.#world.broken(`${both} ask for ${keyOfSource(source)} at the same time`);
       }
