@@ -137,12 +137,13 @@ export class RegistryJudge {
     const answered = this.#answered.get(`${key} ${node}`);
     const failed = this.#failed.get(`${key} ${node}`);
     return facts
-      .filter((fact) => {
-        if (revision !== undefined && fact.revision > revision) return false;
+      .filter((fact) => (revision === undefined || fact.revision <= revision) && !wasBefore(fact, answered))
+      .reduce((state, fact) => {
         const isEnded = fact.type === "RegistryProbed" && fact.metadata.node === node && wasBefore(fact, failed);
-        return !isEnded && !wasBefore(fact, answered);
-      })
-      .reduce(evolveRegistry, healthyRegistry);
+        const next = evolveRegistry(state, fact);
+        // Ended or not, it took the place of the trying before it.
+        return isEnded ? { ...next, probe: null } : next;
+      }, healthyRegistry);
   }
 
   #factsOf(key: string): number {

@@ -24,6 +24,8 @@ interface Claim {
   /** Milliseconds since the epoch, by the clock of the one who claimed. */
   readonly until: number;
   readonly at: number;
+  /** Another's answer has ended it. Who has not heard by then that it is stored cannot know, and may ask under it. */
+  isEnded: boolean;
 }
 
 interface InFlight {
@@ -50,6 +52,8 @@ interface JudgedScope {
   state: ScopeState;
   readonly key: string;
   inFlight: readonly InFlight[];
+  /** By the fact's id. */
+  readonly claims: Map<string, Claim>;
   /** Acknowledged to their nodes, and not yet followed by a question. */
   readonly unused: Map<string, Claim[]>;
 }
@@ -95,11 +99,15 @@ export class ScopeJudge {
       if (fact.type === "CheckClaimed") {
         this.#judgeClaim(scope.state, fact, where);
         this.#judgePause(scope, fact, where);
+        const { asker, until } = fact.data;
+        const at = parseTime(fact.metadata.time);
+        scope.claims.set(fact.id, { node: by.name, asker, until: parseTime(until), at, isEnded: false });
       }
       if (fact.type === "VersionObserved") this.#judgeObservation(scope, { fact, by }, where);
       scope.state = evolveScope(scope.state, fact);
       if (fact.type === "VersionObserved" || fact.type === "VersionVanished") {
         for (const question of scope.inFlight) question.isLeft = true;
+        for (const claim of scope.claims.values()) claim.isEnded = true;
       }
     }
   }
@@ -107,7 +115,7 @@ export class ScopeJudge {
   acknowledged({ stream, facts, by }: Acknowledged): void {
     const scope = this.#scopes.get(stream.slice(scopeStreamPrefix.length));
     if (scope === undefined) return;
-    for (const { type, data, metadata } of facts) {
+    for (const { id, type, data, metadata } of facts) {
       const { time } = metadata as unknown as FactMetadata;
       const at = parseTime(time);
       if (type === "VersionObserved") {
@@ -115,10 +123,8 @@ export class ScopeJudge {
         const given = this.#given(scope.key, { digest, at, by });
         if (given !== undefined) given.inFlightUntil = this.#world.now();
       }
-      if (type !== "CheckClaimed") continue;
-      const { asker, until } = data as unknown as { readonly asker: Asker; readonly until: string };
-      const claim = { node: by.name, asker, until: parseTime(until), at };
-      scope.unused.set(by.name, [...(scope.unused.get(by.name) ?? []), claim]);
+      const claim = scope.claims.get(id);
+      if (claim !== undefined) scope.unused.set(by.name, [...(scope.unused.get(by.name) ?? []), claim]);
     }
   }
 
@@ -132,8 +138,9 @@ export class ScopeJudge {
     if (claim === undefined && !this.#options.soleNode) {
       this.#world.broken(`${by.name} asks for ${keyOfSource(source)} without a claim that it knows to be stored`);
     }
+    const isLeft = claim?.isEnded === true;
     for (const other of scope.inFlight) {
-      if (!other.question.by.alive || other.isLeft) continue;
+      if (!other.question.by.alive || other.isLeft || isLeft) continue;
       other.isLeft = claim !== undefined && other.claim !== undefined && isSame(other.claim.asker, claim.asker);
       // Of clocks that differ the one may say that a claim has run out, and that of who asks under it that it holds.
       const isOverElsewhere = hasRunOut(claim, other.claim) && by.clock.now() < (claim?.until ?? 0);
@@ -144,7 +151,7 @@ export class ScopeJudge {
         this.#world.broken(`${both} ask for ${keyOfSource(source)} at the same time`);
       }
     }
-    scope.inFlight = [...scope.inFlight, { question, claim, isLeft: false }];
+    scope.inFlight = [...scope.inFlight, { question, claim, isLeft }];
     // A lone node asks before its claim is stored: what it has in hand is the claim of an earlier question.
     return this.#options.soleNode ? undefined : claim?.asker;
   }
@@ -224,7 +231,7 @@ export class ScopeJudge {
   }
 
   #newScope(id: string, key: string): JudgedScope {
-    const scope: JudgedScope = { state: unknownScope, key, inFlight: [], unused: new Map() };
+    const scope: JudgedScope = { state: unknownScope, key, inFlight: [], claims: new Map(), unused: new Map() };
     this.#scopes.set(id, scope);
     return scope;
   }
