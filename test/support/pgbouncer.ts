@@ -3,8 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Client } from "pg";
-import { freePort, serverCommand } from "./postgres.ts";
+import { answers, freePort, serverCommand } from "./postgres.ts";
 
 /** A PgBouncer of the test's own before a PostgreSQL of its own, on loopback only. */
 export interface TestPgBouncer extends AsyncDisposable {
@@ -35,6 +34,7 @@ export async function startPgBouncer(serverPort: number, options: PgBouncerOptio
   // The pooler runs as another user where we are root.
   chmodSync(directory, 0o755);
   const port = await freePort();
+  const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
   const settings = join(directory, "pgbouncer.ini");
   writeFileSync(
     settings,
@@ -60,7 +60,7 @@ max_client_conn = 200
     child = started;
     let log = "";
     started.stderr.on("data", (chunk: Buffer) => (log = (log + chunk.toString()).slice(-4000)));
-    for (const deadline = Date.now() + 30_000; !(await answers(port)); await sleep(20)) {
+    for (const deadline = Date.now() + 30_000; !(await answers(url)); await sleep(20)) {
       if (started.exitCode !== null) throw new Error(`PgBouncer ended at once: ${log}`);
       if (Date.now() > deadline) throw new Error(`PgBouncer did not start: ${log}`);
     }
@@ -91,16 +91,4 @@ max_client_conn = 200
       rmSync(directory, { recursive: true, force: true });
     },
   };
-}
-
-async function answers(port: number): Promise<boolean> {
-  const client = new Client({ connectionString: `postgres://postgres@127.0.0.1:${port}/postgres` });
-  client.on("error", () => undefined);
-  try {
-    await client.connect();
-    await client.end();
-    return true;
-  } catch {
-    return false;
-  }
 }

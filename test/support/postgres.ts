@@ -109,7 +109,7 @@ class Server implements TestPostgres {
     process.once("exit", this.#killAtExit);
     for (const deadline = Date.now() + 30_000; ; await sleep(20)) {
       if (child.exitCode !== null) throw new Error(`PostgreSQL ended at once: ${log}`);
-      if (await this.#answers()) return;
+      if (await answers(this.url)) return;
       if (Date.now() > deadline) throw new Error(`PostgreSQL did not start: ${log}`);
     }
   }
@@ -141,17 +141,18 @@ class Server implements TestPostgres {
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
+}
 
-  async #answers(): Promise<boolean> {
-    const client = new Client({ connectionString: this.url });
-    client.on("error", () => undefined);
-    try {
-      await client.connect();
-      await client.end();
-      return true;
-    } catch {
-      return false;
-    }
+/** Whether a server is there, or a pooler before one, and takes connections. */
+export async function answers(connectionString: string): Promise<boolean> {
+  const client = new Client({ connectionString });
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+    await client.end();
+    return true;
+  } catch {
+    return false;
   }
 }
 
