@@ -3,15 +3,12 @@ import {
   type CheckDecision,
   decideCheck,
   FetchImageError,
-  formatTime,
   type ImageRegistry,
   type RegistryCheck,
   type Rejected,
-  type ScopeFact,
   type Version,
 } from "@fetch-image/core";
 import type { EffectiveSettings } from "./engine-settings.ts";
-import { toFailure } from "./failure.ts";
 import { QuestionNow } from "./question-now.ts";
 import { RegistryBudgets } from "./registry-budgets.ts";
 import { RegistryPauses } from "./registry-pauses.ts";
@@ -21,7 +18,6 @@ import {
   type Asking,
   type CheckAnswer,
   type CheckFailure,
-  factsOf,
   failureAnswer,
   freshMsOf,
   known,
@@ -32,6 +28,7 @@ import {
   unasked,
 } from "./scope-answers.ts";
 import { type Inflight, markDecided, type ScopeEntry } from "./scope-entry.ts";
+import { type Claimed, ScopeClaims } from "./scope-claims.ts";
 import type { ScopeLogOptions } from "./scope-log.ts";
 
 export interface ScopeAskerOptions extends ScopeLogOptions {
@@ -45,13 +42,16 @@ export class ScopeAsker {
   readonly #options: ScopeAskerOptions;
   readonly #budgets: RegistryBudgets;
   readonly #pauses: RegistryPauses;
+  readonly #claims: ScopeClaims;
   #closed = false;
 
   constructor(options: ScopeAskerOptions) {
     this.#options = options;
     const { clock, settings } = options;
     this.#budgets = new RegistryBudgets({ clock, reserve: settings.rateLimitReserve });
-    this.#pauses = new RegistryPauses({ ...options, isOver: () => this.#closed });
+    const isOver = () => this.#closed;
+    this.#pauses = new RegistryPauses({ ...options, isOver });
+    this.#claims = new ScopeClaims({ ...options, isOver });
   }
 
   get isClosed(): boolean {
@@ -153,7 +153,8 @@ export class ScopeAsker {
       const ask = () => this.#ask(question, inflight, before, answered);
       const until = this.#options.clock.now() + claimMs;
       if (early === undefined) inflight.claimedUntil = until;
-      const claim = this.#claim(entry, question, until);
+      const claimed = { question, until };
+      const claim = this.#claims.make(entry.log, claimed);
       // A HEAD changes nothing: where no other node could ask, it is in flight beside its claim, but for a scope that may be
       // known already. Where one could, what others met at the registry is read beside it.
       if (soleNode && entry.log.isMet) {
@@ -175,14 +176,14 @@ export class ScopeAsker {
       if (early === undefined && (signal.aborted || (!mayTry && this.#mustNotAsk(entry, question)))) {
         answered(undefined);
         const why = signal.aborted ? "nobody waits for the answer" : "the registry is to be spared";
-        await this.#release(entry, { question, until }, why);
+        await this.#claims.release(entry.log, claimed, why);
         continue;
       }
       markDecided(inflight);
       inflight.begun.resolve({ kind: "asked", answer: inflight.answer.promise });
       const because = decision.kind === "ask" ? decision.because : null;
       const passedOver = because === null ? [] : [{ candidate: `scope ${show(before)}`, reason: because }];
-      return await this.#conclude(entry, { inflight, question, until, passedOver }, await (early ?? ask()));
+      return await this.#conclude(entry, { inflight, claimed, passedOver }, await (early ?? ask()));
     }
   }
 
@@ -211,18 +212,18 @@ export class ScopeAsker {
     entry: ScopeEntry,
     asked: {
       readonly inflight: Inflight;
-      readonly question: ScopeQuestion;
-      readonly until: number;
+      readonly claimed: Claimed;
       readonly passedOver: readonly Rejected[];
     },
     { outcome, at }: Asked,
   ): Promise<void> {
-    const { inflight, question, until, passedOver } = asked;
+    const { inflight, claimed, passedOver } = asked;
+    const { question } = claimed;
     const given = answerOf(question, outcome, at, passedOver);
     if (given.ok || given.failure.code === "FI_ABORTED") inflight.answer.resolve(given);
     if (given.ok) entry.refusedSources.clear();
     else if (!given.failure.retryable) entry.refusedSources.add(this.#hashOf(question));
-    await this.#record(entry, { question, until }, outcome, at);
+    await this.#claims.end(entry.log, claimed, { outcome, at });
     if (!given.ok) {
       const { failure, retryAfterMs = 0 } = given;
       inflight.failed = { failure, retryAfterMs };
@@ -289,47 +290,6 @@ export class ScopeAsker {
     });
   }
 
-  #claim(entry: ScopeEntry, question: ScopeQuestion, until: number): Promise<boolean> {
-    const { clock } = this.#options;
-    const { scope, repository, tag, publicSource, credential, asker } = question;
-    const claim: ScopeFact = {
-      type: "CheckClaimed",
-      data: {
-        scope,
-        type: "registry-image",
-        repository,
-        ...(tag === undefined ? {} : { tag }),
-        source: publicSource,
-        credential,
-        asker,
-        until: formatTime(until),
-      },
-    };
-    return entry.log.append([claim], asker.buildId, clock.now());
-  }
-
-  /** A claim that is not used after all: another node met a failure meanwhile, or whoever waited has gone. */
-  async #release(entry: ScopeEntry, claimed: Claimed, why: string): Promise<void> {
-    const error = new FetchImageError("FI_ABORTED", { message: `not asked: ${why}` });
-    await this.#record(entry, claimed, { ok: false, error }, this.#options.clock.now());
-  }
-
-  /** Writes the answer to the scope. A newer answer of another node stands; a store that is away loses only the memory. */
-  async #record(entry: ScopeEntry, { question, until }: Claimed, outcome: Outcome, at: number): Promise<void> {
-    if (this.#closed) return;
-    const { log } = entry;
-    try {
-      // Who was called off frees his claim, not the next one of the same fetch.
-      while (!isCalledOff(outcome) || log.state.claim?.until === until) {
-        if (await log.append(factsOf(log.state, question, outcome), question.asker.buildId, at)) return;
-        if ((log.state.checkedAt ?? 0) >= at) return;
-      }
-    } catch (error) {
-      const { code } = toFailure(error, "FI_INTERNAL", question.redact);
-      this.#options.logger.warn("an observation could not be recorded", { scope: question.scope, code });
-    }
-  }
-
   /** What another node answers while its claim holds; undefined when the claim ran out. */
   async #follow(
     entry: ScopeEntry,
@@ -363,16 +323,6 @@ export class ScopeAsker {
   #hashOf({ source }: ScopeQuestion): string {
     return this.#options.hash.sha256Hex(JSON.stringify(source));
   }
-}
-
-/** A question, and until when its claim stands; milliseconds since the epoch. */
-interface Claimed {
-  readonly question: ScopeQuestion;
-  readonly until: number;
-}
-
-function isCalledOff(outcome: Outcome): boolean {
-  return !outcome.ok && FetchImageError.is(outcome.error) && outcome.error.code === "FI_ABORTED";
 }
 
 interface Asked {
