@@ -47,6 +47,7 @@ test.each([
   ["bigint", z.bigint()],
   ["a text with", z.string().min(1)],
   ["keys are not any text", z.record(z.enum(["a"]), z.string())],
+  ["keys are not any text", z.record(z.uuid(), z.string())],
   ["particular about fields", z.strictObject({ a: z.string() })],
 ])("a schema with %s is refused, not guessed at", (what, schema) => {
   expect(() => quickCheck(schema)).toThrow(what);
