@@ -178,32 +178,14 @@ describe("secrets", () => {
     ["it is ((redacted))alue.\n", 8],
     ["it is ((redacted)).\n", 12],
   ])("of one whose build moves to another node in its middle no half is written: %j", async (printed, letters) => {
-    const { engine, eventLog, clock } = scene();
-    const build = await engine.openBuild({ id: "7", secrets });
     const text = "it is s3cret-value.\n";
     const cut = text.indexOf("s3cret") + letters;
-    await build.append({ key: "a", ...log(text.slice(0, cut)) });
-    await build.close();
-    const next = scene({ eventLog, clock });
-    const again = await next.engine.openBuild({ id: "7", secrets });
-    for (const [index, letter] of Array.from(text.slice(cut)).entries()) {
-      await again.append({ key: `b/${index}`, ...log(letter) });
-    }
-    await again.close();
-    expect(flyWatch(renderConcourseLog(await factsOf(eventLog, "7"))).printed).toBe(printed);
+    expect(await printedOver({ a: text.slice(0, cut), ends: "closed" }, byLetter(text.slice(cut)))).toBe(printed);
   });
 
   test.each(["\n", "\r\n"])("and none of one that is wrapped where the build moves: %j", async (lineBreak) => {
-    const { engine, eventLog, clock } = scene();
-    const build = await engine.openBuild({ id: "7", secrets });
-    await build.append({ key: "a", ...log("it is s3c") });
-    await build.close();
-    const next = scene({ eventLog, clock });
-    const again = await next.engine.openBuild({ id: "7", secrets });
-    for (const [index, letter] of Array.from(`${lineBreak}ret-value.\n`).entries()) {
-      await again.append({ key: `b/${index}`, ...log(letter) });
-    }
-    expect(flyWatch(renderConcourseLog(await factsOf(eventLog, "7"))).printed).toBe("it is s3c((redacted)).\n");
+    const printed = await printedOver({ a: "it is s3c", ends: "closed" }, byLetter(`${lineBreak}ret-value.\n`));
+    expect(printed).toBe("it is s3c((redacted)).\n");
   });
 
   test("a line of a key counts for itself, as all of the key does", async () => {
@@ -216,14 +198,7 @@ describe("secrets", () => {
   });
 
   test("a text that is repeated is not taken for the end of one, and stands in the log once", async () => {
-    const { engine, eventLog, clock } = scene();
-    const build = await engine.openBuild({ id: "7", secrets });
-    await build.append({ key: "a", ...log("ret") });
-    const next = scene({ eventLog, clock });
-    const again = await next.engine.openBuild({ id: "7", secrets });
-    await again.append({ key: "a", ...log("ret") });
-    await again.append({ key: "b", ...log("ried\n") });
-    expect(flyWatch(renderConcourseLog(await factsOf(eventLog, "7"))).printed).toBe("retried\n");
+    expect(await printedOver({ a: "ret", ends: "killed" }, { a: "ret", b: "ried\n" })).toBe("retried\n");
   });
 
   test("nor is one written whose beginning was held when its process died, and nothing else of the step stored", async () => {
@@ -256,30 +231,34 @@ describe("secrets", () => {
   });
 
   test("less than half of one tells little, and stays as it is", async () => {
-    const { engine, eventLog, clock } = scene();
-    const build = await engine.openBuild({ id: "7", secrets });
-    await build.append({ key: "a", ...log("it is s3") });
-    await build.close();
-    const next = scene({ eventLog, clock });
-    const again = await next.engine.openBuild({ id: "7", secrets });
-    await again.append({ key: "b", ...log("-value for t-") });
-    await again.append({ key: "c", ...log("value.\n") });
-    expect(flyWatch(renderConcourseLog(await factsOf(eventLog, "7"))).printed).toBe(
-      "it is s3((redacted)) for t-value.\n",
-    );
+    const printed = await printedOver({ a: "it is s3", ends: "closed" }, { b: "-value for t-", c: "value.\n" });
+    expect(printed).toBe("it is s3((redacted)) for t-value.\n");
   });
 
   test("are cut where a process died with the beginning of one held, if the text is repeated", async () => {
+    const printed = await printedOver({ a: "it is s3cret-", ends: "killed" }, { a: "it is s3cret-", b: "value.\n" });
+    expect(printed).toBe("it is ((redacted)).\n");
+  });
+
+  /** What is printed of a step whose first text, `a`, one process was given, and the others, by their keys, the next one. */
+  async function printedOver(
+    { a, ends }: { readonly a: string; readonly ends: "closed" | "killed" },
+    texts: { readonly [key: string]: string },
+  ): Promise<string> {
     const { engine, eventLog, clock } = scene();
     const build = await engine.openBuild({ id: "7", secrets });
-    await build.append({ key: "a", ...log("it is s3cret-") });
-    // No close: the process is gone.
+    await build.append({ key: "a", ...log(a) });
+    if (ends === "closed") await build.close();
     const next = scene({ eventLog, clock });
     const again = await next.engine.openBuild({ id: "7", secrets });
-    await again.append({ key: "a", ...log("it is s3cret-") });
-    await again.append({ key: "b", ...log("value.\n") });
-    expect(flyWatch(renderConcourseLog(await factsOf(eventLog, "7"))).printed).toBe("it is ((redacted)).\n");
-  });
+    for (const [key, text] of Object.entries(texts)) await again.append({ key, ...log(text) });
+    await again.close();
+    return flyWatch(renderConcourseLog(await factsOf(eventLog, "7"))).printed;
+  }
+
+  function byLetter(text: string): { readonly [key: string]: string } {
+    return Object.fromEntries(Array.from(text, (letter, index) => [`b/${index}`, letter]));
+  }
 });
 
 test("a long text is stored in pieces of at most 64 KiB, no character cut in two", async () => {
