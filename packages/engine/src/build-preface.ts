@@ -32,7 +32,7 @@ export function preface(options: OpenBuildOptions, expected: ExpectedRevision, c
     // The incarnation is part of the id: two nodes that adopt at one revision must not pass for one.
     const key = `adopted\n${expected}\n${node}\n${opening}`;
     const data = { buildId: id, from: writer ?? "" };
-    return [buildFactToStore({ type: "BuildAdopted", data }, { ...where, key }, hash)];
+    return [buildFactToStore({ type: "BuildAdopted", data }, { key, ...where }, hash)];
   }
   const opened = {
     buildId: id,
@@ -42,10 +42,10 @@ export function preface(options: OpenBuildOptions, expected: ExpectedRevision, c
     renderer: rendererVersion,
   };
   const key = `opened\n${node}\n${opening}`;
-  const first = buildFactToStore({ type: "BuildOpened", data: opened }, { ...where, key }, hash);
+  const first = buildFactToStore({ type: "BuildOpened", data: opened }, { key, ...where }, hash);
   if (plan === undefined) return [first];
   const planned = { type: "BuildPlanned", data: { buildId: id, plan } } as const;
-  return [first, buildFactToStore(planned, { ...where, key: `planned\n${node}\n${opening}` }, hash)];
+  return [first, buildFactToStore(planned, { key: `planned\n${node}\n${opening}`, ...where }, hash)];
 }
 
 /** What a build's writer met where the stream is not where it left it: whoever adopted the build is named. */

@@ -313,7 +313,7 @@ export class OpenBuild implements Build {
       this.#learnSecrets(read.secrets);
       const fact = past === undefined ? read.fact : resumedRequest(read, past);
       const asked = traceContextOf(request) ?? this.#trace ?? this.#past.traces.get(fact.fetchId);
-      const run = new FetchRun(this.#context, request, { ...read, fact, trace: cutTrace(asked, this.#redact) });
+      const run = new FetchRun(this.#context, request, { trace: cutTrace(asked, this.#redact), ...read, fact });
       this.#runs.set(request.getPlan.id, run);
       flights.began(run);
       void this.#run(run, past);

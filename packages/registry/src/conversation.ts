@@ -167,8 +167,8 @@ export function createConversation(settings: RegistrySettings, transport: Transp
       const known = logins.authorization(asker);
       const authorization = known instanceof Promise ? await known : known;
       const answer = await transport.send({
-        ...question,
         url,
+        ...question,
         headers: {
           ...question.headers,
           accept: question.accept,

@@ -118,7 +118,7 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
       };
       const checkOf = (target: Target) => {
         const memory = rule.mode === "tag" ? undefined : memoryOf(source, target);
-        return checkTarget(parts, target, { ...options, rule, dates, onQuestion, memory });
+        return checkTarget(parts, target, { rule, dates, onQuestion, memory, ...options });
       };
       const located = targetsOf(source, options.signal);
       const targets = located instanceof Promise ? await located : located;
@@ -131,7 +131,7 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
         },
         ({ versions }) => versions.length > 0,
       );
-      return { ...found, ...pulledFrom(asked), requests };
+      return { requests, ...found, ...pulledFrom(asked) };
     },
     async exists(source, digest, { signal }) {
       const found = await firstThatKnows(await targetsOf(source, signal), async (target) =>

@@ -108,7 +108,7 @@ function withLogin(
   const credential = credentialOf(source);
   const held = credential ? undefined : logins.docker(place.domain, signal);
   if (held !== undefined) return held.then((login) => loggedIn(place, login));
-  return { ...place, credential, secrets: createSecrets(secretsOf(credential, place.name)) };
+  return { credential, secrets: createSecrets(secretsOf(credential, place.name)), ...place };
 }
 
 function loggedIn(place: Place, held: HeldLogin): Target {

@@ -76,8 +76,8 @@ export async function digestExists(
     purpose: "api",
     signal: limit.signal,
   } as const;
-  const head = await conversation.ask(target, { ...question, method: "HEAD" });
-  const answer = head.status === 405 ? await conversation.ask(target, { ...question, method: "GET" }) : head;
+  const head = await conversation.ask(target, { method: "HEAD", ...question });
+  const answer = head.status === 405 ? await conversation.ask(target, { method: "GET", ...question }) : head;
   await head.discard();
   if (answer.status !== 200 && answer.status !== 404) {
     throw await conversation.refused(target, answer, `${target.name}@${digest}`);

@@ -34,8 +34,8 @@ export function machineStep(snapshot: FetchSnapshot, input: FetchInput): Machine
 /** The event by which a fact reaches the machine. */
 export function toMachineEvent(input: FetchInput): FetchEvent {
   if (input.type === "TimerFired") return { type: timerEvents[input.data.timer] } as unknown as FetchEvent;
-  // The type stands last: a field of that name, which a newer version may have added, must not change the event.
-  return { ...input.data, type: input.type } as FetchEvent;
+  // The type is set last: a field of that name, which a newer version may have added, must not change the event.
+  return Object.assign({ type: input.type }, input.data, { type: input.type }) as FetchEvent;
 }
 
 const timerEvents: Readonly<Record<TimerName, string>> = {
