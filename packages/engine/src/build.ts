@@ -18,10 +18,12 @@ import { BuildWriter } from "./build-writer.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { Cancellation } from "./cancellation.ts";
 import { codeOf } from "./failure.ts";
+import type { Flight } from "./flights.ts";
 import { FetchRun, outcomeOf } from "./fetch-run.ts";
 import { RanImages, type RanImageReport } from "./ran-images.ts";
 import { redactor } from "./redact.ts";
 import { logSeal } from "./seal-log.ts";
+import type { Slot } from "./slot.ts";
 import { SecretScanner } from "./secret-scanner.ts";
 import { type FetchImageRequest, readRequest, type ReadRequest } from "./request.ts";
 import {
@@ -315,8 +317,7 @@ export class OpenBuild implements Build {
       const asked = traceContextOf(request) ?? this.#trace ?? this.#past.traces.get(fact.fetchId);
       const run = new FetchRun(this.#context, request, { trace: cutTrace(asked, this.#redact), ...read, fact });
       this.#runs.set(request.getPlan.id, run);
-      flights.began(run);
-      void this.#run(run, past);
+      void this.#run(run, past, flights.began(run));
       return run;
     } catch (error) {
       flights.leave();
@@ -324,7 +325,7 @@ export class OpenBuild implements Build {
     }
   }
 
-  async #run(run: FetchRun, past: FetchState | undefined): Promise<void> {
+  async #run(run: FetchRun, past: FetchState | undefined, flight: Slot<Flight>): Promise<void> {
     const { scopes, telemetry, flights } = this.#engine;
     const { fetchId } = run.asker;
     const { fact, trace } = run.request;
@@ -350,7 +351,7 @@ export class OpenBuild implements Build {
       this.#runs.delete(fetchId);
     } finally {
       const ended = run.stopped || run.state === undefined || !isFinished(run.state) ? undefined : run.state;
-      flights.ended(run, ended !== undefined);
+      flights.ended(flight, ended !== undefined);
       if (ended !== undefined) this.#endLeftBehind(ended);
     }
   }

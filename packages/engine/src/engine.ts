@@ -11,6 +11,7 @@ import type { EngineOptions } from "./options.ts";
 import { createProjector, type ProjectionProgress } from "./projector.ts";
 import { ScopeBook } from "./scope-book.ts";
 import { createShutdown } from "./shutdown.ts";
+import type { Slot } from "./slot.ts";
 import { newIncarnation, nodeHash, systemClock } from "./system.ts";
 import { createTicker } from "./ticker.ts";
 
@@ -43,6 +44,12 @@ export interface FetchImageEngine extends AsyncDisposable {
    * earlier deadline brings the first one's forward.
    */
   close(options?: CloseOptions): Promise<Closed>;
+}
+
+/** A build from its opening to its closing. */
+interface Opening extends Slot<Promise<OpenBuild>> {
+  /** Once it is open. */
+  build: OpenBuild | undefined;
 }
 
 /** Drives FetchImage against its ports. One per process: builds share its scopes and its appends. */
@@ -103,17 +110,17 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
   const projector = readModel === undefined ? undefined : createProjector({ eventLog, readModel, clock, logger });
   const following = new AbortController();
   const followed = projector?.follow(following.signal);
-  const builds = new Map<string, Promise<OpenBuild>>();
-  const open = new Map<string, OpenBuild>();
+  const builds = new Map<string, Opening>();
+  const open = () => [...builds.values()].flatMap(({ build }) => build ?? []);
 
   const stopGauges = observeGauges(options.telemetry?.meter, {
     flights,
-    openBuilds: () => open.size,
+    openBuilds: () => open().length,
     lag: projector === undefined ? undefined : () => projector.lag(),
   });
 
   async function letGo(): Promise<readonly FetchLeft[]> {
-    const opened = await Promise.allSettled(builds.values());
+    const opened = await Promise.allSettled([...builds.values()].flatMap(({ held }) => held ?? []));
     const left = flights.list();
     context.scopes?.close();
     await Promise.all(opened.flatMap((build) => (build.status === "fulfilled" ? [build.value.close()] : [])));
@@ -127,27 +134,43 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
     async openBuild(opening) {
       context.assertTaking();
       // Two openings of one build in one process are one build: a second writer would fence the first.
-      const known = builds.get(opening.id);
+      const { id } = opening;
+      const known = builds.get(id)?.held;
       if (known !== undefined) return await known;
+      const slot: Opening = { held: undefined, build: undefined };
       const forget = () => {
-        if (builds.get(opening.id) !== opened) return;
-        builds.delete(opening.id);
-        open.delete(opening.id);
+        if (builds.get(id) === slot) builds.delete(id);
+        slot.held = undefined;
+        slot.build = undefined;
       };
-      const opened = openBuild(context, opening, forget);
-      builds.set(opening.id, opened);
-      opened.catch(forget);
-      const build = await opened;
-      if (builds.get(opening.id) === opened) open.set(opening.id, build);
-      return build;
+      builds.set(id, slot);
+      slot.held = openBuild(context, opening, forget);
+      try {
+        const build = await slot.held;
+        // It may have been closed meanwhile.
+        if (slot.held !== undefined) slot.build = build;
+        return build;
+      } catch (error) {
+        forget();
+        throw error;
+      }
     },
     async project() {
       return (await projector?.catchUp()) ?? { facts: 0, skipped: 0, position: undefined };
     },
     async health(healthOptions) {
       const state: Health["state"] = shutdown.done ? "closed" : shutdown.begun ? "closing" : "open";
-      const factsWaiting = [...open.values()].reduce((sum, build) => sum + build.factsWaiting, 0);
-      const view = { eventLog, readModel, clock, flights, settings, state, builds: { open: open.size, factsWaiting } };
+      const opened = open();
+      const factsWaiting = opened.reduce((sum, build) => sum + build.factsWaiting, 0);
+      const view = {
+        eventLog,
+        readModel,
+        clock,
+        flights,
+        settings,
+        state,
+        builds: { open: opened.length, factsWaiting },
+      };
       return await healthOf(view, healthOptions);
     },
     close: (closing) => shutdown.close(closing?.deadlineMs ?? 0),

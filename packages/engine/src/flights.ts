@@ -1,4 +1,5 @@
 import { type Asker, type CancelSignal, type Clock, FetchImageError } from "@fetch-image/core";
+import type { Slot } from "./slot.ts";
 
 /** A fetch in flight, as the engine counts it. */
 export interface Flight {
@@ -34,7 +35,7 @@ export class Flights {
   readonly #limits: FlightLimits;
   readonly #clock: Clock;
   /** In the order in which they began. */
-  readonly #runs = new Set<Flight>();
+  readonly #runs = new Set<Slot<Flight>>();
   readonly #waiting = new Set<Waiting>();
   readonly #onIdle = new Set<() => void>();
   #places = 0;
@@ -71,7 +72,7 @@ export class Flights {
 
   /** Of the fetch that is longest in flight; milliseconds. */
   get oldestAgeMs(): number | undefined {
-    for (const { begunAt } of this.#runs) return Math.max(0, this.#clock.now() - begunAt);
+    for (const { held } of this.#runs) if (held !== undefined) return Math.max(0, this.#clock.now() - held.begunAt);
     return undefined;
   }
 
@@ -108,14 +109,17 @@ export class Flights {
     }
   }
 
-  /** The fetch that a place was taken for. */
-  began(run: Flight): void {
-    this.#runs.add(run);
+  /** The fetch that a place was taken for; `ended` takes what it is counted by. */
+  began(run: Flight): Slot<Flight> {
+    const slot = { held: run };
+    this.#runs.add(slot);
+    return slot;
   }
 
   /** Gives its place back too. `byItself`: it ended, and was not stopped. */
-  ended(run: Flight, byItself: boolean): void {
-    if (!this.#runs.delete(run)) return;
+  ended(slot: Slot<Flight>, byItself: boolean): void {
+    if (!this.#runs.delete(slot)) return;
+    slot.held = undefined;
     if (byItself) this.#landed++;
     this.leave();
     if (this.#runs.size > 0) return;
@@ -140,10 +144,7 @@ export class Flights {
 
   /** What is in flight, the oldest first. */
   list(): readonly FetchLeft[] {
-    return [...this.#runs].map(({ asker, stateName }) => ({
-      ...asker,
-      ...(stateName === undefined ? {} : { state: stateName }),
-    }));
+    return [...this.#runs].flatMap(({ held }) => (held === undefined ? [] : [leftOf(held)]));
   }
 
   #wait(owner: unknown, signal: CancelSignal | undefined): Promise<void> {
@@ -176,4 +177,8 @@ export class Flights {
       details: { inFlight: this.#runs.size, waiting: this.#waiting.size, maxFetches, maxWaitingFetches },
     });
   }
+}
+
+function leftOf({ asker, stateName }: Flight): FetchLeft {
+  return { ...asker, ...(stateName === undefined ? {} : { state: stateName }) };
 }

@@ -1,4 +1,5 @@
 import {
+  type Asker,
   type CancelSignal,
   type Clock,
   FetchImageError,
@@ -9,6 +10,7 @@ import {
 } from "@fetch-image/core";
 import { type Deferred, deferred } from "./deferred.ts";
 import type { Outcome, ScopeQuestion } from "./scope-answers.ts";
+import type { Slot } from "./slot.ts";
 
 export interface RegistryBudgetsOptions {
   readonly clock: Clock;
@@ -23,7 +25,8 @@ interface Budget {
   heardAt: number;
   /** When it last refused: what it told before says nothing any more. */
   refusedAt: number;
-  readonly underWay: Set<ScopeQuestion>;
+  /** Who asks. */
+  readonly underWay: Set<Slot<Asker>>;
   /** Made when somebody waits for the next answer. */
   changed: Deferred<void> | undefined;
 }
@@ -62,9 +65,9 @@ export class RegistryBudgets {
 
   /** Whether somebody else asks the registry now. */
   isBusy(question: ScopeQuestion): boolean {
-    for (const { asker } of this.#budgets.get(question.asked.key)?.underWay ?? []) {
-      if (!sameAsker(asker, question.asker)) return true;
-    }
+    const budget = this.#budgets.get(question.asked.key);
+    if (budget === undefined) return false;
+    for (const { held } of budget.underWay) if (held !== undefined && !sameAsker(held, question.asker)) return true;
     return false;
   }
 
@@ -91,9 +94,11 @@ export class RegistryBudgets {
   /** Counts a question as under way; call the result once, with what became of it, undefined where it was not asked. */
   begin(question: ScopeQuestion): (outcome: Outcome | undefined) => void {
     const budget = this.#of(question);
-    budget.underWay.add(question);
+    const slot: Slot<Asker> = { held: question.asker };
+    budget.underWay.add(slot);
     return (outcome) => {
-      budget.underWay.delete(question);
+      budget.underWay.delete(slot);
+      slot.held = undefined;
       if (outcome !== undefined) this.#learn(budget, outcome);
       budget.changed?.resolve();
       budget.changed = undefined;
