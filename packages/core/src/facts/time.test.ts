@@ -23,4 +23,9 @@ describe("milliseconds since the epoch, and what facts hold", () => {
     expect(formatTime(1_795_322_400_000.9)).toBe("2026-11-22T04:40:00.000Z");
     expect(formatTime(-0.1)).toBe("1969-12-31T23:59:59.999Z");
   });
+
+  test("what is no time is no number", () => {
+    expect(parseTime("yesterday, at about ten")).toBeNaN();
+    expect(parseTime("2026-11-22T04:4/:00.000Z")).toBeNaN();
+  });
 });

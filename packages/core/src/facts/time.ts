@@ -1,8 +1,8 @@
 /** Milliseconds since the epoch, from ISO 8601 as facts hold it (`2026-11-22T04:40:00.000Z`). */
 export function parseTime(iso: string): number {
-  const part = (from: number, to: number) => Number(iso.slice(from, to));
-  const days = daysFromCivil(part(0, 4), part(5, 7), part(8, 10));
-  return (((days * 24 + part(11, 13)) * 60 + part(14, 16)) * 60 + part(17, 19)) * 1000 + part(20, 23);
+  const days = daysFromCivil(digits(iso, 0, 4), digits(iso, 5, 7), digits(iso, 8, 10));
+  const minutes = (days * 24 + digits(iso, 11, 13)) * 60 + digits(iso, 14, 16);
+  return (minutes * 60 + digits(iso, 17, 19)) * 1000 + digits(iso, 20, 23);
 }
 
 /** ISO 8601, UTC, milliseconds: what `Date.prototype.toISOString` gives for the years 0 to 9999. */
@@ -15,16 +15,34 @@ export function formatTime(ms: number): string {
 let last = { ms: Number.NaN, text: "" };
 
 function formatted(ms: number): string {
-  const days = Math.floor(ms / 86_400_000);
-  const rest = Math.floor(ms - days * 86_400_000);
+  const minute = Math.floor(ms / 60_000);
+  if (minute !== lastMinute.minute) lastMinute = { minute, text: formattedMinute(minute) };
+  const rest = Math.floor(ms - minute * 60_000);
+  return `${lastMinute.text}:${pad(Math.floor(rest / 1000), 2)}.${pad(rest % 1000, 3)}Z`;
+}
+
+let lastMinute = { minute: Number.NaN, text: "" };
+
+function formattedMinute(minute: number): string {
+  const days = Math.floor(minute / 1440);
   const [year, month, day] = civilFromDays(days);
-  const date = `${pad(year, 4)}-${pad(month, 2)}-${pad(day, 2)}`;
-  const time = `${pad(Math.floor(rest / 3_600_000), 2)}:${pad(Math.floor(rest / 60_000) % 60, 2)}`;
-  return `${date}T${time}:${pad(Math.floor(rest / 1000) % 60, 2)}.${pad(rest % 1000, 3)}Z`;
+  const ofDay = minute - days * 1440;
+  const time = `${pad(Math.floor(ofDay / 60), 2)}:${pad(ofDay % 60, 2)}`;
+  return `${pad(year, 4)}-${pad(month, 2)}-${pad(day, 2)}T${time}`;
 }
 
 function pad(value: number, width: number): string {
   return String(value).padStart(width, "0");
+}
+
+/** What the digits there count; NaN where there are others. */
+function digits(text: string, from: number, to: number): number {
+  let value = 0;
+  for (let at = from; at < to; at++) {
+    const digit = text.charCodeAt(at) - 48;
+    value = digit >= 0 && digit <= 9 ? value * 10 + digit : Number.NaN;
+  }
+  return value;
 }
 
 // The proleptic Gregorian calendar in 400-year eras that begin on 1 March, so that leap days come last.

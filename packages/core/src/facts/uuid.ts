@@ -4,7 +4,14 @@ import type { Hash } from "../ports/hash.ts";
 export function nameUuid(name: string, hash: Hash): string {
   const hex = hash.sha1Hex(namespace, name);
   const variant = variants[Number.parseInt(hex.charAt(16), 16) & 3] ?? "";
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+  // Joined: what a template makes is a tree of texts, made flat once more where it is stored.
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `5${hex.slice(13, 16)}`,
+    variant + hex.slice(17, 20),
+    hex.slice(20, 32),
+  ].join("-");
 }
 
 /** The digit that holds the two bits of the variant, by the two below. */

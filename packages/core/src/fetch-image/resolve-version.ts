@@ -4,15 +4,17 @@ import type { Version } from "../plan/plan.ts";
 
 /** What the choice of a version is made from. */
 export interface VersionCandidates {
-  readonly checked?: {
-    readonly version: Version;
-    readonly evidence: CheckEvidence;
-    readonly rejected: readonly Rejected[];
-  };
+  readonly checked?:
+    | {
+        readonly version: Version;
+        readonly evidence: CheckEvidence;
+        readonly rejected: readonly Rejected[];
+      }
+    | undefined;
   /** The version on the get plan: a pin where there is no check, else the fallback of a check without a digest. */
-  readonly planVersion?: Version;
+  readonly planVersion?: Version | undefined;
   readonly hasCheckPlan: boolean;
-  readonly sourceTag?: string;
+  readonly sourceTag?: string | undefined;
   /** Only a registry-image's version must have a digest; other types' versions are taken as they are. */
   readonly isRegistryImage: boolean;
 }

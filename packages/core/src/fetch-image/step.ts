@@ -167,9 +167,9 @@ function announcement(request: FetchRequest, plan: FetchRequest["getPlan"]): Bui
 function versionResolved(snapshot: FetchSnapshot, at: number): VersionResolved {
   const { request, checked } = snapshot.context;
   const chosen = resolveVersion({
-    ...(checked === null ? {} : { checked }),
-    ...(request.version === undefined ? {} : { planVersion: request.version }),
-    ...(request.tag === undefined ? {} : { sourceTag: request.tag }),
+    checked: checked ?? undefined,
+    planVersion: request.version,
+    sourceTag: request.tag,
     hasCheckPlan: request.checkPlan !== undefined,
     isRegistryImage: request.type === "registry-image",
   });

@@ -55,23 +55,28 @@ export const unknownScope: ScopeState = {
 };
 
 export function evolveScope(state: ScopeState, fact: RecordedScopeFact): ScopeState {
-  const next = { ...state, revision: fact.revision };
+  const { revision } = fact;
   const at = parseTime(fact.metadata.time);
   switch (fact.type) {
     case "CheckClaimed":
       return {
-        ...next,
+        ...state,
+        revision,
         claim: { asker: fact.data.asker, node: fact.metadata.node, until: parseTime(fact.data.until) },
       };
     case "VersionObserved": {
       const { version, host, status, repository, asker } = fact.data;
-      const where = { host, status, ...(repository === undefined ? {} : { repository }) };
-      const current = { version, observedAt: fact.metadata.time, ...where, asker };
-      return { ...next, ...answered, current, checkedAt: at };
+      const observedAt = fact.metadata.time;
+      const current =
+        repository === undefined
+          ? { version, observedAt, host, status, asker }
+          : { version, observedAt, host, status, repository, asker };
+      // An answer leaves nothing of what was before it, but for the rate limit.
+      return { ...unknownScope, revision, current, checkedAt: at, rateLimit: state.rateLimit };
     }
     case "VersionVanished": {
       const { host, status } = fact.data;
-      return { ...next, ...answered, current: null, vanished: { at, host, status }, checkedAt: at };
+      return { ...unknownScope, revision, vanished: { at, host, status }, checkedAt: at, rateLimit: state.rateLimit };
     }
     case "CheckFailed": {
       const { failure, retryAfterMs = 0, asker } = fact.data;
@@ -79,16 +84,19 @@ export function evolveScope(state: ScopeState, fact: RecordedScopeFact): ScopeSt
       const isHolder =
         state.claim !== null && sameAsker(state.claim.asker, asker) && state.claim.node === fact.metadata.node;
       // Who was called off has not been answered: the claim is free, and nobody fails for it.
-      if (failure.code === "FI_ABORTED") return isHolder ? { ...next, claim: null, calledOff: true } : next;
-      const failures = failure.retryable ? state.failures + 1 : 0;
-      const last = {
+      if (failure.code === "FI_ABORTED") {
+        return isHolder ? { ...state, revision, claim: null, calledOff: true } : { ...state, revision };
+      }
+      return {
+        ...state,
+        revision,
+        claim: isHolder ? null : state.claim,
         failure: { failure, at, retryAfterMs },
-        failures,
+        failures: failure.retryable ? state.failures + 1 : 0,
         vanished: null,
         checkedAt: at,
         calledOff: false,
       };
-      return { ...next, ...last, claim: isHolder ? null : state.claim };
     }
     case "RateLimitObserved":
       break;
@@ -99,11 +107,8 @@ export function evolveScope(state: ScopeState, fact: RecordedScopeFact): ScopeSt
     ...(remaining === undefined ? {} : { remaining }),
     ...(windowSeconds === undefined ? {} : { windowSeconds }),
   };
-  return { ...next, rateLimit: { host, at, ...told } };
+  return { ...state, revision, rateLimit: { host, at, ...told } };
 }
-
-/** What an answer of the registry makes of what was before it. */
-const answered = { claim: null, failure: null, failures: 0, vanished: null, calledOff: false } as const;
 
 export function sameAsker(a: Asker, b: Asker): boolean {
   return a.buildId === b.buildId && a.fetchId === b.fetchId;
