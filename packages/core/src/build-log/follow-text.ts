@@ -44,7 +44,7 @@ export function followBuildLog({ color = false }: RenderOptions = {}): TextFollo
     const since = at - (began.get(title) ?? at);
     const head = title === last ? [] : ["", ...(title === "" ? [] : [paint(visible(title), "heading", color)])];
     last = title;
-    return [...head, ...showLine({ ...words, at, since }, openedAt, color)].map((line) => `${line}\n`).join("");
+    return [...head, ...showLine({ at, since, ...words }, openedAt, color)].map((line) => `${line}\n`).join("");
   }
 
   return {

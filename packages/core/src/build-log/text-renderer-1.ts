@@ -77,16 +77,16 @@ function read(facts: readonly (RecordedBuildFact | UnknownFact)[]) {
     const section = sectionOf(fact, at);
     if (section === undefined) {
       const words = factWords(fact);
-      lines.push({ ...words, at, since: at - openedAt, revision: fact.revision });
+      lines.push({ at, since: at - openedAt, revision: fact.revision, ...words });
       if (fact.type !== "BuildAdopted") return;
       for (const { fetch, lines: own, beganAt } of sections.values()) {
-        if (fetch !== undefined && !isFinished(fetch.state)) own.push({ ...words, at, since: at - beganAt });
+        if (fetch !== undefined && !isFinished(fetch.state)) own.push({ at, since: at - beganAt, ...words });
       }
       return;
     }
     const { fetch, beganAt } = section;
     const paused = fetch === undefined ? undefined : at - fetch.pausedAt;
-    section.lines.push({ ...factWords(fact, after, paused), at, since: at - beganAt });
+    section.lines.push({ at, since: at - beganAt, ...factWords(fact, after, paused) });
     if (after === undefined || fetch === undefined) return;
     fetch.state = after;
     if (after.timer !== null) fetch.pausedAt = at;
