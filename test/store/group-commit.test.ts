@@ -126,6 +126,38 @@ test("nor does one whose id stands already: each is made again by itself", async
   expect(await transactions()).toEqual([1, 2, 1]);
 });
 
+test("each is answered with what was stored of it, whichever of its batch do not fit", async () => {
+  const known = someFacts(3);
+  const first = await eventLog.append("known", "no-stream", known);
+  statements.length = 0;
+  const [a, refused, b, repeated, c] = await Promise.allSettled([
+    eventLog.append("a", "no-stream", someFacts(3)),
+    eventLog.append("a-gap", 4n, someFacts(2)),
+    eventLog.append("b", "no-stream", someFacts(1)),
+    eventLog.append("known", "no-stream", known),
+    eventLog.append("c", "no-stream", someFacts(2)),
+  ]);
+  expect(statements).toHaveLength(1);
+  expect(refused).toMatchObject({ status: "rejected", reason: { code: "FI_WRONG_EXPECTED_REVISION" } });
+  expect(repeated).toEqual({ status: "fulfilled", value: first });
+  for (const [stream, answered] of Object.entries({ a, b, c })) {
+    const last = (await eventLog.read(stream)).at(-1);
+    expect(answered).toEqual({ status: "fulfilled", value: { revision: last?.revision, position: last?.position } });
+  }
+});
+
+test("of two that expect one stream at the same place in one batch, the first is taken, with the others", async () => {
+  const codes = await Promise.all([
+    codeOf(eventLog.append("a", "no-stream", someFacts(2))),
+    codeOf(eventLog.append("b", "no-stream", someFacts(1))),
+    codeOf(eventLog.append("a", "no-stream", someFacts(1))),
+    codeOf(eventLog.append("a", 1n, someFacts(1))),
+  ]);
+  expect(codes).toEqual(["fulfilled", "fulfilled", "FI_WRONG_EXPECTED_REVISION", "fulfilled"]);
+  expect(statements).toHaveLength(1);
+  expect(await eventLog.read("a")).toHaveLength(3);
+});
+
 test("one that the server itself cannot store takes nobody with it", async () => {
   // As a constraint that somebody has added.
   await sql.script(`alter table ${schema}.events add constraint no_poison check (type <> 'Poison')`);

@@ -8,11 +8,14 @@ export interface OrderedRow extends SqlRow {
   readonly stored: boolean;
 }
 
+/** An append of one fact, and the revision that it gets. */
+export interface PlacedRequest {
+  readonly revision: bigint;
+  readonly request: AppendRequest;
+}
+
 /** Facts of many streams, each an append of its own as far as its content goes, stored whole and in this order. */
-export function appendInOrder(
-  schema: SchemaName,
-  placed: readonly { readonly revision: bigint; readonly request: AppendRequest }[],
-): Statement {
+export function appendInOrder(schema: SchemaName, placed: readonly PlacedRequest[]): Statement {
   const facts = placed.flatMap(({ request, revision }) =>
     request.facts.map((fact) => ({ ...fact, revision, stream: request.stream })),
   );

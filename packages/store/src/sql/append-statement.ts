@@ -3,7 +3,7 @@ import { int4Array, int8Array, jsonArray, textArray, uuidArray } from "./arrays.
 import type { SchemaName } from "./schema-name.ts";
 import type { SqlParameter, SqlRow } from "./sql.ts";
 
-/** What both functions raise in a transaction that is not READ COMMITTED, before they do anything. */
+/** What the functions raise in a transaction that is not READ COMMITTED, before they do anything. */
 export const wrongIsolation = "FI001";
 
 export interface Statement {
@@ -12,11 +12,18 @@ export interface Statement {
   readonly parameters: readonly SqlParameter[];
 }
 
+/** What `append_one` says of an append. */
 export interface OutcomeRow extends SqlRow {
   readonly outcome: "appended" | "already" | "conflict" | "duplicate-id";
   readonly last_revision: string;
   readonly last_position: string;
   readonly duplicate: string;
+}
+
+/** Positions of the facts of all appends that fit, as an array's text, and what became of each other append. */
+export interface BatchRow extends SqlRow {
+  readonly positions: string | null;
+  readonly others: readonly (OutcomeRow & { readonly append_no: number })[] | null;
 }
 
 /** One append by itself: the cheapest statement there is, so that a lone append costs no more than a plain insert. */
@@ -35,8 +42,8 @@ export function appendOne(schema: SchemaName, { stream, expected, facts }: Appen
   };
 }
 
-/** Several appends in one transaction, each with an outcome of its own; rows come in any order, with `append_no` from 1. */
-export function appendMany(schema: SchemaName, requests: readonly AppendRequest[]): Statement {
+/** Several appends in one transaction, each with an outcome of its own. */
+export function appendBatch(schema: SchemaName, requests: readonly AppendRequest[]): Statement {
   const appends = { streams: [] as string[], expected: [] as number[], counts: [] as number[] };
   const streams: string[] = [];
   const revisions: number[] = [];
@@ -59,12 +66,14 @@ export function appendMany(schema: SchemaName, requests: readonly AppendRequest[
     }
   }
   return {
-    name: `${schema.name}.append_many`,
-    text: `select * from ${schema.identifier}.append_many($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+    name: `${schema.name}.append_batch`,
+    text: `select b.positions::text, b.others
+      from ${schema.identifier}.append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) b`,
     parameters: [
       textArray(appends.streams),
       int8Array(appends.expected),
       int4Array(appends.counts),
+      new Set(appends.streams).size < requests.length,
       textArray(streams),
       int8Array(revisions),
       uuidArray(ids),
@@ -73,6 +82,11 @@ export function appendMany(schema: SchemaName, requests: readonly AppendRequest[
       jsonArray(metadatas),
     ],
   };
+}
+
+/** Of an append that fits, the revision of its last fact. */
+export function lastRevision({ expected, facts }: AppendRequest): bigint {
+  return (expected === "no-stream" ? -1n : expected) + BigInt(facts.length);
 }
 
 // No stream comes near this revision, so a conflict stays a conflict, and what follows is a number all the same.

@@ -11,22 +11,20 @@ import type {
   SubscriptionMessage,
 } from "@fetch-image/core";
 import { type AppendRequest, appendRequest, isName } from "../facts/append-request.ts";
-import { duplicateId, logClosed, wrongExpectedRevision } from "../facts/errors.ts";
+import { logClosed } from "../facts/errors.ts";
 import { follow } from "../facts/follow.ts";
 import type { OrderedEventLog, PlacedFact } from "../facts/ordered-appends.ts";
 import { positionNumber } from "../facts/position.ts";
 import { again } from "./again.ts";
-import { appendInOrder, type OrderedRow } from "./append-in-order.ts";
-import { appendMany, appendOne, type OutcomeRow, type Statement, wrongIsolation } from "./append-statement.ts";
+import { Appends } from "./appends.ts";
 import { int8Array, textArray } from "./arrays.ts";
-import { appendError, isAboutTheData, storeError, tooManyWait } from "./errors.ts";
+import { appendError, storeError } from "./errors.ts";
 import { asFact, factColumns, type FactRow, type PageRow } from "./fact-rows.ts";
 import { filterSql } from "./filter-sql.ts";
-import { GroupCommit } from "./group-commit.ts";
 import { migrateOnce } from "./migrate.ts";
 import { ReadBatch, type StreamRead } from "./read-batch.ts";
 import { schemaName, type SchemaName } from "./schema-name.ts";
-import { type Sql, SqlError, type SqlParameter, type SqlQueries, type SqlResult, type SqlRow } from "./sql.ts";
+import type { Sql, SqlParameter, SqlRow } from "./sql.ts";
 import { Tail } from "./tail.ts";
 
 export interface SqlEventLogOptions {
@@ -43,18 +41,15 @@ export interface SqlEventLogOptions {
 const pageSize = 512;
 
 /**
- * An event log in PostgreSQL, on any driver. Appends that wait at the same time are committed together, one transaction
- * at a time (`GroupCommit`), each succeeding or failing by itself; one that is alone is a single plain statement.
- * The schema is made or brought up to date before the first use.
+ * An event log in PostgreSQL, on any driver. The schema is made or brought up to date before the first use.
  */
 export class SqlEventLog implements OrderedEventLog {
   readonly #sql: Sql;
   readonly #schema: SchemaName;
   readonly #ownsSql: boolean;
-  readonly #appends: GroupCommit<AppendRequest, Appended>;
+  readonly #appends: Appends;
   readonly #reads: ReadBatch<RecordedFact>;
   readonly #tail: Tail;
-  #begins = false;
   #closing: Promise<void> | undefined;
 
   constructor(options: SqlEventLogOptions) {
@@ -68,15 +63,7 @@ export class SqlEventLog implements OrderedEventLog {
       head: () => this.#head(),
     });
     this.#reads = new ReadBatch((reads) => this.#readStreams(reads));
-    this.#appends = new GroupCommit<AppendRequest, Appended>({
-      maxItems: 128,
-      maxSize: 8 * 1024 * 1024,
-      sizeOf: ({ size }) => size,
-      flush: (requests) => this.#flush(requests),
-      failed: (error, { stream }) => appendError(error, options.sql.name, `stream ${stream}`),
-      isOneItemsFault: isAboutTheData,
-      bound: { items: 50_000, size: 256 * 1024 * 1024, full: (waiting) => tooManyWait(options.sql.name, waiting) },
-    });
+    this.#appends = new Appends(options.sql, this.#schema);
   }
 
   append(stream: string, expected: ExpectedRevision, facts: readonly NewFact[]): Promise<Appended> {
@@ -97,10 +84,7 @@ export class SqlEventLog implements OrderedEventLog {
       request: appendRequest(fact.stream, fact.revision === 0n ? "no-stream" : fact.revision - 1n, [fact]),
     }));
     try {
-      await migrateOnce(this.#sql, this.#schema.name);
-      await this.#sql.checkRoom?.();
-      const { rows } = await this.#send<OrderedRow>(appendInOrder(this.#schema, placed));
-      return rows[0]?.stored === true ? "stored" : "refused";
+      return await this.#appends.inOrder(placed);
     } catch (error) {
       throw appendError(error, this.#sql.name, `${facts.length} facts of many streams`);
     }
@@ -183,43 +167,6 @@ export class SqlEventLog implements OrderedEventLog {
     if (this.#ownsSql) await this.#sql.close();
   }
 
-  async #flush(requests: readonly AppendRequest[]): Promise<readonly (Appended | Error)[]> {
-    await migrateOnce(this.#sql, this.#schema.name);
-    await this.#sql.checkRoom?.();
-    const [first] = requests;
-    const statement =
-      requests.length === 1 && first !== undefined
-        ? appendOne(this.#schema, first)
-        : appendMany(this.#schema, requests);
-    const { rows } = await this.#send<OutcomeRow>(statement);
-    const outcomes: (Appended | Error)[] = [];
-    for (const row of rows) {
-      const index = requests.length === 1 ? 0 : Number(row["append_no"]) - 1;
-      const request = requests[index];
-      if (request !== undefined) outcomes[index] = asOutcome(request, row);
-    }
-    if (Object.keys(outcomes).length !== requests.length) {
-      throw new SqlError("lost", `${requests.length} appends were answered by ${rows.length} rows`);
-    }
-    return outcomes;
-  }
-
-  // A transaction of its own costs two round trips more, and is needed only where the database's default isolation level
-  // is another than PostgreSQL's.
-  async #send<Row extends SqlRow>({ text, parameters, name }: Statement): Promise<SqlResult<Row>> {
-    const send = (queries: SqlQueries): Promise<SqlResult<Row>> => queries.query(text, parameters, { name });
-    return again(async () => {
-      if (this.#begins) return this.#sql.transaction(send);
-      try {
-        return await send(this.#sql);
-      } catch (error) {
-        if (!(error instanceof SqlError) || error.sqlState !== wrongIsolation) throw error;
-        this.#begins = true;
-        return this.#sql.transaction(send);
-      }
-    });
-  }
-
   async #readStreams(reads: readonly StreamRead[]): Promise<readonly (readonly RecordedFact[])[]> {
     const [first, second] = reads;
     const rest = `order by ${second === undefined ? "" : "r.read_no, "}e.revision`;
@@ -292,13 +239,6 @@ export class SqlEventLog implements OrderedEventLog {
   #assertOpen(): void {
     if (this.#closing !== undefined) throw logClosed();
   }
-}
-
-function asOutcome({ stream, expected }: AppendRequest, row: OutcomeRow): Appended | Error {
-  if (row.outcome === "duplicate-id") return duplicateId(stream, row.duplicate);
-  const revision = BigInt(row.last_revision);
-  if (row.outcome !== "conflict") return { revision, position: row.last_position };
-  return wrongExpectedRevision(stream, expected, revision < 0n ? undefined : revision);
 }
 
 function later(after: Position | undefined, head: string | undefined): Position | undefined {

@@ -1,0 +1,124 @@
+import type { Appended } from "@fetch-image/core";
+import type { AppendRequest } from "../facts/append-request.ts";
+import { duplicateId, wrongExpectedRevision } from "../facts/errors.ts";
+import { again } from "./again.ts";
+import { appendInOrder, type OrderedRow, type PlacedRequest } from "./append-in-order.ts";
+import {
+  appendBatch,
+  appendOne,
+  type BatchRow,
+  lastRevision,
+  type OutcomeRow,
+  type Statement,
+  wrongIsolation,
+} from "./append-statement.ts";
+import { appendError, isAboutTheData, tooManyWait } from "./errors.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { migrateOnce } from "./migrate.ts";
+import type { SchemaName } from "./schema-name.ts";
+import { type Sql, SqlError, type SqlQueries, type SqlResult, type SqlRow } from "./sql.ts";
+
+/**
+ * What is appended to the log. Appends that wait at the same time are committed together, one transaction at a time
+ * (`GroupCommit`), each succeeding or failing by itself; one that is alone is a single plain statement.
+ */
+export class Appends {
+  readonly #sql: Sql;
+  readonly #schema: SchemaName;
+  readonly #waiting: GroupCommit<AppendRequest, Appended>;
+  #begins = false;
+
+  constructor(sql: Sql, schema: SchemaName) {
+    this.#sql = sql;
+    this.#schema = schema;
+    this.#waiting = new GroupCommit<AppendRequest, Appended>({
+      maxItems: 128,
+      maxSize: 8 * 1024 * 1024,
+      sizeOf: ({ size }) => size,
+      flush: (requests) => this.#flush(requests),
+      failed: (error, { stream }) => appendError(error, sql.name, `stream ${stream}`),
+      isOneItemsFault: isAboutTheData,
+      bound: { items: 50_000, size: 256 * 1024 * 1024, full: (waiting) => tooManyWait(sql.name, waiting) },
+    });
+  }
+
+  add(request: AppendRequest): Promise<Appended> {
+    return this.#waiting.add(request);
+  }
+
+  async inOrder(placed: readonly PlacedRequest[]): Promise<"stored" | "refused"> {
+    await this.#prepare();
+    const { rows } = await this.#send<OrderedRow>(appendInOrder(this.#schema, placed));
+    return rows[0]?.stored === true ? "stored" : "refused";
+  }
+
+  /** Resolves when everything that was added has been answered. */
+  idle(): Promise<void> {
+    return this.#waiting.idle();
+  }
+
+  async #flush(requests: readonly AppendRequest[]): Promise<readonly (Appended | Error)[]> {
+    await this.#prepare();
+    const [first, second] = requests;
+    if (first === undefined || second !== undefined) return this.#flushBatch(requests);
+    const { rows } = await this.#send<OutcomeRow>(appendOne(this.#schema, first));
+    const [row] = rows;
+    if (row === undefined) throw unanswered(requests);
+    return [asOutcome(first, row)];
+  }
+
+  async #flushBatch(requests: readonly AppendRequest[]): Promise<readonly (Appended | Error)[]> {
+    const { rows } = await this.#send<BatchRow>(appendBatch(this.#schema, requests));
+    const [answer] = rows;
+    if (answer === undefined) throw unanswered(requests);
+    const outcomes: (Appended | Error)[] = [];
+    for (const row of answer.others ?? []) {
+      const request = requests[row.append_no - 1];
+      if (request !== undefined) outcomes[row.append_no - 1] = asOutcome(request, row);
+    }
+    // `{1,2,3}`: those of the facts of all appends that fit, in order.
+    const positions = answer.positions?.slice(1, -1).split(",") ?? [];
+    let count = 0;
+    for (let index = 0; index < requests.length; index++) {
+      const request = requests[index];
+      if (request === undefined || outcomes[index] !== undefined) continue;
+      count += request.facts.length;
+      const position = positions[count - 1];
+      if (position === undefined) throw unanswered(requests);
+      outcomes[index] = { revision: lastRevision(request), position };
+    }
+    return outcomes;
+  }
+
+  async #prepare(): Promise<void> {
+    await migrateOnce(this.#sql, this.#schema.name);
+    await this.#sql.checkRoom?.();
+  }
+
+  // A transaction of its own costs two round trips more, and is needed only where the database's default isolation level
+  // is another than PostgreSQL's.
+  #send<Row extends SqlRow>({ text, parameters, name }: Statement): Promise<SqlResult<Row>> {
+    const send = (queries: SqlQueries): Promise<SqlResult<Row>> => queries.query(text, parameters, { name });
+    return again(async () => {
+      if (this.#begins) return this.#sql.transaction(send);
+      try {
+        return await send(this.#sql);
+      } catch (error) {
+        if (!(error instanceof SqlError) || error.sqlState !== wrongIsolation) throw error;
+        this.#begins = true;
+        return this.#sql.transaction(send);
+      }
+    });
+  }
+}
+
+function asOutcome({ stream, expected }: AppendRequest, row: OutcomeRow): Appended | Error {
+  if (row.outcome === "duplicate-id") return duplicateId(stream, row.duplicate);
+  const revision = BigInt(row.last_revision);
+  if (row.outcome !== "conflict") return { revision, position: row.last_position };
+  return wrongExpectedRevision(stream, expected, revision < 0n ? undefined : revision);
+}
+
+function unanswered(requests: readonly AppendRequest[]): SqlError {
+  return new SqlError("lost", `${requests.length} appends were not all answered`);
+}
