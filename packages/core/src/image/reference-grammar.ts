@@ -55,7 +55,8 @@ export function readReference(text: string): ReferenceParts | ReferenceFault {
     return { at: name.length - 1, problem: `registry and path have ${length} characters, more than ${longestName}` };
   }
   return {
-    ...normalised,
+    domain: normalised.domain,
+    path: normalised.path,
     ...(tag === undefined ? {} : { tag }),
     ...(digest === undefined ? {} : { digest }),
   };
