@@ -6,6 +6,7 @@ import {
   type ImageReference,
   type ReferenceParts,
 } from "@fetch-image/core";
+import { tagError } from "@fetch-image/core/registry-image";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { seedFromEnv } from "./seed.ts";
@@ -112,6 +113,18 @@ describe("whatever the text", () => {
         expect(complaintsAbout(error, text)).toEqual([]);
       }),
       60,
+    );
+  });
+
+  test("a repository and a tag are refused as the reference of both is, and for nothing else", () => {
+    const repository = fc.oneof(reference(), path(), anything);
+    check(
+      fc.property(repository, fc.oneof(tag(), anything), (repository, tag) => {
+        const both = parseReference(`${repository}:${tag}`);
+        const error = tagError(repository, tag);
+        expect(error?.message).toBe(both.ok ? undefined : both.error.message);
+        expect(error?.details).toEqual(both.ok ? undefined : both.error.details);
+      }),
     );
   });
 

@@ -5,7 +5,7 @@ export type { FetchImageErrorCode } from "./errors/catalogue.ts";
 export { FetchImageError } from "./errors/fetch-image-error.ts";
 export type { Rejected } from "./facts/facts.ts";
 export { type Digest, isDigest } from "./image/digest.ts";
-export { apiHost, parseReference } from "./image/reference.ts";
+export { apiHost, parseReference, tagError } from "./image/reference.ts";
 export { showText } from "./image/show-text.ts";
 export { secretCutter } from "./pipeline/pipeline-secrets.ts";
 export type { CheckPlan, CheckPlanBody, GetPlan, GetPlanBody, Version } from "./plan/plan.ts";

@@ -4,10 +4,10 @@ import {
   FetchImageError,
   type ImageRegistry,
   type ListedImage,
-  parseReference,
   pullableRepository,
   type PullCredentials,
   type RegistryImageSource,
+  tagError,
   versionRule,
   type VersionRule,
 } from "@fetch-image/core/registry-image";
@@ -231,6 +231,6 @@ function ruleOf(source: RegistryImageSource): VersionRule {
 }
 
 function refuseTag({ repository }: RegistryImageSource, tag: string): void {
-  const parsed = parseReference(`${repository}:${tag}`);
-  if (!parsed.ok) throw parsed.error;
+  const error = tagError(repository, tag);
+  if (error !== undefined) throw error;
 }

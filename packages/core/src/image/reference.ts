@@ -1,5 +1,5 @@
 import { FetchImageError } from "../errors/fetch-image-error.ts";
-import { isDomain, readReference, type ReferenceFault, type ReferenceParts } from "./reference-grammar.ts";
+import { isDomain, readReference, type ReferenceFault, type ReferenceParts, tagFault } from "./reference-grammar.ts";
 import { showCharacter, showText } from "./show-text.ts";
 
 export type { ReferenceParts } from "./reference-grammar.ts";
@@ -37,6 +37,18 @@ export function parseReference(text: string): ParsedReference {
 // A build asks for the same repository in a dozen places, and a scheduler for the same few all day.
 const parsed = new Map<string, ParsedReference>();
 const mostParsed = 500;
+
+/**
+ * What is wrong with a repository and a tag, as {@link parseReference} of `repository:tag` tells it; undefined when nothing
+ * is. Repositories are few and tags many: of one whose name is known only the tag is looked at.
+ */
+export function tagError(repository: string, tag: string): FetchImageError | undefined {
+  const name = parseReference(repository);
+  const isName = name.ok && name.reference.tag === undefined && name.reference.digest === undefined;
+  if (isName && tagFault(tag) === undefined) return undefined;
+  const both = parseReference(`${repository}:${tag}`);
+  return both.ok ? undefined : both.error;
+}
 
 /** The reference with exactly the parts given: `domain/path`, `domain/path:tag`, `domain/path:tag@digest`… */
 export function formatReference({ domain, path, tag, digest }: ReferenceParts): string {
