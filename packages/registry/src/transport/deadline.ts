@@ -6,44 +6,50 @@ export interface Deadline extends Disposable {
   abort(reason: FetchImageError): void;
 }
 
+/** How long something may take, and who is to blame where it takes longer. */
+interface Limit {
+  readonly ms: number;
+  readonly host: string;
+}
+
 /**
  * Aborts with `FI_ABORTED` when the caller's signal does and with `FI_REGISTRY_TIMEOUT` after `ms`, if given.
  * Hand-made, because `AbortSignal.any` on a signal that lives for a whole build keeps every child alive on Node 20, and
  * because an `AbortController` costs a check more than its request does.
  */
-export function deadline(
-  cancel: CancelSignal | undefined,
-  limit?: { readonly ms: number; readonly host: string },
-): Deadline {
-  const stop = new Stop();
-  const onCancel = (): void => stop.abort(aborted(cancel?.reason));
-  const timer = limit && setTimeout(() => stop.abort(tooLong(limit.ms, limit.host)), limit.ms);
-  timer?.unref();
-  if (cancel?.aborted) onCancel();
-  else cancel?.addEventListener("abort", onCancel, { once: true });
-  return {
-    signal: stop,
-    abort: (reason) => stop.abort(reason),
-    [Symbol.dispose]() {
-      clearTimeout(timer);
-      cancel?.removeEventListener("abort", onCancel);
-    },
-  };
+export function deadline(cancel: CancelSignal | undefined, limit?: Limit): Deadline {
+  return new Stop(cancel, limit);
 }
 
-class Stop implements CancelSignal {
+class Stop implements Deadline, CancelSignal {
   reason: unknown = undefined;
   aborted = false;
-  /** Made when the first comes. */
-  #listeners: Set<() => void> | undefined;
+  readonly #cancel: CancelSignal | undefined;
+  readonly #onCancel: () => void;
+  readonly #timer: NodeJS.Timeout | undefined;
+  /** Few, as a rule one. */
+  #listeners: (() => void)[] | undefined;
+
+  constructor(cancel: CancelSignal | undefined, limit: Limit | undefined) {
+    this.#cancel = cancel;
+    this.#onCancel = () => this.abort(aborted(cancel?.reason));
+    if (limit !== undefined) this.#timer = setTimeout(expire, limit.ms, this, limit).unref();
+    if (cancel?.aborted === true) this.#onCancel();
+    else cancel?.addEventListener("abort", this.#onCancel, { once: true });
+  }
+
+  get signal(): CancelSignal {
+    return this;
+  }
 
   addEventListener(_type: "abort", listener: () => void): void {
-    this.#listeners ??= new Set();
-    this.#listeners.add(listener);
+    if (this.#listeners === undefined) this.#listeners = [listener];
+    else if (!this.#listeners.includes(listener)) this.#listeners.push(listener);
   }
 
   removeEventListener(_type: "abort", listener: () => void): void {
-    this.#listeners?.delete(listener);
+    const at = this.#listeners?.indexOf(listener) ?? -1;
+    if (at !== -1) this.#listeners?.splice(at, 1);
   }
 
   abort(reason: FetchImageError): void {
@@ -54,6 +60,15 @@ class Stop implements CancelSignal {
     this.#listeners = undefined;
     if (listeners !== undefined) for (const listener of listeners) listener();
   }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#cancel?.removeEventListener("abort", this.#onCancel);
+  }
+}
+
+function expire(stop: Stop, { ms, host }: Limit): void {
+  stop.abort(tooLong(ms, host));
 }
 
 /** Waits for `work`, which others may be waiting for as well, no longer than `signal` allows. */

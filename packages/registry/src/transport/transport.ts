@@ -64,7 +64,7 @@ export function createTransport(settings: RegistrySettings): Transport {
         answer = await dispatchAgain(question, error);
       }
       told(question, answer.statusCode, started);
-      return readable(question, answer);
+      return new ReadAnswer(question, answer);
     },
     async close() {
       closed = true;
@@ -124,56 +124,68 @@ const nothing = Promise.resolve();
 /** An answer as it came; the one to a HEAD has no body. */
 type Received = Head & { readonly body?: Dispatcher.ResponseData["body"] };
 
-function readable<M extends Method>(question: Question<M>, { statusCode, headers, body }: Received): Answer<M> {
-  const { method, url, signal } = question;
-  const answer: Answer<M> = {
-    method,
-    url,
-    status: statusCode,
-    headers,
-    async *chunks() {
-      if (body === undefined) return;
-      try {
-        const bytes: AsyncIterable<Uint8Array> = body;
-        for await (const chunk of bytes) yield chunk;
-      } catch (error) {
-        throw failure(error, question);
-      }
-    },
-    async bytes(maxBytes, what) {
-      if ((contentLengthOf(headers) ?? 0) > maxBytes) {
-        await answer.discard();
-        throw tooLarge(url.host, what, maxBytes);
-      }
-      const chunks: Uint8Array[] = [];
-      let length = 0;
-      for await (const chunk of answer.chunks()) {
-        length += chunk.length;
-        if (length > maxBytes) throw tooLarge(url.host, what, maxBytes);
+class ReadAnswer<M extends Method> implements Answer<M> {
+  readonly method: M;
+  readonly url: URL;
+  readonly status: number;
+  readonly headers: Headers;
+  readonly #body: Received["body"];
+  readonly #question: Question<M>;
+
+  constructor(question: Question<M>, { statusCode, headers, body }: Received) {
+    this.method = question.method;
+    this.url = question.url;
+    this.status = statusCode;
+    this.headers = headers;
+    this.#body = body;
+    this.#question = question;
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
+    if (this.#body === undefined) return;
+    try {
+      const bytes: AsyncIterable<Uint8Array> = this.#body;
+      for await (const chunk of bytes) yield chunk;
+    } catch (error) {
+      throw failure(error, this.#question);
+    }
+  }
+
+  async bytes(maxBytes: number, what: string): Promise<Buffer> {
+    if ((contentLengthOf(this.headers) ?? 0) > maxBytes) {
+      await this.discard();
+      throw tooLarge(this.url.host, what, maxBytes);
+    }
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    for await (const chunk of this.chunks()) {
+      length += chunk.length;
+      if (length > maxBytes) throw tooLarge(this.url.host, what, maxBytes);
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
+  }
+
+  async start(maxBytes: number): Promise<string> {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    try {
+      for await (const chunk of this.chunks()) {
         chunks.push(chunk);
+        length += chunk.length;
+        if (length >= maxBytes) break;
       }
-      return Buffer.concat(chunks);
-    },
-    async start(maxBytes) {
-      const chunks: Uint8Array[] = [];
-      let length = 0;
-      try {
-        for await (const chunk of answer.chunks()) {
-          chunks.push(chunk);
-          length += chunk.length;
-          if (length >= maxBytes) break;
-        }
-      } catch {
-        // What came before the failure is still worth quoting.
-      }
-      return Buffer.concat(chunks).toString("utf8", 0, Math.min(length, maxBytes));
-    },
-    discard() {
-      // undici looks at nothing else of a signal.
-      return body?.dump({ limit: 16 * 1024, signal: signal as AbortSignal }).catch(() => {}) ?? nothing;
-    },
-  };
-  return answer;
+    } catch {
+      // What came before the failure is still worth quoting.
+    }
+    return Buffer.concat(chunks).toString("utf8", 0, Math.min(length, maxBytes));
+  }
+
+  discard(): Promise<void> {
+    // undici looks at nothing else of a signal.
+    const signal = this.#question.signal as AbortSignal;
+    return this.#body?.dump({ limit: 16 * 1024, signal }).catch(() => {}) ?? nothing;
+  }
 }
 
 function failure(error: unknown, { url, signal, secrets }: Question<Method>): unknown {

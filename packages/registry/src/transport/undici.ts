@@ -35,38 +35,61 @@ export function head(
   { headers, signal }: { readonly headers: { readonly [name: string]: string }; readonly signal: CancelSignal },
 ): Promise<Head> {
   return new Promise((resolve, reject) => {
-    let exchange: undici.Dispatcher.DispatchController | undefined;
-    let answer: Head | undefined;
-    const onAbort = (): void => {
-      const reason = reasonOf(signal);
-      exchange?.abort(reason);
-      reject(reason);
-    };
-    const letGo = (): void => signal.removeEventListener("abort", onAbort);
-    if (signal.aborted) return onAbort();
-    signal.addEventListener("abort", onAbort);
+    if (signal.aborted) return reject(reasonOf(signal));
     const { origin, pathname, search } = url;
     // Without `reset: false` undici closes the connection after every HEAD.
     const asked = { origin, path: `${pathname}${search}`, method: "HEAD", headers, reset: false } as const;
-    dispatcher.dispatch(asked, {
-      onRequestStart(controller) {
-        exchange = controller;
-        if (signal.aborted) controller.abort(reasonOf(signal));
-      },
-      onResponseStart(_, statusCode, given) {
-        if (statusCode >= 200) answer = { statusCode, headers: given };
-      },
-      onResponseEnd() {
-        letGo();
-        if (answer !== undefined) resolve(answer);
-        else reject(new Error("the answer to a HEAD ended before its status"));
-      },
-      onResponseError(_, error) {
-        letGo();
-        reject(error);
-      },
-    });
+    dispatcher.dispatch(asked, new HeadExchange(signal, resolve, reject));
   });
+}
+
+class HeadExchange implements undici.Dispatcher.DispatchHandler {
+  readonly #signal: CancelSignal;
+  readonly #resolve: (answer: Head) => void;
+  readonly #reject: (error: unknown) => void;
+  readonly #onAbort: () => void;
+  #controller: undici.Dispatcher.DispatchController | undefined;
+  #answer: Head | undefined;
+
+  constructor(signal: CancelSignal, resolve: (answer: Head) => void, reject: (error: unknown) => void) {
+    this.#signal = signal;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#onAbort = () => {
+      const reason = reasonOf(signal);
+      this.#controller?.abort(reason);
+      reject(reason);
+    };
+    signal.addEventListener("abort", this.#onAbort);
+  }
+
+  onRequestStart(controller: undici.Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#signal.aborted) controller.abort(reasonOf(this.#signal));
+  }
+
+  onResponseStart(
+    _controller: undici.Dispatcher.DispatchController,
+    statusCode: number,
+    headers: Head["headers"],
+  ): void {
+    if (statusCode >= 200) this.#answer = { statusCode, headers };
+  }
+
+  onResponseEnd(): void {
+    this.#letGo();
+    if (this.#answer !== undefined) this.#resolve(this.#answer);
+    else this.#reject(new Error("the answer to a HEAD ended before its status"));
+  }
+
+  onResponseError(_controller: undici.Dispatcher.DispatchController, error: Error): void {
+    this.#letGo();
+    this.#reject(error);
+  }
+
+  #letGo(): void {
+    this.#signal.removeEventListener("abort", this.#onAbort);
+  }
 }
 
 const requestOf: (
