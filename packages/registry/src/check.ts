@@ -1,4 +1,5 @@
 import {
+  type CancelSignal,
   type CheckOptions,
   type Digest,
   FetchImageError,
@@ -12,57 +13,62 @@ import {
   type TagCounts,
   type VersionRule,
 } from "@fetch-image/core/registry-image";
-import type { Conversation, RegistryParts } from "./conversation.ts";
+import type { RegistryParts } from "./conversation.ts";
 import { type CreationDates, createdOf } from "./created.ts";
 import { inParallel } from "./in-parallel.ts";
 import { listTags } from "./list-tags.ts";
 import type { Target } from "./locate.ts";
-import type { TagMemory } from "./tag-book.ts";
+import { type Questions, untilLimited } from "./questions.ts";
 import { digestExists, type Evidence, resolveTag } from "./resolve.ts";
-import { unlessAborted } from "./transport/deadline.ts";
+import type { TagMemory } from "./tag-book.ts";
 import { type Secrets, withoutSecrets } from "./transport/redact.ts";
 
-interface TargetCheck extends CheckOptions {
+interface TargetCheck {
   readonly rule: VersionRule;
+  readonly options: CheckOptions;
   /** What earlier checks found out: a digest's image is always of the same time. */
   readonly dates: CreationDates;
   /** Of this target, for the source; of no use where the rule names the tag. */
   readonly memory: TagMemory | undefined;
-  readonly onQuestion: () => void;
+}
+
+export interface CheckParts extends RegistryParts {
+  readonly conversation: Questions;
 }
 
 /** One check of one registry: asks what the rule asks for, until it answers. See core's `ImageRegistry.check`. */
-export function checkTarget(
-  parts: RegistryParts,
-  target: Target,
-  check: TargetCheck,
-): Promise<Omit<RegistryCheck, "requests">> {
-  return askAndDecide(parts, target, check).catch((error: unknown) => {
+export async function checkTarget(parts: CheckParts, target: Target, check: TargetCheck): Promise<RegistryCheck> {
+  try {
+    return await askAndDecide(parts, target, check);
+  } catch (error) {
     throw withoutSecrets(error, target.secrets);
-  });
+  }
 }
 
 async function askAndDecide(
-  { settings, conversation }: RegistryParts,
+  { settings, conversation: questions }: CheckParts,
   target: Target,
-  check: TargetCheck,
-): Promise<Omit<RegistryCheck, "requests">> {
-  const { rule, cursor, want, previous, signal, dates, memory, onQuestion } = check;
-  const parts = { settings, conversation: untilLimited(conversation, onQuestion) };
-  const since = check.recallMs === undefined ? Number.POSITIVE_INFINITY : settings.now() - check.recallMs;
-  const recalled = memory?.recall(since);
-  const digests = new Map<string, Digest | "absent">(rule.mode === "tag" ? [] : check.known);
-  if (want !== "newest") {
-    for (const [tag, { digest, recent }] of recalled ?? []) if (recent && !digests.has(tag)) digests.set(tag, digest);
-  }
-  const present = new Map<Digest, boolean>();
-  const created = new Map<Digest, string | undefined>();
-  let facts: RepositoryFacts = { digests, present, created, ...(recalled && { recalled }) };
+  { rule, options, dates, memory }: TargetCheck,
+): Promise<RegistryCheck> {
+  const { cursor, want, previous, signal } = options;
+  // A rule that names the tag asks one question after the other.
+  const parts = { settings, conversation: rule.mode === "tag" ? questions : untilLimited(questions) };
+  const recalled = memory?.recall(
+    options.recallMs === undefined ? Number.POSITIVE_INFINITY : settings.now() - options.recallMs,
+  );
+  const digests = knownDigests(rule, options, recalled);
+  let facts: RepositoryFacts = { digests, present: nothing, created: nothing, ...(recalled && { recalled }) };
 
   const toldBy = new Map<string, Evidence>();
   let latest: Evidence | undefined;
   let rateLimit: RateLimit | undefined;
-  const each = { width: settings.limits.concurrentQuestions, signal };
+  const resolve = async (tag: string, ended: CancelSignal): Promise<void> => {
+    const { digest = "absent", evidence } = await resolveTag(parts, target, tag, ended);
+    digests.set(tag, digest);
+    toldBy.set(tag, evidence);
+    rateLimit = evidence.rateLimit ?? rateLimit;
+    memory?.learn(tag, digest, settings.now());
+  };
   for (;;) {
     const step = nextCheckStep(rule, { cursor, facts, want, previous });
     switch (step.next) {
@@ -75,22 +81,25 @@ async function askAndDecide(
         break;
       }
       case "resolve-tags":
-        await inParallel(step.tags, each, async (tag, ended) => {
-          const { digest = "absent", evidence } = await resolveTag(parts, target, tag, ended);
-          digests.set(tag, digest);
-          toldBy.set(tag, evidence);
-          rateLimit = evidence.rateLimit ?? rateLimit;
-          memory?.learn(tag, digest, settings.now());
-        });
+        await inParallel(step.tags, { width: settings.limits.concurrentQuestions, signal }, resolve);
         break;
-      case "probe-digest":
-        present.set(step.digest, await digestExists(parts, target, step.digest, signal));
+      case "probe-digest": {
+        const isThere = await digestExists(parts, target, step.digest, signal);
+        facts = { ...facts, present: new Map([...facts.present, [step.digest, isThere]]) };
         break;
-      case "read-created":
-        await inParallel(step.digests, each, async (digest, ended) => {
-          created.set(digest, await dates.of(digest, () => createdOf({ ...parts, target }, digest, ended)));
-        });
+      }
+      case "read-created": {
+        const created = new Map(facts.created);
+        await inParallel(
+          step.digests,
+          { width: settings.limits.concurrentQuestions, signal },
+          async (digest, ended) => {
+            created.set(digest, await dates.of(digest, () => createdOf({ ...parts, target }, digest, ended)));
+          },
+        );
+        facts = { ...facts, created };
         break;
+      }
       case "fail":
         throw step.error;
       case "answer": {
@@ -99,16 +108,36 @@ async function askAndDecide(
         const evidence = toldBy.get(newest ?? "") ?? latest;
         if (!evidence) throw new FetchImageError("FI_INTERNAL", { message: `${target.name} was not asked` });
         const among = countsOf(rule, { listed: facts.tags?.length, candidates, asked: toldBy.size });
-        return {
+        const { via, host, status } = evidence;
+        const found: { -readonly [Part in keyof RegistryCheck]: RegistryCheck[Part] } = {
           versions,
           rejected: fewOf(rejected, target.secrets),
-          ...evidence,
-          ...(rateLimit && { rateLimit }),
-          ...(among && { among }),
+          via,
+          host,
+          status,
+          requests: questions.asked,
         };
+        if (rateLimit !== undefined) found.rateLimit = rateLimit;
+        if (among !== undefined) found.among = among;
+        if (target.pulledFrom !== undefined) found.repository = target.pulledFrom;
+        return found;
       }
     }
   }
+}
+
+const nothing: ReadonlyMap<Digest, never> = new Map<Digest, never>();
+
+/** Before anything is asked. */
+function knownDigests(
+  rule: VersionRule,
+  { known, want }: CheckOptions,
+  recalled: RepositoryFacts["recalled"],
+): Map<string, Digest | "absent"> {
+  const digests = new Map<string, Digest | "absent">(rule.mode === "tag" ? undefined : known);
+  if (recalled === undefined || want === "newest") return digests;
+  for (const [tag, { digest, recent }] of recalled) if (recent && !digests.has(tag)) digests.set(tag, digest);
+  return digests;
 }
 
 function countsOf(
@@ -119,28 +148,11 @@ function countsOf(
   return { by: rule.mode === "tag_regex" && rule.byCreation ? "created_at_sort" : rule.mode, listed, ...counts };
 }
 
-// At once, and not only when the refusal has been read to its end: what is asked meanwhile never starts.
-function untilLimited(conversation: Conversation, onQuestion: () => void): Conversation {
-  let limited = false;
-  const noticed = <A extends { readonly status: number }>(answer: A): A => {
-    limited ||= answer.status === 429;
-    return answer;
-  };
-  return {
-    ask(target, question) {
-      if (limited) return unlessAborted(new Promise<never>(() => {}), question.signal);
-      onQuestion();
-      return conversation.ask(target, question).then(noticed);
-    },
-    refused: (target, answer, subject) => conversation.refused(target, answer, subject),
-    close: () => conversation.close(),
-  };
-}
-
 const mostRejected = 20;
 
 /** Facts are kept for ever: a repository with thousands of tags must not fill them with what it is not. */
 function fewOf(rejected: readonly Rejected[], secrets: Secrets): readonly Rejected[] {
+  if (rejected.length === 0) return rejected;
   const told = rejected.length <= mostRejected ? rejected : rejected.slice(0, mostRejected - 1);
   const few = told.map(({ candidate, reason }) => ({ candidate: secrets.redact(shown(candidate)), reason }));
   if (told === rejected) return few;

@@ -1,17 +1,17 @@
 import { type CancelSignal, FetchImageError } from "@fetch-image/core/registry-image";
 import { type Asker, createLogins, readingOf401 } from "./auth/login.ts";
 import type { Target } from "./locate.ts";
+import { Attempt, Schemes } from "./schemes.ts";
 import type { RegistrySettings } from "./settings.ts";
 import type { Purpose } from "./transport/dispatchers.ts";
 import { unlessAborted } from "./transport/deadline.ts";
-import { nobodyListens, speaksNoTls } from "./transport/failure.ts";
 import { createGuard } from "./transport/guard.ts";
 import { withoutSecrets } from "./transport/redact.ts";
 import { nextHop } from "./transport/redirect.ts";
 import { refusal } from "./transport/refusal.ts";
 import type { Answer, Method, RequestBody, Transport } from "./transport/transport.ts";
 
-interface RegistryQuestion<M extends Method> {
+export interface RegistryQuestion<M extends Method> {
   readonly method: M;
   /** Below the repository: `manifests/1.0`, `blobs/sha256:…`; or a URL that the registry named itself. */
   readonly path: string | URL;
@@ -37,23 +37,17 @@ export interface Conversation {
   ask<M extends Method>(target: Target, question: RegistryQuestion<M>): Promise<Answer<M>>;
   /** The error that an answer stands for. `subject` says what was asked for. */
   refused(target: Target, answer: Answer<Method>, subject: string): Promise<FetchImageError>;
-  close(): Promise<void>;
 }
 
 export function createConversation(settings: RegistrySettings, transport: Transport): Conversation {
   const guard = createGuard(settings.allowedOrigins);
   const logins = createLogins({ transport, settings, guard });
-  /** Of those that may be asked by https and by http: what they were last found to speak. */
-  const spoken = new Map<string, URL>();
-  /** By host: a question that finds out which. */
-  const finding = new Map<string, { readonly found: Promise<void>; readonly end: () => void }>();
+  const schemes = new Schemes();
 
   return {
     ask(target, question) {
-      const asking = target.renew ? askAgainIfRefused(target, question) : askEachOrigin(target, question);
-      return asking.catch((error: unknown) => {
-        throw withoutSecrets(error, target.secrets);
-      });
+      if (target.renew !== undefined) return cleaned(askAgainIfRefused(target, question), target);
+      return askKnown(target, question) ?? cleaned(askEither(target, question), target);
     },
     async refused(target, answer, subject) {
       const error = await refusal(answer, {
@@ -65,7 +59,6 @@ export function createConversation(settings: RegistrySettings, transport: Transp
       });
       return withoutSecrets(error, target.secrets);
     },
-    close: () => transport.close(),
   };
 
   /** A login that comes from elsewhere than the source may have ended since, or have been replaced: that is tried once. */
@@ -91,63 +84,45 @@ export function createConversation(settings: RegistrySettings, transport: Transp
   }
 
   function askEachOrigin<M extends Method>(target: Target, question: RegistryQuestion<M>): Promise<Answer<M>> {
-    const [first, second] = originsFor(question, target, spoken);
-    if (first === undefined) {
-      const message = `no origin is known for ${target.name}`;
-      return Promise.reject(new FetchImageError("FI_INTERNAL", { message }));
-    }
-    return second === undefined ? ask(first, target, question, () => {}) : askEither([first, second], target, question);
+    return askKnown(target, question) ?? askEither(target, question);
   }
 
-  async function askEither<M extends Method>(
-    origins: readonly [URL, URL],
-    target: Target,
-    question: RegistryQuestion<M>,
-  ): Promise<Answer<M>> {
-    const [{ host }] = origins;
-    const under = spoken.has(host) ? undefined : finding.get(host);
+  /** Undefined where it is not known by which origin. */
+  function askKnown<M extends Method>(target: Target, question: RegistryQuestion<M>): Promise<Answer<M>> | undefined {
+    const [first, second] = originsFor(question, target, schemes);
+    if (first === undefined || second === undefined) return first && ask(first, target, question);
+    const spoken = schemes.spokenBy(first.host);
+    return spoken && ask(spoken, target, question, new Attempt(schemes, first.host));
+  }
+
+  async function askEither<M extends Method>(target: Target, question: RegistryQuestion<M>): Promise<Answer<M>> {
+    const [first, second] = target.origins;
+    if (first === undefined || second === undefined) {
+      throw new FetchImageError("FI_INTERNAL", { message: `no origin is known for ${target.name}` });
+    }
+    const { host } = first;
+    const found = schemes.beingFound(host);
     // A thousand questions to one that speaks http would else begin a thousand handshakes, all in vain.
-    if (under !== undefined) await unlessAborted(under.found, question.signal);
-    const answer = askAsKnown(origins, target, question);
-    if (!spoken.has(host) && !finding.has(host)) find(host, answer);
+    if (found !== undefined) await unlessAborted(found, question.signal);
+    const known = askKnown(target, question);
+    if (known !== undefined) return await known;
+    const answer = askInTurn([first, second], target, question);
+    if (schemes.beingFound(host) === undefined) schemes.find(host, answer);
     return await answer;
   }
 
-  /** Others wait for what it finds, but not for an answer that is long in coming. */
-  function find(host: string, answer: Promise<unknown>): void {
-    let found!: () => void;
-    const waiting = new Promise<void>((resolve) => {
-      found = resolve;
-    });
-    const end = (): void => {
-      clearTimeout(timer);
-      if (finding.get(host)?.end === end) finding.delete(host);
-      found();
-    };
-    const timer = setTimeout(end, longestFindingMs).unref();
-    finding.set(host, { found: waiting, end });
-    answer.then(end, end);
-  }
-
-  async function askAsKnown<M extends Method>(
+  async function askInTurn<M extends Method>(
     [first, second]: readonly [URL, URL],
     target: Target,
     question: RegistryQuestion<M>,
   ): Promise<Answer<M>> {
-    const known = spoken.get(first.host);
-    let answered = false;
-    const onAnswer = (origin: URL): void => {
-      answered = true;
-      remember(spoken, first.host, origin);
-      finding.get(first.host)?.end();
-    };
+    const attempt = new Attempt(schemes, first.host);
     try {
-      return await ask(known ?? first, target, question, onAnswer);
+      return await ask(first, target, question, attempt);
     } catch (error) {
-      if (!answered) spoken.delete(first.host);
-      if (known || answered || !mayTryHttp(error, first)) throw error;
+      if (!attempt.mayTryHttp) throw error;
       settings.logger.debug("registry does not speak https, trying http", { host: first.host });
-      return await ask(second, target, question, onAnswer);
+      return await ask(second, target, question, attempt);
     }
   }
 
@@ -155,57 +130,65 @@ export function createConversation(settings: RegistrySettings, transport: Transp
     origin: URL,
     target: Target,
     question: RegistryQuestion<M>,
-    onAnswer: (origin: URL) => void,
+    attempt?: Attempt,
   ): Promise<Answer<M>> {
-    const { path, method } = question;
-    let url = typeof path === "string" ? new URL(`/v2/${target.path}/${path}`, origin) : path;
-    let own = typeof path === "string" || url.origin === origin.origin;
-    if (!own) guard(url, origin, "place for uploads");
-    let loggedIn: Set<string> | undefined;
-    for (let hops = 0; ;) {
-      const asker = own ? ownAsker(origin, target, question) : anybody(url, target, question);
-      const known = logins.authorization(asker);
-      const authorization = known instanceof Promise ? await known : known;
-      const answer = await transport.send({
-        url,
-        ...question,
-        headers: {
-          ...question.headers,
-          accept: question.accept,
-          ...(authorization === undefined ? {} : { authorization }),
-        },
-        trust: target.trust,
-        secrets: target.secrets,
-      });
-      onAnswer(origin);
-      // Once per origin: a second 401 is final.
-      if (answer.status === 401 && loggedIn?.has(url.origin) !== true && logins.learn(answer, asker, authorization)) {
-        loggedIn ??= new Set();
-        loggedIn.add(url.origin);
+    const { path, method, body, purpose, signal } = question;
+    const { trust, secrets } = target;
+    try {
+      let url = typeof path === "string" ? new URL(`/v2/${target.path}/${path}`, origin) : path;
+      let own = typeof path === "string" || url.origin === origin.origin;
+      if (!own) guard(url, origin, "place for uploads");
+      let loggedIn: Set<string> | undefined;
+      for (let hops = 0; ;) {
+        const asker = own ? ownAsker(origin, target, question) : anybody(url, target, question);
+        const known = logins.authorization(asker);
+        const authorization = known instanceof Promise ? await known : known;
+        const headers = headersOf(question, authorization);
+        const answer = await transport.send({ method, url, headers, body, trust, purpose, signal, secrets });
+        attempt?.answered(origin);
+        // Once per origin: a second 401 is final.
+        if (answer.status === 401 && loggedIn?.has(url.origin) !== true && logins.learn(answer, asker, authorization)) {
+          loggedIn ??= new Set();
+          loggedIn.add(url.origin);
+          await answer.discard();
+          continue;
+        }
+        const hop = nextHop(answer, origin, { hops, max: settings.limits.redirects, guard });
+        // Others make a GET of what was meant to write (RFC 9110 §15.4).
+        const isKept = method === "HEAD" || method === "GET" || answer.status === 307 || answer.status === 308;
+        if (!hop || !isKept) return answer;
         await answer.discard();
-        continue;
+        hops++;
+        url = hop;
+        own = url.origin === origin.origin;
       }
-      const hop = nextHop(answer, origin, { hops, max: settings.limits.redirects, guard });
-      // Others make a GET of what was meant to write (RFC 9110 §15.4).
-      const isKept = method === "HEAD" || method === "GET" || answer.status === 307 || answer.status === 308;
-      if (!hop || !isKept) return answer;
-      await answer.discard();
-      hops++;
-      url = hop;
-      own = url.origin === origin.origin;
+    } catch (error) {
+      attempt?.failed(error, origin);
+      throw withoutSecrets(error, secrets);
     }
   }
 }
 
+function cleaned<T>(asking: Promise<T>, { secrets }: Target): Promise<T> {
+  return asking.catch((error: unknown) => {
+    throw withoutSecrets(error, secrets);
+  });
+}
+
+function headersOf(
+  { accept, headers }: RegistryQuestion<Method>,
+  authorization: string | undefined,
+): { readonly [name: string]: string } {
+  const all = headers === undefined ? { accept } : { ...headers, accept };
+  return authorization === undefined ? all : { ...all, authorization };
+}
+
 // Who is given the credential is decided by the target alone, never by what a registry named.
-function originsFor(
-  { path }: RegistryQuestion<Method>,
-  { origins }: Target,
-  spoken: ReadonlyMap<string, URL>,
-): readonly URL[] {
+function originsFor({ path }: RegistryQuestion<Method>, { origins }: Target, schemes: Schemes): readonly URL[] {
   if (typeof path === "string") return origins;
   const [first] = origins;
-  const own = origins.find(({ origin }) => origin === path.origin) ?? (first && (spoken.get(first.host) ?? first));
+  const own =
+    origins.find(({ origin }) => origin === path.origin) ?? (first && (schemes.spokenBy(first.host) ?? first));
   return own ? [own] : [];
 }
 
@@ -217,23 +200,4 @@ function ownAsker(origin: URL, target: Target, { scopes, signal }: RegistryQuest
 /** Another origin than the registry's is asked as anybody would ask it. */
 function anybody({ origin }: URL, { trust, secrets }: Target, { signal }: RegistryQuestion<Method>): Asker {
   return { origin: new URL(origin), credential: undefined, scopes: [], trust, secrets, signal };
-}
-
-// A bad certificate is no reason: whoever shows one does speak TLS. Nor is a refused connection where both schemes
-// share the port that stands in the reference.
-function mayTryHttp(error: unknown, { host, port }: URL): boolean {
-  if (!FetchImageError.is(error) || error.details["host"] !== host) return false;
-  return speaksNoTls(error) || (port === "" && nobodyListens(error));
-}
-
-const maxSpoken = 1000;
-/** A handshake that fails does so at once. */
-const longestFindingMs = 500;
-
-function remember(spoken: Map<string, URL>, host: string, origin: URL): void {
-  if (spoken.size < maxSpoken && spoken.get(host) === origin) return;
-  spoken.delete(host);
-  spoken.set(host, origin);
-  const [oldest] = spoken.keys();
-  if (spoken.size > maxSpoken && oldest !== undefined) spoken.delete(oldest);
 }

@@ -6,6 +6,7 @@ import {
   type ListedImage,
   pullableRepository,
   type PullCredentials,
+  type RegistryCheck,
   type RegistryImageSource,
   tagError,
   versionRule,
@@ -13,7 +14,7 @@ import {
 } from "@fetch-image/core/registry-image";
 import type { LoginDescription } from "./auth/configured-login.ts";
 import { createSourceLogins } from "./auth/source-logins.ts";
-import { checkTarget } from "./check.ts";
+import { type CheckParts, checkTarget } from "./check.ts";
 import { createConversation, type RegistryParts } from "./conversation.ts";
 import { rememberDates } from "./created.ts";
 import type { Pull } from "./fetch-image.ts";
@@ -22,6 +23,7 @@ import { createPatience } from "./patience.ts";
 import type { FetchArtifactOptions, FetchedArtifact } from "./pull-to-layout.ts";
 import type { ImageToPush } from "./push/image-to-push.ts";
 import type { PushedImage, PushImageOptions } from "./push/push-image.ts";
+import { Questions } from "./questions.ts";
 import { digestExists, resolveTag } from "./resolve.ts";
 import { type RegistryOptions, registrySettings } from "./settings.ts";
 import type { FetchImageOptions, StoredImage } from "./stored-image.ts";
@@ -110,28 +112,21 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
         return digest && { digest, ...evidence, ...pulledFrom(target) };
       });
     },
-    async check(source, options) {
-      const rule = ruleOf(source);
-      let requests = 0;
-      const onQuestion = (): void => {
-        requests++;
-      };
-      const checkOf = (target: Target) => {
-        const memory = rule.mode === "tag" ? undefined : memoryOf(source, target);
-        return checkTarget(parts, target, { rule, dates, onQuestion, memory, ...options });
-      };
-      const located = targetsOf(source, options.signal);
-      const targets = located instanceof Promise ? await located : located;
-      let [asked] = targets;
-      const found = await firstThatKnows(
-        targets,
-        (target) => {
-          asked = target;
-          return checkOf(target);
-        },
-        ({ versions }) => versions.length > 0,
-      );
-      return { requests, ...found, ...pulledFrom(asked) };
+    check(source, options) {
+      try {
+        const rule = ruleOf(source);
+        const asking: CheckParts = { settings, conversation: new Questions(conversation) };
+        const ask = (target: Target): Promise<RegistryCheck> => {
+          const memory = rule.mode === "tag" ? undefined : memoryOf(source, target);
+          return checkTarget(asking, target, { rule, options, dates, memory });
+        };
+        const isFound = ({ versions }: RegistryCheck): boolean => versions.length > 0;
+        const targets = targetsOf(source, options.signal);
+        if (targets instanceof Promise) return targets.then((located) => firstThatKnows(located, ask, isFound));
+        return firstThatKnows(targets, ask, isFound);
+      } catch (error) {
+        return Promise.reject(error);
+      }
     },
     async exists(source, digest, { signal }) {
       const found = await firstThatKnows(await targetsOf(source, signal), async (target) =>
@@ -163,8 +158,8 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
       const patience = createPatience(settings.timeouts.downloadPatienceMs, settings);
       return await pushImage({ ...parts, target, patience, options }, image);
     },
-    close: () => conversation.close(),
-    [Symbol.asyncDispose]: () => conversation.close(),
+    close: () => transport.close(),
+    [Symbol.asyncDispose]: () => transport.close(),
   };
 
   function memoryOf(source: RegistryImageSource, { name }: Target): TagMemory {

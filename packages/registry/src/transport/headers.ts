@@ -15,7 +15,10 @@ export function all(headers: Headers, name: string): readonly string[] {
 
 /** The media type of a `Content-Type`: lower case, without parameters. */
 export function mediaTypeOf(headers: Headers): string | undefined {
-  return single(headers, "content-type")?.split(";", 1)[0]?.trim().toLowerCase() || undefined;
+  const text = single(headers, "content-type");
+  if (text === undefined) return undefined;
+  const end = text.indexOf(";");
+  return (end === -1 ? text : text.slice(0, end)).trim().toLowerCase() || undefined;
 }
 
 /** `Content-Length`, when it is a length. */

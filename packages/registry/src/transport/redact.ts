@@ -9,25 +9,31 @@ export interface Secrets {
 
 /** Collects the secrets of one conversation: passwords, the forms they travel in, and tokens as they come. */
 export function createSecrets(initial: readonly string[] = []): Secrets {
-  const known = new Set<string>();
-  let pattern: RegExp | undefined;
-  const add = (secret: string): void => {
+  const secrets = new KnownSecrets();
+  for (const secret of initial) secrets.add(secret);
+  return secrets;
+}
+
+class KnownSecrets implements Secrets {
+  /** Most conversations have none. */
+  #known: Set<string> | undefined;
+  #pattern: RegExp | undefined;
+
+  add(secret: string): void {
+    this.#known ??= new Set();
     // Cutting one or two letters out of a text hides nothing and makes the text unreadable.
     for (const form of [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]) {
-      if (form.length > 2) known.add(form);
+      if (form.length > 2) this.#known.add(form);
     }
-    pattern = undefined;
-  };
-  for (const secret of initial) add(secret);
-  return {
-    add,
-    redact(text) {
-      pattern ??= anyOf(known);
-      const clean = withoutUrlSecrets(text).replaceAll(pattern, "***");
-      // oxlint-disable-next-line no-control-regex -- foreign text must not move a terminal's cursor
-      return clean.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ");
-    },
-  };
+    this.#pattern = undefined;
+  }
+
+  redact(text: string): string {
+    this.#pattern ??= anyOf(this.#known ?? new Set());
+    const clean = withoutUrlSecrets(text).replaceAll(this.#pattern, "***");
+    // oxlint-disable-next-line no-control-regex -- foreign text must not move a terminal's cursor
+    return clean.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ");
+  }
 }
 
 /** Cuts the query and the userinfo out of every URL in a text: presigned URLs carry their signature there. */

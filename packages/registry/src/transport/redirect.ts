@@ -13,10 +13,9 @@ export function nextHop(
   registry: URL,
   { hops, max, guard }: { readonly hops: number; readonly max: number; readonly guard: Guard },
 ): URL | undefined {
+  if (!redirects.has(answer.status)) return undefined;
   const location = single(answer.headers, "location");
-  if (!redirects.has(answer.status) || location === undefined || !URL.canParse(location, answer.url.href)) {
-    return undefined;
-  }
+  if (location === undefined || !URL.canParse(location, answer.url.href)) return undefined;
   if (hops >= max) {
     throw new FetchImageError("FI_REGISTRY_PROTOCOL", {
       message: `${registry.host} redirects more than ${max} times in a row`,

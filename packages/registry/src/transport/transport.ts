@@ -21,7 +21,7 @@ interface Question<M extends Method> {
   readonly method: M;
   readonly url: URL;
   readonly headers: { readonly [name: string]: string };
-  readonly body?: RequestBody;
+  readonly body?: RequestBody | undefined;
   readonly trust: TrustedRoots | undefined;
   readonly purpose: Purpose;
   readonly signal: CancelSignal;
@@ -56,14 +56,15 @@ export function createTransport(settings: RegistrySettings): Transport {
   return {
     async send(question) {
       if (closed) throw aborted(new Error("the registry client is closed"));
-      const started = performance.now();
+      // Nobody listens, as a rule, and to cut secrets out of what nobody reads costs as much as the request.
+      const started = settings.logger === silentLogger ? undefined : performance.now();
       let answer: Received;
       try {
         answer = await dispatch(question);
       } catch (error) {
         answer = await dispatchAgain(question, error);
       }
-      told(question, answer.statusCode, started);
+      if (started !== undefined) told(question, answer.statusCode, started);
       return new ReadAnswer(question, answer);
     },
     async close() {
@@ -73,8 +74,6 @@ export function createTransport(settings: RegistrySettings): Transport {
   };
 
   function told({ method, secrets, url }: Question<Method>, status: number, started: number): void {
-    // Nobody listens, as a rule, and to cut secrets out of what nobody reads costs as much as the request.
-    if (settings.logger === silentLogger) return;
     settings.logger.debug("registry answered", {
       method,
       host: secrets.redact(url.host),
@@ -97,7 +96,8 @@ export function createTransport(settings: RegistrySettings): Transport {
   function dispatch(question: Question<Method>): Promise<Received> {
     const { method, url, trust, purpose, signal } = question;
     const dispatcher = dispatchers.for(url, { trust, purpose });
-    const headers = { "user-agent": settings.userAgent, ...question.headers };
+    const given = question.headers;
+    const headers = given["user-agent"] === undefined ? { ...given, "user-agent": settings.userAgent } : given;
     if (method === "HEAD") return head(dispatcher, url, { headers, signal });
     return withBody(question, dispatcher, headers);
   }
