@@ -1,5 +1,4 @@
 import {
-  type CancelSignal,
   type CheckOptions,
   type Digest,
   FetchImageError,
@@ -19,7 +18,7 @@ import { inParallel } from "./in-parallel.ts";
 import { listTags } from "./list-tags.ts";
 import type { Target } from "./locate.ts";
 import { type Questions, untilLimited } from "./questions.ts";
-import { digestExists, type Evidence, resolveTag } from "./resolve.ts";
+import { digestExists, type Evidence, type ResolvedTag, resolveTag } from "./resolve.ts";
 import type { TagMemory } from "./tag-book.ts";
 import { type Secrets, withoutSecrets } from "./transport/redact.ts";
 
@@ -37,15 +36,7 @@ export interface CheckParts extends RegistryParts {
 }
 
 /** One check of one registry: asks what the rule asks for, until it answers. See core's `ImageRegistry.check`. */
-export async function checkTarget(parts: CheckParts, target: Target, check: TargetCheck): Promise<RegistryCheck> {
-  try {
-    return await askAndDecide(parts, target, check);
-  } catch (error) {
-    throw withoutSecrets(error, target.secrets);
-  }
-}
-
-async function askAndDecide(
+export async function checkTarget(
   { settings, conversation: questions }: CheckParts,
   target: Target,
   { rule, options, dates, memory }: TargetCheck,
@@ -62,67 +53,73 @@ async function askAndDecide(
   const toldBy = new Map<string, Evidence>();
   let latest: Evidence | undefined;
   let rateLimit: RateLimit | undefined;
-  const resolve = async (tag: string, ended: CancelSignal): Promise<void> => {
-    const { digest = "absent", evidence } = await resolveTag(parts, target, tag, ended);
-    digests.set(tag, digest);
+  const learn = (tag: string, { digest, evidence }: ResolvedTag): void => {
+    digests.set(tag, digest ?? "absent");
     toldBy.set(tag, evidence);
     rateLimit = evidence.rateLimit ?? rateLimit;
-    memory?.learn(tag, digest, settings.now());
+    memory?.learn(tag, digest ?? "absent", settings.now());
   };
-  for (;;) {
-    const step = nextCheckStep(rule, { cursor, facts, want, previous });
-    switch (step.next) {
-      case "list-tags": {
-        const list = await listTags(parts, target, signal);
-        latest = list.evidence;
-        rateLimit = latest.rateLimit ?? rateLimit;
-        facts = { ...facts, tags: list.tags };
-        memory?.keepOnly(list.tags);
-        break;
-      }
-      case "resolve-tags":
-        await inParallel(step.tags, { width: settings.limits.concurrentQuestions, signal }, resolve);
-        break;
-      case "probe-digest": {
-        const isThere = await digestExists(parts, target, step.digest, signal);
-        facts = { ...facts, present: new Map([...facts.present, [step.digest, isThere]]) };
-        break;
-      }
-      case "read-created": {
-        const created = new Map(facts.created);
-        await inParallel(
-          step.digests,
-          { width: settings.limits.concurrentQuestions, signal },
-          async (digest, ended) => {
+  const each = { width: settings.limits.concurrentQuestions, signal };
+  try {
+    for (;;) {
+      const step = nextCheckStep(rule, { cursor, facts, want, previous });
+      switch (step.next) {
+        case "list-tags": {
+          const list = await listTags(parts, target, signal);
+          latest = list.evidence;
+          rateLimit = latest.rateLimit ?? rateLimit;
+          facts = { ...facts, tags: list.tags };
+          memory?.keepOnly(list.tags);
+          break;
+        }
+        case "resolve-tags":
+          if (rule.mode === "tag") learn(rule.tag, await resolveTag(parts, target, rule.tag, signal));
+          else {
+            await inParallel(step.tags, each, async (tag, ended) =>
+              learn(tag, await resolveTag(parts, target, tag, ended)),
+            );
+          }
+          break;
+        case "probe-digest":
+          facts = {
+            ...facts,
+            present: new Map([[step.digest, await digestExists(parts, target, step.digest, signal)]]),
+          };
+          break;
+        case "read-created": {
+          const created = new Map(facts.created);
+          await inParallel(step.digests, each, async (digest, ended) => {
             created.set(digest, await dates.of(digest, () => createdOf({ ...parts, target }, digest, ended)));
-          },
-        );
-        facts = { ...facts, created };
-        break;
-      }
-      case "fail":
-        throw step.error;
-      case "answer": {
-        const { versions, rejected, candidates } = step;
-        const newest = rule.mode === "tag" ? rule.tag : versions.at(-1)?.tag;
-        const evidence = toldBy.get(newest ?? "") ?? latest;
-        if (!evidence) throw new FetchImageError("FI_INTERNAL", { message: `${target.name} was not asked` });
-        const among = countsOf(rule, { listed: facts.tags?.length, candidates, asked: toldBy.size });
-        const { via, host, status } = evidence;
-        const found: { -readonly [Part in keyof RegistryCheck]: RegistryCheck[Part] } = {
-          versions,
-          rejected: fewOf(rejected, target.secrets),
-          via,
-          host,
-          status,
-          requests: questions.asked,
-        };
-        if (rateLimit !== undefined) found.rateLimit = rateLimit;
-        if (among !== undefined) found.among = among;
-        if (target.pulledFrom !== undefined) found.repository = target.pulledFrom;
-        return found;
+          });
+          facts = { ...facts, created };
+          break;
+        }
+        case "fail":
+          throw step.error;
+        case "answer": {
+          const newest = rule.mode === "tag" ? rule.tag : step.versions.at(-1)?.tag;
+          const evidence = toldBy.get(newest ?? "") ?? latest;
+          if (!evidence) throw new FetchImageError("FI_INTERNAL", { message: `${target.name} was not asked` });
+          const among = countsOf(rule, facts.tags, { candidates: step.candidates, asked: toldBy.size });
+          const { via, host, status } = evidence;
+          const { asked: requests } = questions;
+          const found: { -readonly [Part in keyof RegistryCheck]: RegistryCheck[Part] } = {
+            versions: step.versions,
+            rejected: fewOf(step.rejected, target.secrets),
+            via,
+            host,
+            status,
+            requests,
+          };
+          if (rateLimit !== undefined) found.rateLimit = rateLimit;
+          if (among !== undefined) found.among = among;
+          if (target.pulledFrom !== undefined) found.repository = target.pulledFrom;
+          return found;
+        }
       }
     }
+  } catch (error) {
+    throw withoutSecrets(error, target.secrets);
   }
 }
 
@@ -142,10 +139,12 @@ function knownDigests(
 
 function countsOf(
   rule: VersionRule,
-  { listed, ...counts }: Omit<TagCounts, "by" | "listed"> & { readonly listed: number | undefined },
+  tags: readonly string[] | undefined,
+  counts: Pick<TagCounts, "candidates" | "asked">,
 ): TagCounts | undefined {
-  if (rule.mode === "tag" || listed === undefined) return undefined;
-  return { by: rule.mode === "tag_regex" && rule.byCreation ? "created_at_sort" : rule.mode, listed, ...counts };
+  if (rule.mode === "tag" || tags === undefined) return undefined;
+  const by = rule.mode === "tag_regex" && rule.byCreation ? "created_at_sort" : rule.mode;
+  return { by, listed: tags.length, ...counts };
 }
 
 const mostRejected = 20;

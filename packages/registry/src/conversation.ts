@@ -193,8 +193,8 @@ function originsFor({ path }: RegistryQuestion<Method>, { origins }: Target, sch
 }
 
 function ownAsker(origin: URL, target: Target, { scopes, signal }: RegistryQuestion<Method>): Asker {
-  const { path, credential, trust, secrets } = target;
-  return { origin, credential, scopes: scopes ?? [`repository:${path}:pull`], trust, secrets, signal };
+  const { credential, pullScopes, trust, secrets } = target;
+  return { origin, credential, scopes: scopes ?? pullScopes, trust, secrets, signal };
 }
 
 /** Another origin than the registry's is asked as anybody would ask it. */

@@ -4,7 +4,6 @@ import { parseJsonBody } from "./json-body.ts";
 import type { Target } from "./locate.ts";
 import { type Descriptor, digestOf } from "./manifest.ts";
 import { pullImage } from "./pull-image.ts";
-import { hostOf } from "./resolve.ts";
 import { deadline } from "./transport/deadline.ts";
 import { protocolError, tooLarge } from "./transport/refusal.ts";
 
@@ -23,10 +22,7 @@ export async function createdOf(
   const config = parseJsonBody(await pullConfig(parts, manifest.config, subject, signal));
   const { created = null } = config ?? {};
   if (config && (created === null || typeof created === "string")) return created ?? undefined;
-  throw protocolError(
-    hostOf(parts.target),
-    `has ${config ? "no text as `created` in" : "no JSON object as"} ${subject}`,
-  );
+  throw protocolError(parts.target.host, `has ${config ? "no text as `created` in" : "no JSON object as"} ${subject}`);
 }
 
 /** Remembers when images were made, by their digests. */
@@ -58,8 +54,8 @@ async function pullConfig(
   signal: CancelSignal,
 ): Promise<Uint8Array> {
   const { configBytes } = settings.limits;
-  if (size > configBytes) throw tooLarge(hostOf(target), subject, configBytes);
-  using limit = deadline(signal, { ms: settings.timeouts.exchangeMs, host: hostOf(target) });
+  if (size > configBytes) throw tooLarge(target.host, subject, configBytes);
+  using limit = deadline(signal, { ms: settings.timeouts.exchangeMs, host: target.host });
   const answer = await conversation.ask(target, {
     method: "GET",
     path: `blobs/${digest}`,

@@ -18,7 +18,7 @@ import { type CheckParts, checkTarget } from "./check.ts";
 import { createConversation, type RegistryParts } from "./conversation.ts";
 import { rememberDates } from "./created.ts";
 import type { Pull } from "./fetch-image.ts";
-import { createOrigins, locate, type Target, type Targets } from "./locate.ts";
+import { createPlaces, locate, type Target, type Targets } from "./locate.ts";
 import { createPatience } from "./patience.ts";
 import type { FetchArtifactOptions, FetchedArtifact } from "./pull-to-layout.ts";
 import type { ImageToPush } from "./push/image-to-push.ts";
@@ -83,7 +83,7 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
   const conversation = createConversation(settings, transport);
   const logins = createSourceLogins({ transport, settings });
   const trustOf = createTrust();
-  const originsOf = createOrigins(settings);
+  const placeOf = createPlaces(settings);
   const parts: RegistryParts = { conversation, settings };
   const dates = rememberDates();
   const book = createTagBook();
@@ -98,7 +98,7 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
     },
     async pullCredentials(source, { signal }) {
       const ofSource = { ...logins, docker: () => undefined };
-      const targets = await locate(source, { originsOf, trustOf, logins: ofSource, signal });
+      const targets = await locate(source, { placeOf, trustOf, logins: ofSource, signal });
       return targets.flatMap((target) => {
         if (target?.credential === undefined) return [];
         const { username, password } = target.credential;
@@ -169,7 +169,7 @@ export function createImageRegistry(options: RegistryOptions = {}): OciRegistry 
   /** At once where nobody has to log in first. */
   function targetsOf(source: RegistryImageSource, signal: CancelSignal): Targets | Promise<Targets> {
     if (signal.aborted) throw aborted(signal.reason);
-    return locate(source, { originsOf, trustOf, logins, signal });
+    return locate(source, { placeOf, trustOf, logins, signal });
   }
 
   async function pull<T>(

@@ -2,7 +2,7 @@ import { type CancelSignal, FetchImageError } from "@fetch-image/core/registry-i
 import type { RegistryParts } from "./conversation.ts";
 import { parseJsonBody } from "./json-body.ts";
 import type { Target } from "./locate.ts";
-import { type Evidence, evidence, hostOf } from "./resolve.ts";
+import { type Evidence, evidence } from "./resolve.ts";
 import { deadline } from "./transport/deadline.ts";
 import { mediaTypeOf } from "./transport/headers.ts";
 import { nextLink } from "./transport/link.ts";
@@ -61,7 +61,7 @@ async function readPage(
   { path, left, cancel }: { readonly path: string | URL; readonly left: number; readonly cancel: CancelSignal },
 ): Promise<Page> {
   const subject = `the tags of ${target.name}`;
-  using limit = deadline(cancel, { ms: settings.timeouts.exchangeMs, host: hostOf(target) });
+  using limit = deadline(cancel, { ms: settings.timeouts.exchangeMs, host: target.host });
   const answer = await conversation.ask(target, {
     method: "GET",
     path,
@@ -114,8 +114,8 @@ function nextPage(answer: Answer, subject: string): URL | undefined {
 
 function tooMany(target: Target, bound: string): FetchImageError {
   return new FetchImageError("FI_ANSWER_TOO_LARGE", {
-    message: `${hostOf(target)} lists more than ${bound} for ${target.name}`,
+    message: `${target.host} lists more than ${bound} for ${target.name}`,
     hint: "Give the source a `tag`, which needs no list, or raise the bounds (of the command: most-tags, most-tag-pages).",
-    details: { host: hostOf(target), subject: target.name },
+    details: { host: target.host, subject: target.name },
   });
 }

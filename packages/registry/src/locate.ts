@@ -22,6 +22,10 @@ export interface Target {
   readonly domain: string;
   /** Where to ask, the best first: https, then http where that is allowed. */
   readonly origins: readonly URL[];
+  /** The host that is asked first, for messages about a question that got no answer. */
+  readonly host: string;
+  /** The rights to ask a token server for. */
+  readonly pullScopes: readonly string[];
   /** Of now: a login that comes from elsewhere than the source may be renewed. */
   readonly credential: Credential | undefined;
   /** After the registry refused a credential: whether it is worth asking with the one that is there now. */
@@ -35,13 +39,16 @@ export interface Target {
 /** In the order to ask them; a second one is asked what the first cannot answer. */
 export type Targets = readonly [Target, Target?];
 
-type OriginsOf = (domain: string, insecure: boolean) => readonly URL[];
+/** A repository and where it is, before anybody has logged in. */
+type Place = Omit<Target, "credential" | "renew" | "secrets">;
+
+type PlaceOf = (repository: string, insecure: boolean) => Place;
 
 type TrustOf = (caCerts: readonly string[] | undefined) => TrustedRoots | undefined;
 
 /** What it takes to find a source's registries. */
 export interface Locating {
-  readonly originsOf: OriginsOf;
+  readonly placeOf: PlaceOf;
   readonly trustOf: TrustOf;
   readonly logins: SourceLogins;
   readonly signal: CancelSignal;
@@ -82,9 +89,6 @@ export function unsupported(field: string, why: string): FetchImageError {
   });
 }
 
-/** A repository and where it is, before anybody has logged in. */
-type Place = Omit<Target, "credential" | "renew" | "secrets">;
-
 /** AWS names the registry's host with its login, but for a source that names the account (types.go, `AuthenticateToECR`). */
 async function ecrTarget(source: RegistryImageSource, locating: Locating): Promise<Target> {
   const held = await locating.logins.ecr(source, locating.signal);
@@ -108,7 +112,9 @@ function withLogin(
   const credential = credentialOf(source);
   const held = credential ? undefined : logins.docker(place.domain, signal);
   if (held !== undefined) return held.then((login) => loggedIn(place, login));
-  return { credential, secrets: createSecrets(secretsOf(credential, place.name)), ...place };
+  const { name, path, domain, origins, host, pullScopes, trust } = place;
+  const secrets = createSecrets(secretsOf(credential, name));
+  return { name, path, domain, origins, host, pullScopes, trust, credential, secrets };
 }
 
 function loggedIn(place: Place, held: HeldLogin): Target {
@@ -132,7 +138,28 @@ function loggedIn(place: Place, held: HeldLogin): Target {
   };
 }
 
-function placeOf(repository: string, source: RegistryImageSource, { originsOf, trustOf }: Locating): Place {
+function placeOf(repository: string, source: RegistryImageSource, { placeOf, trustOf }: Locating): Place {
+  const place = placeOf(repository, source.insecure === true);
+  return source.ca_certs === undefined ? place : { ...place, trust: trustOf(source.ca_certs) };
+}
+
+/** Where repositories are. Remembered: to read a URL costs as much as to ask for a digest. */
+export function createPlaces(settings: RegistrySettings): PlaceOf {
+  const known = { secure: new Map<string, Place>(), insecure: new Map<string, Place>() };
+  return (repository, insecure) => {
+    const places = known[insecure ? "insecure" : "secure"];
+    const found = places.get(repository);
+    if (found !== undefined) return found;
+    const place = findPlace(repository, insecure, settings);
+    if (places.size === mostPlaces) places.clear();
+    places.set(repository, place);
+    return place;
+  };
+}
+
+const mostPlaces = 1000;
+
+function findPlace(repository: string, insecure: boolean, settings: RegistrySettings): Place {
   const parsed = parseReference(repository);
   if (!parsed.ok) throw parsed.error;
   const { domain, path, tag, digest } = parsed.reference;
@@ -143,28 +170,17 @@ function placeOf(repository: string, source: RegistryImageSource, { originsOf, t
       details: { field: "repository" },
     });
   }
+  const origins = originsOf(domain, insecure, settings);
   return {
     name: `${domain}/${path}`,
     path,
     domain,
-    origins: originsOf(domain, source.insecure === true),
-    trust: trustOf(source.ca_certs),
+    origins,
+    host: origins[0]?.host ?? domain,
+    pullScopes: [`repository:${path}:pull`],
+    trust: undefined,
   };
 }
-
-/** Where a domain's registry is asked, the best first. Remembered: to read a URL costs as much as to ask for a digest. */
-export function createOrigins(settings: RegistrySettings): OriginsOf {
-  const known = { secure: new Map<string, readonly URL[]>(), insecure: new Map<string, readonly URL[]>() };
-  return (domain, insecure) => {
-    const origins = known[insecure ? "insecure" : "secure"];
-    const found = origins.get(domain) ?? originsOf(domain, insecure, settings);
-    if (origins.size === mostDomains) origins.clear();
-    origins.set(domain, found);
-    return found;
-  };
-}
-
-const mostDomains = 1000;
 
 function originsOf(domain: string, insecure: boolean, { endpoints }: RegistrySettings): readonly URL[] {
   const host = apiHost(domain);

@@ -4,7 +4,6 @@ import type { Target } from "./locate.ts";
 import { acceptManifests, type Descriptor, digestOf, type Manifest, parseManifest, type Platform } from "./manifest.ts";
 import type { Patience } from "./patience.ts";
 import { pickPlatform } from "./platform.ts";
-import { hostOf } from "./resolve.ts";
 import type { StoredManifest } from "./stored-image.ts";
 import { deadline } from "./transport/deadline.ts";
 import { protocolError } from "./transport/refusal.ts";
@@ -53,7 +52,7 @@ export async function pullImage(
 
 export function tooDeep({ target }: ManifestSource, digest: Digest): FetchImageError {
   const subject = `${target.name}@${digest}`;
-  return protocolError(hostOf(target), `has an index within an index within an index as ${subject}`);
+  return protocolError(target.host, `has an index within an index within an index as ${subject}`);
 }
 
 /** The manifest or index with this digest, its bytes checked. */
@@ -72,7 +71,7 @@ async function askOnce(
   signal: CancelSignal,
 ): Promise<PulledManifest> {
   const subject = `${target.name}@${digest}`;
-  using limit = deadline(signal, { ms: settings.timeouts.exchangeMs, host: hostOf(target) });
+  using limit = deadline(signal, { ms: settings.timeouts.exchangeMs, host: target.host });
   const answer = await conversation.ask(target, {
     method: "GET",
     path: `manifests/${digest}`,

@@ -2,7 +2,6 @@ import type { CancelSignal, Digest } from "@fetch-image/core/registry-image";
 import { inParallel } from "./in-parallel.ts";
 import { type Descriptor, isManifestType } from "./manifest.ts";
 import { deepestIndex, type ManifestSource, type PulledManifest, pullManifest, tooDeep } from "./pull-image.ts";
-import { hostOf } from "./resolve.ts";
 import { tooLarge } from "./transport/refusal.ts";
 
 // Indexes of a few dozen images exist; a registry that sends more than this wants our memory.
@@ -34,7 +33,7 @@ export async function pullIndex(
     if (children.size > 0 && depth === deepestIndex) throw tooDeep(source, parent.digest);
     bytes += [...children.values()].reduce((sum, { size }) => sum + size, 0);
     if (found.size + children.size > mostManifests || bytes > mostBytes) {
-      throw tooLarge(hostOf(target), `the manifests of ${target.name}@${root.digest}`, mostBytes);
+      throw tooLarge(target.host, `the manifests of ${target.name}@${root.digest}`, mostBytes);
     }
     const pulled = new Map<Digest, PulledManifest>();
     const width = settings.limits.concurrentBlobs;

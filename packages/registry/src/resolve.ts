@@ -21,45 +21,63 @@ export interface Evidence {
   readonly rateLimit?: RateLimit;
 }
 
-/** The digest that a tag points to at one registry, undefined on 404. See core's `ImageRegistry.resolve`. */
+/** What asking for a tag gives. */
+export interface ResolvedTag {
+  /** Undefined on 404. */
+  readonly digest: Digest | undefined;
+  readonly evidence: Evidence;
+}
+
+/** The digest that a tag points to at one registry. See core's `ImageRegistry.resolve`. */
 export async function resolveTag(
-  { conversation, settings }: RegistryParts,
+  parts: RegistryParts,
   target: Target,
   tag: string,
   cancel: CancelSignal,
-): Promise<{ readonly digest: Digest | undefined; readonly evidence: Evidence }> {
-  const subject = `${target.name}:${tag}`;
-  using limit = deadline(cancel, { ms: settings.timeouts.exchangeMs, host: hostOf(target) });
-  const ask = (method: "HEAD" | "GET"): Promise<Answer> =>
-    conversation.ask(target, {
-      method,
-      path: `manifests/${tag}`,
-      accept: acceptManifests,
-      purpose: "api",
-      signal: limit.signal,
-    });
+): Promise<ResolvedTag> {
+  const limit = deadline(cancel, { ms: parts.settings.timeouts.exchangeMs, host: target.host });
+  // `using` would compile to more than all of the rest of what a HEAD takes here.
+  try {
+    // The answer to a HEAD has no body to let go of.
+    const head = await askForTag("HEAD", parts, target, { tag, signal: limit.signal });
+    if (head.status === 404) return { digest: undefined, evidence: evidence(head) };
+    const subject = `${target.name}:${tag}`;
+    if (head.status === 200) {
+      const mediaType = mediaTypeOf(head.headers);
+      refuseSchema1(head, subject, mediaType);
+      const digest = trustedDigest(head, mediaType);
+      if (digest) return { digest, evidence: evidence(head) };
+    } else if (head.status !== 405) throw await parts.conversation.refused(target, head, subject);
 
-  // The answer to a HEAD has no body to let go of.
-  const head = await ask("HEAD");
-  if (head.status === 404) return { digest: undefined, evidence: evidence(head) };
-  if (head.status !== 200 && head.status !== 405) throw await conversation.refused(target, head, subject);
-  if (head.status === 200) {
-    refuseSchema1(head, subject, mediaTypeOf(head.headers));
-    const digest = trustedDigest(head);
-    if (digest) return { digest, evidence: evidence(head) };
+    const got = await askForTag("GET", parts, target, { tag, signal: limit.signal });
+    if (got.status === 404) {
+      await got.discard();
+      return { digest: undefined, evidence: evidence(got) };
+    }
+    if (got.status !== 200) throw await parts.conversation.refused(target, got, subject);
+    const bytes = await got.bytes(parts.settings.limits.manifestBytes, `the manifest of ${subject}`);
+    parseManifest(bytes, got, subject);
+    const digest = digestOf(bytes);
+    refuseContradiction(got, subject, digest);
+    return { digest, evidence: evidence(got) };
+  } finally {
+    limit[Symbol.dispose]();
   }
+}
 
-  const got = await ask("GET");
-  if (got.status === 404) {
-    await got.discard();
-    return { digest: undefined, evidence: evidence(got) };
-  }
-  if (got.status !== 200) throw await conversation.refused(target, got, subject);
-  const bytes = await got.bytes(settings.limits.manifestBytes, `the manifest of ${subject}`);
-  parseManifest(bytes, got, subject);
-  const digest = digestOf(bytes);
-  refuseContradiction(got, subject, digest);
-  return { digest, evidence: evidence(got) };
+function askForTag(
+  method: "HEAD" | "GET",
+  { conversation }: RegistryParts,
+  target: Target,
+  { tag, signal }: { readonly tag: string; readonly signal: CancelSignal },
+): Promise<Answer> {
+  return conversation.ask(target, {
+    method,
+    path: `manifests/${tag}`,
+    accept: acceptManifests,
+    purpose: "api",
+    signal,
+  });
 }
 
 /** Whether a digest is still there: a HEAD by digest. */
@@ -69,7 +87,7 @@ export async function digestExists(
   digest: string,
   cancel: CancelSignal,
 ): Promise<boolean> {
-  using limit = deadline(cancel, { ms: settings.timeouts.exchangeMs, host: hostOf(target) });
+  using limit = deadline(cancel, { ms: settings.timeouts.exchangeMs, host: target.host });
   const question = {
     path: `manifests/${digest}`,
     accept: acceptManifests,
@@ -86,15 +104,10 @@ export async function digestExists(
   return answer.status === 200;
 }
 
-/** The host that is asked first, for messages about a question that got no answer. */
-export function hostOf(target: Target): string {
-  return target.origins[0]?.host ?? target.domain;
-}
-
 // What a HEAD must say to be believed, as go-containerregistry has it; a proxy's login page says none of it.
-function trustedDigest({ headers }: Answer): Digest | undefined {
+function trustedDigest({ headers }: Answer, mediaType: string | undefined): Digest | undefined {
   const digest = single(headers, "docker-content-digest") ?? "";
-  const believable = isManifestType(mediaTypeOf(headers)) && contentLengthOf(headers) !== undefined;
+  const believable = isManifestType(mediaType) && contentLengthOf(headers) !== undefined;
   return believable && digest.startsWith("sha256:") && isDigest(digest) ? digest : undefined;
 }
 
@@ -109,5 +122,6 @@ function refuseContradiction(answer: Answer, subject: string, digest: string): v
 
 export function evidence({ method, url, status, headers }: Answer): Evidence {
   const rateLimit = rateLimitOf(headers);
-  return { via: method, host: url.host, status, ...(rateLimit ? { rateLimit } : {}) };
+  const host = url.host;
+  return rateLimit === undefined ? { via: method, host, status } : { via: method, host, status, rateLimit };
 }

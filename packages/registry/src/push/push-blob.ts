@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { type CancelSignal, FetchImageError } from "@fetch-image/core/registry-image";
-import { hostOf } from "../resolve.ts";
 import { deadline } from "../transport/deadline.ts";
 import { contentLengthOf, single } from "../transport/headers.ts";
 import { protocolError } from "../transport/refusal.ts";
@@ -170,7 +169,7 @@ async function ask(push: Push, question: Question): Promise<Answer<Method>> {
   // An upload takes as long as it takes: what is silent is noticed below.
   using limit = deadline(
     question.signal,
-    isUpload ? undefined : { ms: settings.timeouts.exchangeMs, host: hostOf(target) },
+    isUpload ? undefined : { ms: settings.timeouts.exchangeMs, host: target.host },
   );
   const { scopes = pushScopes(target) } = question;
   const purpose = isUpload ? "blob" : "api";

@@ -4,7 +4,6 @@ import { inParallel } from "../in-parallel.ts";
 import type { Target } from "../locate.ts";
 import { acceptManifests } from "../manifest.ts";
 import type { Patience } from "../patience.ts";
-import { hostOf } from "../resolve.ts";
 import type { StoredManifest } from "../stored-image.ts";
 import { deadline } from "../transport/deadline.ts";
 import { single } from "../transport/headers.ts";
@@ -62,14 +61,14 @@ export async function pushImage(push: Push, image: ImageToPush): Promise<PushedI
   }
   if (tag !== undefined) await putManifest(push, root, tag);
   const reference = `${target.name}${tag === undefined ? "" : `:${tag}`}@${image.digest}`;
-  return { reference, digest: image.digest, host: hostOf(target), blobs: outcomes, uploadedBytes };
+  return { reference, digest: image.digest, host: target.host, blobs: outcomes, uploadedBytes };
 }
 
 /** Whether the registry has the very manifest: then it has whatever that lists, too. */
 function hasManifest(push: Push, { digest }: StoredManifest): Promise<boolean> {
   const { conversation, settings, target, patience, options } = push;
   const ask = async (): Promise<boolean> => {
-    using limit = deadline(options.signal, { ms: settings.timeouts.exchangeMs, host: hostOf(target) });
+    using limit = deadline(options.signal, { ms: settings.timeouts.exchangeMs, host: target.host });
     const answer = await conversation.ask(target, {
       method: "HEAD",
       path: `manifests/${digest}`,
@@ -91,7 +90,7 @@ async function putManifest(push: Push, manifest: StoredManifest, name: string): 
   const { digest, mediaType, bytes } = manifest;
   const subject = `${target.name}${name === digest ? "@" : ":"}${name}`;
   const put = async (): Promise<void> => {
-    using limit = deadline(options.signal, { ms: settings.timeouts.exchangeMs, host: hostOf(target) });
+    using limit = deadline(options.signal, { ms: settings.timeouts.exchangeMs, host: target.host });
     const answer = await conversation.ask(target, {
       method: "PUT",
       path: `manifests/${name}`,
