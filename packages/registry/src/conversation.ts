@@ -179,8 +179,8 @@ function headersOf(
   { accept, headers }: RegistryQuestion<Method>,
   authorization: string | undefined,
 ): { readonly [name: string]: string } {
-  const all = headers === undefined ? { accept } : { ...headers, accept };
-  return authorization === undefined ? all : { ...all, authorization };
+  if (headers !== undefined) return { ...headers, accept, ...(authorization === undefined ? {} : { authorization }) };
+  return authorization === undefined ? { accept } : { accept, authorization };
 }
 
 // Who is given the credential is decided by the target alone, never by what a registry named.

@@ -96,8 +96,7 @@ export function createTransport(settings: RegistrySettings): Transport {
   function dispatch(question: Question<Method>): Promise<Received> {
     const { method, url, trust, purpose, signal } = question;
     const dispatcher = dispatchers.for(url, { trust, purpose });
-    const given = question.headers;
-    const headers = given["user-agent"] === undefined ? { ...given, "user-agent": settings.userAgent } : given;
+    const headers = { "user-agent": settings.userAgent, ...question.headers };
     if (method === "HEAD") return head(dispatcher, url, { headers, signal });
     return withBody(question, dispatcher, headers);
   }
