@@ -174,3 +174,24 @@ test("where a registry that failed may be tried again, who is answered by the hi
   expect(facts.map(({ type }) => type)).toEqual(["RegistryFailed"]);
   await engine.close();
 });
+
+test("a build that is closed while its scope is read stores nothing of the fetch, whenever the reading ends", async () => {
+  const ground = scene();
+  let goOn: () => void = () => {};
+  const held = new Promise<void>((resolve) => (goOn = resolve));
+  const { eventLog } = watched(ground.eventLog);
+  const engine = createFetchImageEngine({
+    ...ground,
+    nativeImageFetch: true,
+    eventLog: { ...eventLog, read: (...args) => held.then(() => eventLog.read(...args)) },
+  });
+  const build = await engine.openBuild({ id: "1", isNew: true });
+  const image = build.fetchImage({ ...typePlans("2", { repository, tag: "v1" }), privileged: false });
+  const ended = image.catch((error: unknown) => error);
+  await build.close();
+  expect(await ended).toMatchObject({ code: "FI_ENGINE_CLOSED" });
+  goOn();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(await factTypesOf(ground.eventLog, "1")).toEqual([]);
+  await engine.close();
+});

@@ -1,4 +1,5 @@
 import type { Clock, Hash, ImageSpec, Logger, NewFact, Policy, StepRunner } from "@fetch-image/core";
+import type { Writes } from "./build-writer.ts";
 import type { EngineTelemetry } from "./engine-telemetry.ts";
 import type { RanImageReport } from "./ran-images.ts";
 import type { FetchImageRequest } from "./request.ts";
@@ -22,6 +23,8 @@ export interface BuildContext {
   readonly scopes: ScopeBook | undefined;
   /** Milliseconds since the epoch; never less than before within the build. */
   readonly stampTime: () => number;
+  /** As `submit`, for who is called rather than waits. */
+  readonly write: (facts: readonly NewFact[], writes: Writes) => void;
   /** Resolves once the facts are durable. */
   readonly submit: (facts: readonly NewFact[]) => Promise<void>;
   /** Cuts every secret that the build was told. */

@@ -27,10 +27,17 @@ export interface BuildWriterOptions {
   readonly onFailure: (error: FetchImageError) => void;
 }
 
+/** Who has facts written, and is told what became of them. */
+export interface Writes {
+  /** They are durable. */
+  written(): void;
+  /** Nothing more of the build is written here. */
+  refused(error: FetchImageError): void;
+}
+
 interface Waiting {
   readonly facts: readonly NewFact[];
-  readonly resolve: () => void;
-  readonly reject: (error: FetchImageError) => void;
+  readonly writes: Writes;
 }
 
 /**
@@ -63,10 +70,15 @@ export class BuildWriter {
   /** Resolves once the facts are durable. Facts of one call are neighbours in the stream, calls keep their order. */
   submit(facts: readonly NewFact[]): Promise<void> {
     if (this.#dead !== undefined) return Promise.reject(this.#dead);
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ facts, resolve, reject });
-      this.#flushing ??= this.#flush();
+    return new Promise((written, refused) => {
+      this.write(facts, { written, refused });
     });
+  }
+
+  /** As {@link submit}, for who is called rather than waits. */
+  write(facts: readonly NewFact[], writes: Writes): void {
+    this.#queue.push({ facts, writes });
+    this.#flushing ??= this.#flush();
   }
 
   /** Writes the preface even if no fact follows it. */
@@ -86,21 +98,21 @@ export class BuildWriter {
 
   async #flush(): Promise<void> {
     await this.#options.ticker.turnEnd();
-    while (this.#queue.length > 0) {
+    while (this.#queue.length > 0 && this.#dead === undefined) {
       const batch = this.#take();
+      const submitted = batch.length === 1 ? (batch[0]?.facts ?? []) : batch.flatMap(({ facts }) => facts);
       try {
-        await this.#append(batch.length === 1 ? (batch[0]?.facts ?? []) : batch.flatMap(({ facts }) => facts));
+        await this.#append(submitted);
       } catch (error) {
-        const fatal = FetchImageError.is(error) ? error : new FetchImageError("FI_INTERNAL", { cause: error });
-        this.#dead = fatal;
-        this.#options.onFailure(fatal);
-        for (const { reject } of [...batch, ...this.#queue]) reject(fatal);
-        this.#queue = [];
+        this.#dead = FetchImageError.is(error) ? error : new FetchImageError("FI_INTERNAL", { cause: error });
+        this.#options.onFailure(this.#dead);
+        this.#queue.unshift(...batch);
         break;
       }
-      for (const { resolve } of batch) resolve();
+      for (const { writes } of batch) writes.written();
     }
     this.#flushing = undefined;
+    if (this.#dead !== undefined) for (const { writes } of this.#queue.splice(0)) writes.refused(this.#dead);
   }
 
   /** What goes in the next append. Event stores take a megabyte or so at once. */
@@ -120,20 +132,19 @@ export class BuildWriter {
     return all;
   }
 
-  #append(submitted: readonly NewFact[]): Promise<void> {
+  async #append(submitted: readonly NewFact[]): Promise<void> {
     const { eventLog, stream, preface, clock } = this.#options;
     const expected: ExpectedRevision = this.#revision ?? "no-stream";
     const facts = this.#prefaced ? submitted : preface(expected).concat(submitted);
-    if (facts.length === 0) return Promise.resolve();
+    if (facts.length === 0) return;
     const begunAt = clock.now();
-    return eventLog.append(stream, expected, facts).then(
-      (appended) => this.#appended(appended),
-      async (error: unknown) => this.#appended(await this.#appendAgain({ error, begunAt }, expected, facts)),
-    );
-  }
-
-  #appended({ revision }: Appended): void {
-    this.#revision = revision;
+    let appended: Appended;
+    try {
+      appended = await eventLog.append(stream, expected, facts);
+    } catch (error) {
+      appended = await this.#appendAgain({ error, begunAt }, expected, facts);
+    }
+    this.#revision = appended.revision;
     this.#prefaced = true;
   }
 

@@ -37,15 +37,21 @@ import {
 } from "./stored-fetch.ts";
 import { cutTrace, traceContextOf } from "./trace-context.ts";
 
-/** Reads the build's stream, takes it over where another process wrote it, and resumes what was in flight. */
-export async function openBuild(
+/**
+ * Reads the build's stream, takes it over where another process wrote it, and resumes what was in flight. A build of which
+ * there is nothing to be read is open at once.
+ */
+export function openBuild(
   engine: EngineContext,
   options: OpenBuildOptions,
   onEnd: () => void,
-): Promise<OpenBuild> {
-  const past = options.isNew === true ? newBuild : await readBuild(engine.eventLog, options.id);
-  const build = new OpenBuild(engine, options, past, onEnd);
-  if (past.fetches.size > 0) await build.takeOver();
+): OpenBuild | Promise<OpenBuild> {
+  return options.isNew === true ? new OpenBuild(engine, options, newBuild, onEnd) : reopen(engine, options, onEnd);
+}
+
+async function reopen(engine: EngineContext, options: OpenBuildOptions, onEnd: () => void): Promise<OpenBuild> {
+  const build = new OpenBuild(engine, options, await readBuild(engine.eventLog, options.id), onEnd);
+  await build.takeOver();
   return build;
 }
 
@@ -66,8 +72,9 @@ export class OpenBuild implements Build {
   #time: number;
   /** When the first of this process's facts was made: what stands before it is not younger. */
   #firstTime: number | undefined;
-  #secrets = new Set<string>();
-  #redact: (text: string) => string = (text) => text;
+  /** Made when there is one. */
+  #secrets: Set<string> | undefined;
+  #redact: (text: string) => string = same;
   /** Made when the scheduler has something to say. */
   #events: BuildEvents | undefined;
   #scanner: SecretScanner | undefined;
@@ -120,6 +127,9 @@ export class OpenBuild implements Build {
       job: options.job ?? past.opened?.job,
       stream: this.#stream,
       stampTime: () => this.#stampTime(),
+      write: (facts, writes) => {
+        this.#writer.write(facts, writes);
+      },
       submit: (facts) => this.#writer.submit(facts),
       redact: (text) => this.#redact(text),
       fetchImage: (request) => this.#fetchForStep(request),
@@ -147,15 +157,18 @@ export class OpenBuild implements Build {
     }
   }
 
-  async fetchImage(request: FetchImageRequest): Promise<ImageSpec> {
-    const known = this.#known(request);
-    if (known !== undefined) return await known;
-    const { flights } = this.#engine;
-    this.#engine.assertTaking();
-    const place = flights.enter(this, request.signal);
-    if (place === undefined) return await this.#start(request).waitFor(request.signal);
-    await place;
-    return await this.#startOrJoin(request);
+  fetchImage(request: FetchImageRequest): Promise<ImageSpec> {
+    try {
+      const known = this.#known(request);
+      if (known !== undefined) return known;
+      const { flights } = this.#engine;
+      this.#engine.assertTaking();
+      const place = flights.enter(this, request.signal);
+      if (place === undefined) return this.#start(request).waitFor(request.signal);
+      return place.then(() => this.#startOrJoin(request));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** In a place that was waited for: meanwhile another call may have begun the fetch, or the build may be lost. */
@@ -315,9 +328,15 @@ export class OpenBuild implements Build {
       this.#learnSecrets(read.secrets);
       const fact = past === undefined ? read.fact : resumedRequest(read, past);
       const asked = traceContextOf(request) ?? this.#trace ?? this.#past.traces.get(fact.fetchId);
-      const run = new FetchRun(this.#context, request, { trace: cutTrace(asked, this.#redact), ...read, fact });
+      const trace = cutTrace(asked, this.#redact);
+      const isAsRead = fact === read.fact && trace === undefined;
+      const run = new FetchRun(this.#context, request, isAsRead ? read : { trace, ...read, fact });
       this.#runs.set(request.getPlan.id, run);
-      void this.#run(run, past, flights.began(run));
+      const flight = flights.began(run);
+      run.onEnd = (error) => {
+        this.#ended(run, flight, error);
+      };
+      this.#run(run, past);
       return run;
     } catch (error) {
       flights.leave();
@@ -325,38 +344,54 @@ export class OpenBuild implements Build {
     }
   }
 
-  async #run(run: FetchRun, past: FetchState | undefined, flight: Slot<Flight>): Promise<void> {
-    const { scopes, telemetry, flights } = this.#engine;
-    const { fetchId } = run.asker;
+  #run(run: FetchRun, past: FetchState | undefined): void {
+    const { scopes, telemetry } = this.#engine;
     const { fact, trace } = run.request;
+    const before = this.#past.traces.get(fact.fetchId);
     run.listener = telemetry.fetchBegun?.(
-      { buildId: this.id, request: fact, trace, before: this.#past.traces.get(fetchId), redact: this.#redact },
+      { buildId: this.id, request: fact, trace, before, redact: this.#redact },
       past !== undefined,
     );
+    const { scope } = fact;
+    const isToBeRead =
+      scope !== undefined &&
+      scopes !== undefined &&
+      (past === undefined ? scopes.isReadFirst(scope) : !scopes.isLoaded(scope));
+    if (isToBeRead) void this.#runLater(run, past, scopes.load(scope));
+    else this.#begin(run, past);
+  }
+
+  async #runLater(run: FetchRun, past: FetchState | undefined, loading: Promise<unknown>): Promise<void> {
     try {
-      const { scope } = fact;
-      if (scope !== undefined && scopes !== undefined) {
-        if (past === undefined ? scopes.isReadFirst(scope) : !scopes.isLoaded(scope)) await scopes.load(scope);
-      }
-      if (past === undefined) run.begin();
-      else run.resume(past, this.#past.causes.get(fetchId));
-      run.abortIfUnwanted();
-      await run.settled;
-      run.listener?.ended(undefined, true);
+      await loading;
     } catch (error) {
-      run.listener?.ended(codeOf(error), !run.stopped);
-      if (run.state !== undefined) return;
-      // Nothing was stored: whoever waits is told, and the same plan may be tried again.
-      run.stop(FetchImageError.is(error) ? error : new FetchImageError("FI_INTERNAL", { cause: error }));
-      this.#runs.delete(fetchId);
-    } finally {
-      const ended = run.stopped || run.state === undefined || !isFinished(run.state) ? undefined : run.state;
-      flights.ended(flight, ended !== undefined);
-      if (ended !== undefined) this.#endLeftBehind(ended);
+      run.stop(ofOurs(error));
+    }
+    if (!run.stopped) this.#begin(run, past);
+  }
+
+  #begin(run: FetchRun, past: FetchState | undefined): void {
+    try {
+      if (past === undefined) run.begin();
+      else run.resume(past, this.#past.causes.get(run.asker.fetchId));
+      run.abortIfUnwanted();
+    } catch (error) {
+      run.stop(ofOurs(error));
     }
   }
 
+  /** Once for each fetch: its end is durable, or it stops here without one. */
+  #ended(run: FetchRun, flight: Slot<Flight>, error: FetchImageError | undefined): void {
+    run.listener?.ended(error === undefined ? undefined : codeOf(error), !run.stopped);
+    // Nothing was stored: the same plan may be tried again.
+    if (run.state === undefined) this.#runs.delete(run.asker.fetchId);
+    const ended = run.stopped || run.state === undefined || !isFinished(run.state) ? undefined : run.state;
+    this.#engine.flights.ended(flight, ended !== undefined);
+    if (ended !== undefined) this.#endLeftBehind(ended);
+  }
+
   #endLeftBehind(ended: FetchState): void {
+    if (this.#past.fetches.size === 0) return;
     const reason = "the step that it was for has ended";
     for (const { fetchId, request, read, state } of leftBehind(ended, this.#past)) {
       const running = this.#runs.get(fetchId);
@@ -371,6 +406,8 @@ export class OpenBuild implements Build {
   }
 
   #learnSecrets(secrets: readonly string[]): void {
+    if (secrets.length === 0) return;
+    this.#secrets ??= new Set();
     const before = this.#secrets.size;
     for (const secret of secrets) this.#secrets.add(secret);
     if (this.#secrets.size === before) return;
@@ -398,7 +435,7 @@ export class OpenBuild implements Build {
       opening: this.#opening,
       past: this.#past.events,
       goesOn: this.#past.revision !== undefined,
-      scanner: () => (this.#scanner ??= new SecretScanner([...this.#secrets])),
+      scanner: () => (this.#scanner ??= new SecretScanner([...(this.#secrets ?? [])])),
       seal: () => logSeal(eventLog, this.id),
     });
   }
@@ -424,4 +461,12 @@ export class OpenBuild implements Build {
 function resumedRequest({ fact }: ReadRequest, past: FetchState): FetchRequest {
   const { request } = past.snapshot.context;
   return request.scope === undefined || fact.scope === undefined ? request : { ...request, scope: fact.scope };
+}
+
+function ofOurs(error: unknown): FetchImageError {
+  return FetchImageError.is(error) ? error : new FetchImageError("FI_INTERNAL", { cause: error });
+}
+
+function same(text: string): string {
+  return text;
 }

@@ -1,5 +1,5 @@
 import { FetchImageError, silentLogger } from "@fetch-image/core";
-import { openBuild, type OpenBuild } from "./build.ts";
+import { openBuild, OpenBuild } from "./build.ts";
 import type { Build, OpenBuildOptions } from "./build-api.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { createEngineTelemetry } from "./engine-telemetry.ts";
@@ -44,12 +44,6 @@ export interface FetchImageEngine extends AsyncDisposable {
    * earlier deadline brings the first one's forward.
    */
   close(options?: CloseOptions): Promise<Closed>;
-}
-
-/** A build from its opening to its closing. */
-interface Opening extends Slot<Promise<OpenBuild>> {
-  /** Once it is open. */
-  build: OpenBuild | undefined;
 }
 
 /** Drives FetchImage against its ports. One per process: builds share its scopes and its appends. */
@@ -110,8 +104,9 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
   const projector = readModel === undefined ? undefined : createProjector({ eventLog, readModel, clock, logger });
   const following = new AbortController();
   const followed = projector?.follow(following.signal);
-  const builds = new Map<string, Opening>();
-  const open = () => [...builds.values()].flatMap(({ build }) => build ?? []);
+  /** From their opening to their closing. */
+  const builds = new Map<string, Slot<OpenBuild | Promise<OpenBuild>>>();
+  const open = () => [...builds.values()].flatMap(({ held }) => (held instanceof OpenBuild ? [held] : []));
 
   const stopGauges = observeGauges(options.telemetry?.meter, {
     flights,
@@ -120,10 +115,15 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
   });
 
   async function letGo(): Promise<readonly FetchLeft[]> {
-    const opened = await Promise.allSettled([...builds.values()].flatMap(({ held }) => held ?? []));
+    const opened = await Promise.allSettled([...builds.values()].map(async ({ held }) => held));
     const left = flights.list();
     context.scopes?.close();
-    await Promise.all(opened.flatMap((build) => (build.status === "fulfilled" ? [build.value.close()] : [])));
+    // In one turn: a fetch that still went on would take what the scopes give up for a failure of its own.
+    await Promise.all(
+      opened.map(async (build) => {
+        if (build.status === "fulfilled") await build.value?.close();
+      }),
+    );
     following.abort();
     await followed;
     stopGauges();
@@ -137,18 +137,17 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
       const { id } = opening;
       const known = builds.get(id)?.held;
       if (known !== undefined) return await known;
-      const slot: Opening = { held: undefined, build: undefined };
+      const slot: Slot<OpenBuild | Promise<OpenBuild>> = { held: undefined };
       const forget = () => {
         if (builds.get(id) === slot) builds.delete(id);
         slot.held = undefined;
-        slot.build = undefined;
       };
       builds.set(id, slot);
-      slot.held = openBuild(context, opening, forget);
       try {
+        slot.held = openBuild(context, opening, forget);
         const build = await slot.held;
         // It may have been closed meanwhile.
-        if (slot.held !== undefined) slot.build = build;
+        if (slot.held !== undefined) slot.held = build;
         return build;
       } catch (error) {
         forget();

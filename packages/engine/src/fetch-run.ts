@@ -15,16 +15,17 @@ import {
   stateName,
   step,
 } from "@fetch-image/core";
-import { deferred } from "./deferred.ts";
+import { Deferred } from "./deferred.ts";
 import { Owed } from "./effects/owed.ts";
 import { runEffect } from "./effects/run-effect.ts";
 import { toError } from "./failure.ts";
 import type { BuildContext } from "./build-context.ts";
+import type { Writes } from "./build-writer.ts";
 import type { FetchListener } from "./engine-telemetry.ts";
 import type { FetchImageRequest, ReadRequest } from "./request.ts";
 
 /** A fetch in this process: the machine's state, what it owes, and who waits for it. */
-export class FetchRun {
+export class FetchRun implements Writes {
   readonly request: ReadRequest;
   readonly asked: FetchImageRequest;
   readonly build: BuildContext;
@@ -32,13 +33,19 @@ export class FetchRun {
   readonly begunAt: number;
   /** Who is told of its way; nobody where no telemetry is configured. */
   listener: FetchListener | undefined;
-  readonly #settled = deferred<ImageSpec>();
+  /** Called once, when it ends here, before whoever waits: with the error where it has one. */
+  onEnd: ((error?: FetchImageError) => void) | undefined;
+  readonly #settled = new Deferred<ImageSpec>();
   #state: FetchState | undefined;
   #lastInput: string | undefined;
   #owed: Owed | undefined;
   #cancelTimer: (() => void) | undefined;
   #stopped = false;
   #done = false;
+  /** Appends that are not acknowledged. */
+  #underWay = 0;
+  /** Made for an effect that waits for them. */
+  #stored: Deferred<void> | undefined;
   /** Who waits and could do without. */
   #callers = 0;
   /** Why nobody waits any more. */
@@ -50,8 +57,6 @@ export class FetchRun {
     this.request = request;
     this.begunAt = build.clock.now();
     this.asker = { buildId: build.buildId, fetchId: request.fact.fetchId };
-    // Whoever waits sees the rejection; nobody waiting is no defect.
-    this.#settled.promise.catch(() => {});
   }
 
   /** Resolves once the fetch's last fact is durable; rejects with what failed it. */
@@ -69,7 +74,7 @@ export class FetchRun {
   }
 
   async #waitUnless(signal: CancelSignal): Promise<ImageSpec> {
-    const gone = deferred<never>();
+    const gone = new Deferred<never>();
     const leave = () => {
       if (--this.#callers === 0) this.leaveUnlessCalled("the caller's signal aborted");
       else gone.reject(new FetchImageError("FI_ABORTED", { details: { fetch: this.asker.fetchId } }));
@@ -119,7 +124,7 @@ export class FetchRun {
     this.#state = state;
     this.#lastInput = lastInput;
     this.listener?.took("BuildAdopted", state);
-    this.#pursue(undefined, Promise.resolve());
+    this.#pursue(undefined);
   }
 
   /** Ends a fetch that the build's stream holds and that nobody needs any more. */
@@ -147,7 +152,10 @@ export class FetchRun {
   stop(error: FetchImageError): void {
     this.#stopped = true;
     this.#letGo();
+    this.#stored?.reject(error);
+    if (this.#done) return;
     this.#done = true;
+    this.onEnd?.(error);
     this.#settled.reject(error);
   }
 
@@ -172,11 +180,29 @@ export class FetchRun {
     this.#state = state;
     this.listener?.took(input.type, state);
     this.#lastInput = facts[0]?.id;
-    const durable = this.build.submit(facts);
-    durable.then(isFinished(state) ? () => this.#finish(state) : undefined, (error: unknown) => {
-      this.stop(FetchImageError.is(error) ? error : new FetchImageError("FI_INTERNAL", { cause: error }));
-    });
-    this.#pursue(before, durable);
+    this.#underWay++;
+    this.build.write(facts, this);
+    this.#pursue(before);
+  }
+
+  /** Facts of it are durable. */
+  written(): void {
+    if (--this.#underWay > 0) return;
+    this.#stored?.resolve();
+    this.#stored = undefined;
+    if (this.#state !== undefined && isFinished(this.#state)) this.#finish(this.#state);
+  }
+
+  /** Facts of it are not: nothing more of the build is. */
+  refused(error: FetchImageError): void {
+    this.stop(error);
+  }
+
+  /** Resolves once all facts so far are durable. */
+  whenStored(): Promise<void> {
+    if (this.#underWay === 0) return Promise.resolve();
+    this.#stored ??= new Deferred();
+    return this.#stored.promise;
   }
 
   #toStore(input: BuildFact, says: readonly FetchOutput[], ordinal: number, at: number): NewFact[] {
@@ -197,18 +223,18 @@ export class FetchRun {
   }
 
   /** Runs what is owed anew, lets go of what is owed no more, and arms the timer. */
-  #pursue(before: FetchState | undefined, durable: Promise<void>): void {
+  #pursue(before: FetchState | undefined): void {
     const state = this.#state;
     if (state === undefined) return;
     if (state.owed?.since !== before?.owed?.since || before === undefined) {
       this.#letGo();
-      if (state.owed !== null) this.#run(state.owed.effect, state.owed.since, durable);
+      if (state.owed !== null) this.#run(state.owed.effect, state.owed.since);
     }
     if (state.timer !== before?.timer || before === undefined) this.#arm();
   }
 
-  #run(effect: FetchEffect, since: number, durable: Promise<void>): void {
-    const owed = new Owed(since, durable);
+  #run(effect: FetchEffect, since: number): void {
+    const owed = new Owed(since, this);
     this.#owed = owed;
     runEffect(this, effect, owed);
   }
@@ -241,10 +267,16 @@ export class FetchRun {
 
   /** Once its last fact is durable. */
   #finish(state: FetchState): void {
+    if (this.#done) return;
     this.#done = true;
     const outcome = outcomeOf(state);
-    if (outcome.ok) this.#settled.resolve(outcome.imageSpec);
-    else this.#settled.reject(outcome.error);
+    if (outcome.ok) {
+      this.onEnd?.();
+      this.#settled.resolve(outcome.imageSpec);
+    } else {
+      this.onEnd?.(outcome.error);
+      this.#settled.reject(outcome.error);
+    }
   }
 }
 

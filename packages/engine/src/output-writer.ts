@@ -1,5 +1,5 @@
 import type { BuildFact, Clock } from "@fetch-image/core";
-import { type Deferred, deferred } from "./deferred.ts";
+import { Deferred } from "./deferred.ts";
 
 type Origin = "stdout" | "stderr";
 
@@ -91,7 +91,7 @@ class Pipe {
       this.#pending += chunk;
     else this.#overflow(chunk);
     if (this.#pending.length < muchPending) return Promise.resolve();
-    this.#room ??= deferred();
+    this.#room ??= new Deferred();
     return this.#room.promise;
   }
 

@@ -8,7 +8,7 @@ import {
   type ScopeState,
   type Sparing,
 } from "@fetch-image/core";
-import { type Deferred, deferred } from "./deferred.ts";
+import { Deferred } from "./deferred.ts";
 import type { Outcome, ScopeQuestion } from "./scope-answers.ts";
 import type { Slot } from "./slot.ts";
 
@@ -79,13 +79,13 @@ export class RegistryBudgets {
 
   /** Resolves when an answer has come; rejects with `FI_ABORTED`. */
   async nextAnswer(question: ScopeQuestion, signal: CancelSignal): Promise<void> {
-    const aborted = deferred<void>();
+    const aborted = new Deferred<void>();
     const onAbort = () => {
       aborted.resolve();
     };
     signal.addEventListener("abort", onAbort, { once: true });
     const budget = this.#of(question);
-    budget.changed ??= deferred<void>();
+    budget.changed ??= new Deferred();
     if (!signal.aborted) await Promise.race([budget.changed.promise, aborted.promise]);
     signal.removeEventListener("abort", onAbort);
     if (signal.aborted) throw new FetchImageError("FI_ABORTED");

@@ -221,8 +221,8 @@ export class ScopeAsker {
     const { question } = claimed;
     const given = answerOf(question, outcome, at, passedOver);
     if (given.ok || given.failure.code === "FI_ABORTED") inflight.answer.resolve(given);
-    if (given.ok) entry.refusedSources.clear();
-    else if (!given.failure.retryable) entry.refusedSources.add(this.#hashOf(question));
+    if (given.ok) entry.refusedSources = undefined;
+    else if (!given.failure.retryable) (entry.refusedSources ??= new Set()).add(this.#hashOf(question));
     await this.#claims.end(entry.log, claimed, { outcome, at });
     if (!given.ok) {
       const { failure, retryAfterMs = 0 } = given;
@@ -317,7 +317,7 @@ export class ScopeAsker {
 
   /** Whether only other sources of the scope were refused: a rotated password is tried at once, once. */
   #isOfAnother({ refusedSources }: ScopeEntry, question: ScopeQuestion): boolean {
-    return refusedSources.size > 0 && !refusedSources.has(this.#hashOf(question));
+    return refusedSources !== undefined && !refusedSources.has(this.#hashOf(question));
   }
 
   #hashOf({ source }: ScopeQuestion): string {

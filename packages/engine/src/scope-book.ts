@@ -1,6 +1,6 @@
 import { type Asker, type CancelSignal, FetchImageError, sameAsker } from "@fetch-image/core";
 import { Cancellation } from "./cancellation.ts";
-import { deferred } from "./deferred.ts";
+import { Deferred } from "./deferred.ts";
 import { toFailure } from "./failure.ts";
 import { type CheckAnswer, freshMsOf, joined, type ScopeQuestion } from "./scope-answers.ts";
 import { ScopeAsker, type ScopeAskerOptions } from "./scope-asker.ts";
@@ -139,7 +139,7 @@ export class ScopeBook {
   }
 
   #enter(scope: string, log = new ScopeLog(scope, this.#logOptions)): ScopeEntry {
-    const entry: ScopeEntry = { log, inflight: undefined, refusedSources: new Set() };
+    const entry: ScopeEntry = { log, inflight: undefined, refusedSources: undefined };
     this.#entries.set(scope, entry);
     this.#forgetIdle();
     return entry;
@@ -212,8 +212,8 @@ export class ScopeBook {
       decided: undefined,
       claimedUntil: 0,
       isAnswered: false,
-      begun: deferred(),
-      answer: deferred(),
+      begun: new Deferred(),
+      answer: new Deferred(),
       failed: undefined,
       interested: new Set([interested]),
       cancellation: new Cancellation(),

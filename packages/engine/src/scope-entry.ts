@@ -1,6 +1,6 @@
 import type { Asker } from "@fetch-image/core";
 import type { Cancellation } from "./cancellation.ts";
-import { type Deferred, deferred } from "./deferred.ts";
+import { Deferred } from "./deferred.ts";
 import type { CheckAnswer, CheckFailure } from "./scope-answers.ts";
 import type { ScopeLog } from "./scope-log.ts";
 
@@ -45,7 +45,7 @@ export function markDecided(inflight: Inflight): void {
 /** Resolves when it is known whether the question is asked. */
 export function whenDecided(inflight: Inflight): Promise<void> {
   if (!inflight.isOpen) return Promise.resolve();
-  inflight.decided ??= deferred();
+  inflight.decided ??= new Deferred();
   return inflight.decided.promise;
 }
 
@@ -54,5 +54,5 @@ export interface ScopeEntry {
   readonly log: ScopeLog;
   inflight: Inflight | undefined;
   /** Hashes of the sources, secrets and all, that were refused here since the last answer. In memory only. */
-  readonly refusedSources: Set<string>;
+  refusedSources: Set<string> | undefined;
 }

@@ -1,5 +1,5 @@
 import { type Clock, FetchImageError } from "@fetch-image/core";
-import { deferred } from "./deferred.ts";
+import { Deferred } from "./deferred.ts";
 import type { Closed } from "./engine.ts";
 import type { FetchLeft, Flights } from "./flights.ts";
 
@@ -19,7 +19,7 @@ export function createShutdown(options: {
   readonly letGo: () => Promise<readonly FetchLeft[]>;
 }): Shutdown {
   const { flights, clock, letGo } = options;
-  const deadline = deferred<void>();
+  const deadline = new Deferred<void>();
   let closing: Promise<Closed> | undefined;
   let done = false;
 
@@ -40,7 +40,7 @@ export function createShutdown(options: {
       return done;
     },
     async close(deadlineMs) {
-      const cancel = deadlineMs > 0 ? clock.after(deadlineMs, deadline.resolve) : undefined;
+      const cancel = deadlineMs > 0 ? clock.after(deadlineMs, () => deadline.resolve()) : undefined;
       if (cancel === undefined) deadline.resolve();
       closing ??= shutDown();
       try {

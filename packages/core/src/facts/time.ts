@@ -7,28 +7,24 @@ export function parseTime(iso: string): number {
 
 /** ISO 8601, UTC, milliseconds: what `Date.prototype.toISOString` gives for the years 0 to 9999. */
 export function formatTime(ms: number): string {
-  // Facts come in bursts, and those of one moment have one time.
-  if (ms !== last.ms) last = { ms, text: formatted(ms) };
-  return last.text;
+  if (ms === last.ms) return last.text;
+  // Facts come in bursts, and those of one moment have one time; by turns with it comes when their claims end.
+  const found = ms === before.ms ? before : { ms, text: formatted(ms) };
+  before = last;
+  last = found;
+  return found.text;
 }
 
 let last = { ms: Number.NaN, text: "" };
+let before = last;
 
 function formatted(ms: number): string {
-  const minute = Math.floor(ms / 60_000);
-  if (minute !== lastMinute.minute) lastMinute = { minute, text: formattedMinute(minute) };
-  const rest = Math.floor(ms - minute * 60_000);
-  return `${lastMinute.text}:${pad(Math.floor(rest / 1000), 2)}.${pad(rest % 1000, 3)}Z`;
-}
-
-let lastMinute = { minute: Number.NaN, text: "" };
-
-function formattedMinute(minute: number): string {
-  const days = Math.floor(minute / 1440);
+  const days = Math.floor(ms / 86_400_000);
+  const rest = Math.floor(ms - days * 86_400_000);
   const [year, month, day] = civilFromDays(days);
-  const ofDay = minute - days * 1440;
-  const time = `${pad(Math.floor(ofDay / 60), 2)}:${pad(ofDay % 60, 2)}`;
-  return `${pad(year, 4)}-${pad(month, 2)}-${pad(day, 2)}T${time}`;
+  const date = `${pad(year, 4)}-${pad(month, 2)}-${pad(day, 2)}`;
+  const time = `${pad(Math.floor(rest / 3_600_000), 2)}:${pad(Math.floor(rest / 60_000) % 60, 2)}`;
+  return `${date}T${time}:${pad(Math.floor(rest / 1000) % 60, 2)}.${pad(rest % 1000, 3)}Z`;
 }
 
 function pad(value: number, width: number): string {

@@ -48,15 +48,20 @@ interface Named extends TypeImage {
 
 function publicStep(body: Named): JsonObject {
   const { name, type, resource, version } = body;
-  return { name, type, ...omitEmpty({ resource, version }), ...publicImage(body) };
+  const step: { [field: string]: Json } = { name, type };
+  if (resource !== undefined || version !== undefined) Object.assign(step, omitEmpty({ resource, version }));
+  return Object.assign(step, publicImage(body));
 }
 
 function publicImage({ image_get_plan: getPlan, image_check_plan: checkPlan }: TypeImage): JsonObject {
+  if (getPlan === undefined && checkPlan === undefined) return nothing;
   return {
     ...(getPlan === undefined ? {} : { image_get_plan: publicPlan(getPlan) }),
     ...(checkPlan === undefined ? {} : { image_check_plan: publicPlan(checkPlan) }),
   };
 }
+
+const nothing: JsonObject = {};
 
 function named(value: Json | undefined): string {
   return typeof value === "string" ? value : "";

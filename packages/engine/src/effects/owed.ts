@@ -2,15 +2,19 @@
 export class Owed {
   /** The fact since which it is owed: its answer names it. */
   readonly since: number;
-  /** Resolves once the facts that owe the effect are stored. What changes anything waits for it: append first, act after. */
-  readonly durable: Promise<void>;
+  readonly #fetch: { whenStored(): Promise<void> };
   #ended = false;
   #controller: AbortController | undefined;
   #onEnd: (() => void) | undefined;
 
-  constructor(since: number, durable: Promise<void>) {
+  constructor(since: number, fetch: { whenStored(): Promise<void> }) {
     this.since = since;
-    this.durable = durable;
+    this.#fetch = fetch;
+  }
+
+  /** Resolves once the facts that owe the effect are stored. What changes anything waits for it: append first, act after. */
+  get durable(): Promise<void> {
+    return this.#fetch.whenStored();
   }
 
   get hasEnded(): boolean {

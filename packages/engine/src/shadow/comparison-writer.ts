@@ -8,7 +8,7 @@ import {
   shadowFactToStore,
   shadowStream,
 } from "@fetch-image/core";
-import { type Deferred, deferred } from "../deferred.ts";
+import { Deferred } from "../deferred.ts";
 import type { Comparison } from "./shadow-api.ts";
 
 export interface ComparisonWriterOptions {
@@ -39,7 +39,7 @@ export class ComparisonWriter {
   }
 
   write(comparison: Comparison): Promise<void> {
-    const stored = deferred<void>();
+    const stored = new Deferred<void>();
     this.#waiting.push({ comparison, stored });
     this.#working ??= this.#work().finally(() => {
       this.#working = undefined;
