@@ -30,6 +30,7 @@ const reopenMs = 1_000;
  */
 export class PgliteSql implements Sql {
   readonly name: string;
+  readonly isInThread = true;
   readonly #options: PgliteSqlOptions;
   readonly #serial = new Serial();
   readonly #heard = new Map<() => void, string>();

@@ -39,6 +39,7 @@ export class Appends {
       failed: (error, { stream }) => appendError(error, sql.name, `stream ${stream}`),
       isOneItemsFault: isAboutTheData,
       bound: { items: 50_000, size: 256 * 1024 * 1024, full: (waiting) => tooManyWait(sql.name, waiting) },
+      elsewhere: sql.isInThread !== true,
     });
   }
 

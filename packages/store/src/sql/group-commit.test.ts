@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { GroupCommit } from "./group-commit.ts";
 
 /** Doubles numbers in batches, and notes the batches. */
-function doubling(fail: (batch: readonly number[]) => Error | undefined = () => undefined) {
+function doubling(fail: (batch: readonly number[]) => Error | undefined = () => undefined, elsewhere = false) {
   const batches: number[][] = [];
   const commits = new GroupCommit<number, number>({
     maxItems: 4,
@@ -11,10 +11,11 @@ function doubling(fail: (batch: readonly number[]) => Error | undefined = () => 
     failed: (error) => error as Error,
     isOneItemsFault: (error) => error instanceof RangeError,
     bound: { items: 6, size: 1000, full: (waiting) => new Error(`${waiting} wait`) },
+    elsewhere,
     flush: async (items) => {
       batches.push([...items]);
-      await new Promise((resolve) => setTimeout(resolve, 5));
       const error = fail(items);
+      await new Promise((resolve) => setTimeout(resolve, 5));
       if (error !== undefined) throw error;
       return items.map((item) => item * 2);
     },
@@ -79,12 +80,121 @@ describe("group commit", () => {
     expect(await large.commits.add(1)).toBe(2);
   });
 
-  test("is idle once everything was answered", async () => {
+  test("is idle once everything was sent", async () => {
     const { commits, batches } = doubling();
     await commits.idle();
     const work = [1, 2, 3, 4, 5].map((item) => commits.add(item));
     await commits.idle();
     expect(batches.flat()).toEqual([1, 2, 3, 4, 5]);
     expect(await Promise.all(work)).toHaveLength(5);
+  });
+
+  describe("done elsewhere", () => {
+    /** Adds items while the first batch is in flight, and notes what happens in which order. */
+    async function inOrder(
+      first: readonly number[],
+      waiting: readonly number[],
+      fail?: Parameters<typeof doubling>[0],
+    ) {
+      const happened: string[] = [];
+      const { commits } = doubling((batch) => {
+        happened.push(`${batch.join("+")} sent`);
+        return fail?.(batch);
+      }, true);
+      const add = async (item: number): Promise<void> => {
+        await commits.add(item).then(
+          () => happened.push(`${item} done`),
+          () => happened.push(`${item} failed`),
+        );
+      };
+      const work = first.map(add);
+      await new Promise((resolve) => setImmediate(resolve));
+      work.push(...waiting.map(add));
+      await commits.idle();
+      await Promise.all(work);
+      return happened;
+    }
+
+    /** Puts four items in one batch, a fifth in the next, and waits for the first four. */
+    async function fourAndOne(flush: (items: readonly number[]) => Promise<readonly number[]>) {
+      const commits = new GroupCommit<number, number>({
+        maxItems: 4,
+        maxSize: 100,
+        sizeOf: () => 1,
+        failed: (error) => error as Error,
+        isOneItemsFault: () => false,
+        bound: { items: 6, size: 1000, full: () => new Error("full") },
+        elsewhere: true,
+        flush,
+      });
+      const first = [1, 2, 3, 4].map((item) => commits.add(item));
+      await new Promise((resolve) => setImmediate(resolve));
+      const fifth = commits.add(5);
+      expect(await Promise.all(first)).toEqual([1, 2, 3, 4]);
+      return { commits, fifth };
+    }
+
+    test("the next batch is on its way before outcomes are handed on, where enough waits", async () => {
+      const sent: string[] = [];
+      const { fifth } = await fourAndOne(async (items) => {
+        // What it takes a driver to send something.
+        await Promise.resolve();
+        process.nextTick(() => sent.push(items.join("+")));
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        return items;
+      });
+      expect(sent).toEqual(["1+2+3+4", "5"]);
+      expect(await fifth).toBe(5);
+    });
+
+    test("a batch that fails before outcomes of the one before were handed on fails by itself", async () => {
+      const { commits, fifth } = await fourAndOne(async (items) => {
+        if (items.includes(5)) throw new Error("down");
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        return items;
+      });
+      await expect(fifth).rejects.toThrow("down");
+      expect(await commits.add(6)).toBe(6);
+    });
+
+    test("where less waits, outcomes come first, and what they lead to goes with it", async () => {
+      const { commits, batches } = doubling(undefined, true);
+      const first = [1, 2, 3, 4].map((item) => commits.add(item));
+      await new Promise((resolve) => setImmediate(resolve));
+      const rest = first.map(async (outcome) => commits.add(await outcome));
+      await Promise.all(rest);
+      expect(batches).toEqual([
+        [1, 2, 3, 4],
+        [2, 4, 6, 8],
+      ]);
+      await commits.idle();
+    });
+
+    test("outcomes come in the order in which the items did, batch by batch", async () => {
+      expect(await inOrder([1, 2, 3, 4], [5, 6, 7])).toEqual([
+        "1+2+3+4 sent",
+        "5+6+7 sent",
+        "1 done",
+        "2 done",
+        "3 done",
+        "4 done",
+        "5 done",
+        "6 done",
+        "7 done",
+      ]);
+    });
+
+    test("after a failure nothing that waits is sent before each item was told of it, or was tried by itself", async () => {
+      expect(await inOrder([1, 2], [3], (batch) => (batch.includes(1) ? new Error("down") : undefined))).toEqual([
+        "1+2 sent",
+        "1 failed",
+        "2 failed",
+        "3 sent",
+        "3 done",
+      ]);
+      expect(await inOrder([1, 2], [3], (batch) => (batch.includes(2) ? new RangeError("poison") : undefined))).toEqual(
+        ["1+2 sent", "1 sent", "2 sent", "1 done", "2 failed", "3 sent", "3 done"],
+      );
+    });
   });
 });

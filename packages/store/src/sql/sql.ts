@@ -28,6 +28,8 @@ export interface SqlQueries {
 export interface Sql extends SqlQueries {
   /** Where the database is, in words for an error message; never holds a password. */
   readonly name: string;
+  /** Whether statements run on this very thread, which does nothing else meanwhile. */
+  readonly isInThread?: boolean;
   /** Runs `work` in one transaction at READ COMMITTED: committed when it resolves, rolled back when it rejects.
    *  Inside `work` only `tx` may be used. `takesLong`: no statement of it is ended for the time it takes. */
   transaction<T>(work: (tx: SqlQueries) => Promise<T>, options?: { readonly takesLong?: boolean }): Promise<T>;
