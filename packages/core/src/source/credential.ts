@@ -27,16 +27,16 @@ export function credentialIdentity(
   /** As `ImageRegistry.identity` tells it: a login that comes from configuration. */
   configured?: JsonObject,
 ): JsonObject | undefined {
-  const { registry_mirror: mirror } = source;
-  const identity: [string, Json | undefined][] = [
-    ["basic", basicIdentity(source)],
-    ["mirror", mirror !== undefined && isOnDockerHub(source.repository) ? basicIdentity(mirror) : undefined],
-    ["aws", awsIdentity(source)],
-    ["azure", azureIdentity(source)],
-    ["configured", configured],
-  ];
-  const known = identity.filter((part): part is [string, Json] => part[1] !== undefined);
-  return known.length === 0 ? undefined : Object.fromEntries(known);
+  const { registry_mirror } = source;
+  const basic = basicIdentity(source);
+  const mirror =
+    registry_mirror !== undefined && isOnDockerHub(source.repository) ? basicIdentity(registry_mirror) : undefined;
+  const aws = awsIdentity(source);
+  const azure = azureIdentity(source);
+  // As a rule.
+  if ((basic ?? mirror ?? aws ?? azure ?? configured) === undefined) return undefined;
+  const parts = Object.entries({ basic, mirror, aws, azure, configured });
+  return Object.fromEntries(parts.filter((part): part is [string, Json] => part[1] !== undefined));
 }
 
 const credentialFields = [
@@ -71,10 +71,11 @@ function serviceAccount(keyFile: string): string | undefined {
 /** A region turns ECR on; without a key the node's own identity is used. */
 function awsIdentity(source: RegistryImageSource): Json | undefined {
   const keyId = source.aws_access_key_id ?? "";
-  const roles = [source.aws_role_arn ?? "", ...(source.aws_role_arns ?? [])].filter((role) => role !== "");
   const account = source.aws_account_id ?? source.aws_ecr_registry_id ?? "";
-  if (!isSet(source.aws_region) && keyId === "" && roles.length === 0 && account === "") return undefined;
-  return { keyId, roles, account };
+  const isAsked = isSet(source.aws_region) || keyId !== "" || account !== "";
+  if (!isAsked && !isSet(source.aws_role_arn) && !isSet(source.aws_role_arns)) return undefined;
+  const roles = [source.aws_role_arn ?? "", ...(source.aws_role_arns ?? [])].filter((role) => role !== "");
+  return isAsked || roles.length > 0 ? { keyId, roles, account } : undefined;
 }
 
 function azureIdentity(source: RegistryImageSource): Json | undefined {

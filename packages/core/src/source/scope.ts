@@ -33,20 +33,17 @@ export function scopeOf(type: string, source: RegistryImageSource, hash: Hash, c
   const tag = isSet(source.tag) ? source.tag : undefined;
   const identity = credentialIdentity(source, configured);
   const shown = publicSource(source);
-  const question: JsonObject = {
-    type,
-    repository,
-    ...(tag === undefined ? {} : { tag }),
-    source: decidingFields(source, shown, tag !== undefined),
-    credential: identity ?? null,
-  };
-  return {
-    id: hash.sha256Hex(canonicalJson(question)).slice(0, 32),
-    repository,
-    ...(tag === undefined ? {} : { tag }),
-    source: shown,
-    credential: identity === undefined ? null : `cred-${hash.sha256Hex(canonicalJson(identity)).slice(0, 12)}`,
-  };
+  const deciding = decidingFields(source, shown, tag !== undefined);
+  const who = identity ?? null;
+  const question =
+    tag === undefined
+      ? { credential: who, repository, source: deciding, type }
+      : { credential: who, repository, source: deciding, tag, type };
+  const id = hash.sha256Hex(canonicalJson(question)).slice(0, 32);
+  const credential = identity === undefined ? null : `cred-${hash.sha256Hex(canonicalJson(identity)).slice(0, 12)}`;
+  return tag === undefined
+    ? { id, repository, source: shown, credential }
+    : { id, repository, tag, source: shown, credential };
 }
 
 function canonicalRepository(source: RegistryImageSource): string {
@@ -62,9 +59,9 @@ function canonicalRepository(source: RegistryImageSource): string {
 function decidingFields(source: RegistryImageSource, shown: JsonObject, hasTag: boolean): JsonObject {
   const fields: { [name: string]: Json } = {};
   for (const name of sourceFieldNames) {
-    const { scope } = sourceFields[name];
     const value = shown[name];
     if (value === undefined || name === "repository" || name === "tag") continue;
+    const { scope } = sourceFields[name];
     if (scope === "never" || scope === "as credential identity" || (scope === "without a tag" && hasTag)) continue;
     if (name === "registry_mirror" && !isOnDockerHub(source.repository)) continue;
     fields[name] = name === "ca_certs" ? certificateSet(source.ca_certs ?? []) : value;

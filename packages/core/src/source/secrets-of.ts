@@ -9,9 +9,11 @@ import type { Json, JsonObject } from "../json.ts";
  * short to tell anything: cutting them would only garble messages.
  */
 export function secretsOf(source: JsonObject): string[] {
+  const texts = credentialTexts(source);
+  if (texts.length === 0) return [];
   const found = new Set<string>();
   const repository = repositoryText(source["repository"]);
-  for (const { text, isName } of credentialTexts(source)) {
+  for (const { text, isName } of texts) {
     if (text.trim() === "" || (isName && (text.length < shortestName || repository.includes(text)))) continue;
     for (const form of formsOf(text)) found.add(form);
   }
@@ -38,7 +40,8 @@ function credentialTexts(source: JsonObject): CredentialText[] {
     const { value, kind } = next;
     if (typeof value === "object" && value !== null) {
       for (const [name, field] of Object.entries(value)) {
-        left.push({ value: field, kind: kind === "open" ? kindOfField(name) : kind });
+        const inner = kind === "open" ? kindOfField(name) : kind;
+        if (inner !== "open" || typeof field === "object") left.push({ value: field, kind: inner });
       }
     } else if (kind !== "open" && (typeof value === "string" || typeof value === "number")) {
       found.push({ text: String(value), isName: kind === "name" });

@@ -64,6 +64,7 @@ export function createSourceLogins(parts: {
 
     identity(source) {
       if (source.aws_region) return hasAwsKey(source) ? undefined : { aws: machineAtAws() };
+      if (docker === undefined && !source.azure_acr) return undefined;
       const configured = {
         ...(source.azure_acr ? { azure: machineAtAzure(source) } : {}),
         ...dockerIdentities(source),
