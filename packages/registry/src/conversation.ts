@@ -7,7 +7,7 @@ import type { Purpose } from "./transport/dispatchers.ts";
 import { unlessAborted } from "./transport/deadline.ts";
 import { createGuard } from "./transport/guard.ts";
 import { withoutSecrets } from "./transport/redact.ts";
-import { nextHop } from "./transport/redirect.ts";
+import { isRedirect, nextHop } from "./transport/redirect.ts";
 import { refusal } from "./transport/refusal.ts";
 import type { Answer, Method, RequestBody, Transport } from "./transport/transport.ts";
 
@@ -132,41 +132,70 @@ export function createConversation(settings: RegistrySettings, transport: Transp
     question: RegistryQuestion<M>,
     attempt?: Attempt,
   ): Promise<Answer<M>> {
-    const { path, method, body, purpose, signal } = question;
-    const { trust, secrets } = target;
     try {
-      let url = typeof path === "string" ? new URL(`/v2/${target.path}/${path}`, origin) : path;
-      let own = typeof path === "string" || url.origin === origin.origin;
+      const { path } = question;
+      const url = typeof path === "string" ? new URL(`/v2/${target.path}/${path}`, origin) : path;
+      const own = typeof path === "string" || url.origin === origin.origin;
       if (!own) guard(url, origin, "place for uploads");
-      let loggedIn: Set<string> | undefined;
-      for (let hops = 0; ;) {
-        const asker = own ? ownAsker(origin, target, question) : anybody(url, target, question);
-        const known = logins.authorization(asker);
-        const authorization = known instanceof Promise ? await known : known;
-        const headers = headersOf(question, authorization);
-        const answer = await transport.send({ method, url, headers, body, trust, purpose, signal, secrets });
-        attempt?.answered(origin);
-        // Once per origin: a second 401 is final.
-        if (answer.status === 401 && loggedIn?.has(url.origin) !== true && logins.learn(answer, asker, authorization)) {
-          loggedIn ??= new Set();
-          loggedIn.add(url.origin);
-          await answer.discard();
-          continue;
-        }
+      const asker = own ? ownAsker(origin, target, question) : anybody(url, target, question);
+      const known = logins.authorization(asker);
+      const authorization = known instanceof Promise ? await known : known;
+      const answer = await send(url, authorization, target, question);
+      attempt?.answered(origin);
+      if (answer.status !== 401 && !isRedirect(answer)) return answer;
+      return await goOn({ answer, asker, authorization }, origin, target, question);
+    } catch (error) {
+      attempt?.failed(error, origin);
+      throw withoutSecrets(error, target.secrets);
+    }
+  }
+
+  /** Logs in and follows redirects. */
+  async function goOn<M extends Method>(
+    { answer, asker, authorization }: Exchange<M>,
+    origin: URL,
+    target: Target,
+    question: RegistryQuestion<M>,
+  ): Promise<Answer<M>> {
+    const { method } = question;
+    const loggedIn = new Set<string>();
+    for (let hops = 0; ;) {
+      let { url } = answer;
+      // Once per origin: a second 401 is final.
+      if (answer.status === 401 && !loggedIn.has(url.origin) && logins.learn(answer, asker, authorization)) {
+        loggedIn.add(url.origin);
+      } else {
         const hop = nextHop(answer, origin, { hops, max: settings.limits.redirects, guard });
         // Others make a GET of what was meant to write (RFC 9110 §15.4).
         const isKept = method === "HEAD" || method === "GET" || answer.status === 307 || answer.status === 308;
         if (!hop || !isKept) return answer;
-        await answer.discard();
         hops++;
         url = hop;
-        own = url.origin === origin.origin;
+        asker = url.origin === origin.origin ? ownAsker(origin, target, question) : anybody(url, target, question);
       }
-    } catch (error) {
-      attempt?.failed(error, origin);
-      throw withoutSecrets(error, secrets);
+      await answer.discard();
+      authorization = await logins.authorization(asker);
+      answer = await send(url, authorization, target, question);
     }
   }
+
+  function send<M extends Method>(
+    url: URL,
+    authorization: string | undefined,
+    { trust, secrets }: Target,
+    question: RegistryQuestion<M>,
+  ): Promise<Answer<M>> {
+    const { method, body, purpose, signal } = question;
+    const headers = headersOf(question, authorization);
+    return transport.send({ method, url, headers, body, trust, purpose, signal, secrets });
+  }
+}
+
+/** An answer, and who asked for it. */
+interface Exchange<M extends Method> {
+  readonly answer: Answer<M>;
+  readonly asker: Asker;
+  readonly authorization: string | undefined;
 }
 
 function cleaned<T>(asking: Promise<T>, { secrets }: Target): Promise<T> {

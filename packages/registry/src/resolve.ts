@@ -38,31 +38,45 @@ export async function resolveTag(
   const limit = deadline(cancel, { ms: parts.settings.timeouts.exchangeMs, host: target.host });
   // `using` would compile to more than all of the rest of what a HEAD takes here.
   try {
-    // The answer to a HEAD has no body to let go of.
     const head = await askForTag("HEAD", parts, target, { tag, signal: limit.signal });
-    if (head.status === 404) return { digest: undefined, evidence: evidence(head) };
-    const subject = `${target.name}:${tag}`;
-    if (head.status === 200) {
-      const mediaType = mediaTypeOf(head.headers);
-      refuseSchema1(head, subject, mediaType);
-      const digest = trustedDigest(head, mediaType);
-      if (digest) return { digest, evidence: evidence(head) };
-    } else if (head.status !== 405) throw await parts.conversation.refused(target, head, subject);
-
-    const got = await askForTag("GET", parts, target, { tag, signal: limit.signal });
-    if (got.status === 404) {
-      await got.discard();
-      return { digest: undefined, evidence: evidence(got) };
-    }
-    if (got.status !== 200) throw await parts.conversation.refused(target, got, subject);
-    const bytes = await got.bytes(parts.settings.limits.manifestBytes, `the manifest of ${subject}`);
-    parseManifest(bytes, got, subject);
-    const digest = digestOf(bytes);
-    refuseContradiction(got, subject, digest);
-    return { digest, evidence: evidence(got) };
+    const resolved = believed(head, target, tag);
+    if (resolved !== undefined) return resolved;
+    // The answer to a HEAD has no body to let go of.
+    if (head.status === 200 || head.status === 405) return await resolveByGet(parts, target, tag, limit.signal);
+    throw await parts.conversation.refused(target, head, `${target.name}:${tag}`);
   } finally {
     limit[Symbol.dispose]();
   }
+}
+
+/** What the answer to a HEAD says of a tag, where that is to be believed. */
+function believed(head: Answer, target: Target, tag: string): ResolvedTag | undefined {
+  if (head.status === 404) return { digest: undefined, evidence: evidence(head) };
+  if (head.status !== 200) return undefined;
+  const mediaType = mediaTypeOf(head.headers);
+  refuseSchema1(head, `${target.name}:${tag}`, mediaType);
+  const digest = trustedDigest(head, mediaType);
+  return digest && { digest, evidence: evidence(head) };
+}
+
+async function resolveByGet(
+  parts: RegistryParts,
+  target: Target,
+  tag: string,
+  signal: CancelSignal,
+): Promise<ResolvedTag> {
+  const subject = `${target.name}:${tag}`;
+  const got = await askForTag("GET", parts, target, { tag, signal });
+  if (got.status === 404) {
+    await got.discard();
+    return { digest: undefined, evidence: evidence(got) };
+  }
+  if (got.status !== 200) throw await parts.conversation.refused(target, got, subject);
+  const bytes = await got.bytes(parts.settings.limits.manifestBytes, `the manifest of ${subject}`);
+  parseManifest(bytes, got, subject);
+  const digest = digestOf(bytes);
+  refuseContradiction(got, subject, digest);
+  return { digest, evidence: evidence(got) };
 }
 
 function askForTag(

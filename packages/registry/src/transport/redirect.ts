@@ -13,7 +13,7 @@ export function nextHop(
   registry: URL,
   { hops, max, guard }: { readonly hops: number; readonly max: number; readonly guard: Guard },
 ): URL | undefined {
-  if (!redirects.has(answer.status)) return undefined;
+  if (!isRedirect(answer)) return undefined;
   const location = single(answer.headers, "location");
   if (location === undefined || !URL.canParse(location, answer.url.href)) return undefined;
   if (hops >= max) {
@@ -25,6 +25,10 @@ export function nextHop(
   const to = new URL(location, answer.url);
   if (to.origin !== answer.url.origin) guard(to, registry, "redirect target");
   return to;
+}
+
+export function isRedirect({ status }: Answer<Method>): boolean {
+  return redirects.has(status);
 }
 
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
