@@ -18,8 +18,13 @@ describe("secrets", () => {
 
   test("can be added while a conversation goes on", () => {
     const secrets = createSecrets();
+    expect(secrets.redact("sooner or later")).toBe("sooner or later");
     secrets.add("later");
     expect(secrets.redact("sooner or later")).toBe("sooner or ***");
+  });
+
+  test("are cut also where no URL can hold them", () => {
+    expect(createSecrets(["half \ud800 pair"]).redact("a half \ud800 pair")).toBe("a ***");
   });
 
   test("take control characters with them, so that foreign text cannot move a cursor", () => {

@@ -17,22 +17,39 @@ export function createSecrets(initial: readonly string[] = []): Secrets {
 class KnownSecrets implements Secrets {
   /** Most conversations have none. */
   #known: Set<string> | undefined;
+  /** Made when there is something to redact: most conversations end well. */
   #pattern: RegExp | undefined;
 
   add(secret: string): void {
     this.#known ??= new Set();
-    // Cutting one or two letters out of a text hides nothing and makes the text unreadable.
-    for (const form of [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]) {
-      if (form.length > 2) this.#known.add(form);
-    }
+    this.#known.add(secret);
     this.#pattern = undefined;
   }
 
   redact(text: string): string {
-    this.#pattern ??= anyOf(this.#known ?? new Set());
+    this.#pattern ??= anyOf(formsOf(this.#known ?? new Set()));
     const clean = withoutUrlSecrets(text).replaceAll(this.#pattern, "***");
     // oxlint-disable-next-line no-control-regex -- foreign text must not move a terminal's cursor
     return clean.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ");
+  }
+}
+
+function formsOf(secrets: ReadonlySet<string>): ReadonlySet<string> {
+  const forms = new Set<string>();
+  for (const secret of secrets) {
+    // Cutting one or two letters out of a text hides nothing and makes the text unreadable.
+    for (const form of [secret, inUrl(secret), JSON.stringify(secret).slice(1, -1)]) {
+      if (form.length > 2) forms.add(form);
+    }
+  }
+  return forms;
+}
+
+function inUrl(secret: string): string {
+  try {
+    return encodeURIComponent(secret);
+  } catch {
+    return secret; // Half a surrogate pair stands in no URL.
   }
 }
 
