@@ -9,7 +9,7 @@ import { protocolError, type RefusalContext } from "../transport/refusal.ts";
 import type { Answer, Method as HttpMethod, Transport } from "../transport/transport.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import type { Credential } from "./credential.ts";
-import { createTokenCache } from "./token-cache.ts";
+import { createTokenCache, type Token } from "./token-cache.ts";
 import { fetchToken, noCredentials } from "./token-server.ts";
 
 /** Who asks what: everything a login depends on. */
@@ -46,12 +46,13 @@ export function createLogins(parts: { transport: Transport; settings: RegistrySe
   const methods = new Map<string, Method>();
   const tokens = createTokenCache(parts.settings.now);
 
-  async function bearer(asker: Asker, method: Extract<Method, { kind: "bearer" }>): Promise<string> {
+  function bearer(asker: Asker, method: Extract<Method, { kind: "bearer" }>): Promise<string> | string {
     const scopes = scopesFor(asker, method);
+    const key = tokenKey(asker, method, scopes);
+    const token = tokens.fresh(key);
+    if (token !== undefined) return bearing(token, asker);
     const fetch = () => fetchToken({ ...asker, ...method, scopes, registry: asker.origin }, parts);
-    const token = await unlessAborted(tokens.get(tokenKey(asker, method, scopes), fetch), asker.signal);
-    asker.secrets.add(token.value);
-    return `Bearer ${token.value}`;
+    return unlessAborted(tokens.get(key, fetch), asker.signal).then((fetched) => bearing(fetched, asker));
   }
 
   return {
@@ -92,6 +93,11 @@ export function readingOf401(
   return challenges.length === 0
     ? { code: "FI_UNAUTHORIZED", says: "it refused us without saying how to log in" }
     : { code: "FI_UNAUTHORIZED", says: "it refused the credentials" };
+}
+
+function bearing({ value }: Token, { secrets }: Asker): string {
+  secrets.add(value);
+  return `Bearer ${value}`;
 }
 
 const maxMethods = 1000;

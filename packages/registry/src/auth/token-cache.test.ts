@@ -15,6 +15,21 @@ test("asks once for all who wait, and not again while the token is fresh", async
   expect(fetch).toHaveBeenCalledTimes(1);
 });
 
+test("tells at once a token that is here and fresh, and no other", async () => {
+  const time = { now: 0 };
+  const cache = cacheAt(time);
+  const pending = cache.get("k", async () => ({ value: "t1", freshUntil: 100 }));
+  expect(cache.fresh("k")).toBeUndefined();
+  await pending;
+  time.now = 99;
+  expect(cache.fresh("k")?.value).toBe("t1");
+  time.now = 100;
+  expect(cache.fresh("k")).toBeUndefined();
+  await cache.get("k", async () => ({ value: "t2", freshUntil: 200 }));
+  cache.forget("k", "t2");
+  expect(cache.fresh("k")).toBeUndefined();
+});
+
 test("asks again when the token has ended", async () => {
   const time = { now: 0 };
   const cache = cacheAt(time);

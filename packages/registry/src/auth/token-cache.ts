@@ -6,6 +6,8 @@ export interface Token {
 }
 
 export interface TokenCache<T extends Token = Token> {
+  /** The token under this key, where it is here and fresh. */
+  fresh(key: string): T | undefined;
   /** The token under this key; `fetch` is called when there is none that is fresh, once for all who ask meanwhile. */
   get(key: string, fetch: () => Promise<T>): Promise<T>;
   /** Forgets a token that a registry refused, unless a newer one has taken its place. */
@@ -20,6 +22,10 @@ interface Entry<T extends Token> {
 export function createTokenCache<T extends Token = Token>(now: () => number): TokenCache<T> {
   const entries = new Map<string, Entry<T>>();
   return {
+    fresh(key) {
+      const token = entries.get(key)?.token;
+      return token !== undefined && token.freshUntil > now() ? token : undefined;
+    },
     get(key, fetch) {
       const known = entries.get(key);
       if (known && (!known.token || known.token.freshUntil > now())) return known.pending;
