@@ -1,5 +1,6 @@
 import { type ExpectedRevision, FetchImageError, type NewFact } from "@fetch-image/core";
 import { isWellFormed, unfitForJson } from "./json-gate.ts";
+import { plainJson } from "./plain-json.ts";
 
 /** An append that can be stored as given, its JSON written out. */
 export interface AppendRequest {
@@ -40,10 +41,16 @@ export function appendRequest(stream: string, expected: ExpectedRevision, facts:
   for (const [index, fact] of facts.entries()) {
     const isRepeated = ids === undefined ? isBefore(facts, index) : ids.has(fact.id);
     ids?.add(fact.id);
-    const unfit = unfitFact(fact, isRepeated);
+    // What is plain has been looked at; what is not is looked at by itself.
+    let data = plainJson(fact.data);
+    let metadata = plainJson(fact.metadata);
+    const unfit =
+      unfitIdOrType(fact, isRepeated) ??
+      (data === undefined ? unfitObject(fact.data, "data") : undefined) ??
+      (metadata === undefined ? unfitObject(fact.metadata, "metadata") : undefined);
     if (unfit !== undefined) refuse(stream, `fact ${index + 1} of ${facts.length} (${fact.type}): ${unfit}`);
-    const data = JSON.stringify(fact.data);
-    const metadata = JSON.stringify(fact.metadata);
+    data ??= JSON.stringify(fact.data);
+    metadata ??= JSON.stringify(fact.metadata);
     size += data.length + metadata.length + 256;
     encoded.push({ id: fact.id, type: fact.type, data, metadata });
   }
@@ -58,11 +65,10 @@ function refuse(stream: string, what: string): never {
   });
 }
 
-function unfitFact({ id, type, data, metadata }: NewFact, isRepeated: boolean): string | undefined {
+function unfitIdOrType({ id, type }: NewFact, isRepeated: boolean): string | undefined {
   if (!uuidPattern.test(id)) return `its id must be a lower-case UUID, not ${quoted(id)}`;
   if (isRepeated) return `its id ${id} comes twice in the append`;
-  if (!isName(type)) return "its type must be 1 to 1024 bytes of text without U+0000";
-  return unfitObject(data, "data") ?? unfitObject(metadata, "metadata");
+  return isName(type) ? undefined : "its type must be 1 to 1024 bytes of text without U+0000";
 }
 
 function isBefore(facts: readonly NewFact[], index: number): boolean {
