@@ -23,11 +23,11 @@ export interface Circumstances {
 export class QuestionNow implements CheckQuestion {
   readonly now: number;
   readonly atOnce: boolean;
-  readonly #question: ScopeQuestion;
+  readonly question: ScopeQuestion;
   readonly #around: Circumstances;
 
   constructor(question: ScopeQuestion, around: Circumstances) {
-    this.#question = question;
+    this.question = question;
     this.#around = around;
     this.now = around.now;
     const refused = around.isOfAnother && around.state.failure?.failure.retryable === false;
@@ -35,27 +35,27 @@ export class QuestionNow implements CheckQuestion {
   }
 
   get scope(): string {
-    return this.#question.scope;
+    return this.question.scope;
   }
 
   get asker(): Asker {
-    return this.#question.asker;
+    return this.question.asker;
   }
 
   get interval(): number | "never" {
-    return this.#question.interval;
+    return this.question.interval;
   }
 
   get skipInterval(): boolean {
-    return this.#question.skipInterval;
+    return this.question.skipInterval;
   }
 
   get credential(): string | null {
-    return this.#question.credential;
+    return this.question.credential;
   }
 
   get staleWhileRevalidateMs(): number {
-    return this.#question.isForLater === true ? 0 : this.#around.settings.limits.staleWhileRevalidateMs;
+    return this.question.isForLater === true ? 0 : this.#around.settings.limits.staleWhileRevalidateMs;
   }
 
   get stalenessBoundMs(): number {
@@ -72,12 +72,12 @@ export class QuestionNow implements CheckQuestion {
 
   get sparing(): Sparing | undefined {
     const { budgets, pauses, settings, state } = this.#around;
-    budgets.recall(this.#question, state);
-    const isBusy = budgets.isBusy(this.#question);
-    return pauses.sparing(this.#question, settings.limits, isBusy) ?? budgets.sparing(this.#question);
+    budgets.recall(this.question, state);
+    const isBusy = budgets.isBusy(this.question);
+    return pauses.sparing(this.question, settings.limits, isBusy) ?? budgets.sparing(this.question);
   }
 
   get registryAnsweredAt(): number | null {
-    return this.#around.pauses.answeredAt(this.#question);
+    return this.#around.pauses.answeredAt(this.question);
   }
 }

@@ -159,7 +159,7 @@ export class RegistryPauses {
   #healthOf(question: ScopeQuestion, { failureBackOff: backOff }: Limits): RegistryHealth {
     const { key } = question.asked;
     const log = this.#logs.get(key);
-    if (log === undefined || log.state.failure === null) return { kind: "up" };
+    if (log === undefined || log.state.failure === null) return up;
     return registryHealth(log.state, { now: this.#options.clock.now(), backOff, key });
   }
 
@@ -180,6 +180,7 @@ export class RegistryPauses {
 }
 
 const mostRegistries = 1000;
+const up: RegistryHealth = { kind: "up" };
 
 function hostIn(failure: Failure | undefined, registry: RegistryKey["registry"]): string {
   const host = failure?.details?.["host"];

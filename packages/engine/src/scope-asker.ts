@@ -63,33 +63,45 @@ export class ScopeAsker {
     this.#closed = true;
   }
 
+  /** What holds for the question now. */
+  now(entry: ScopeEntry, question: ScopeQuestion): QuestionNow {
+    return new QuestionNow(question, {
+      budgets: this.#budgets,
+      pauses: this.#pauses,
+      settings: this.#options.settings.forScope(question.repository),
+      state: entry.log.state,
+      now: this.#options.clock.now(),
+      isOfAnother: this.#isOfAnother(entry, question),
+    });
+  }
+
   /** `running`: another question of this process that has asked, or will. */
-  decide(entry: ScopeEntry, question: ScopeQuestion, running?: Inflight): CheckDecision {
+  decide(entry: ScopeEntry, question: QuestionNow, running?: Inflight): CheckDecision {
     const { node, soleNode } = this.#options;
     const { state } = entry.log;
     // Where there is no other node, a claim is of who asks here, of a predecessor which died, or of a question that was given
     // up here: the store may have taken it all the same, and nobody will answer it.
     const orphaned = soleNode && state.claim !== null && (state.claim.node !== node || running === undefined);
-    return decideCheck(orphaned ? { ...state, claim: null } : state, this.#now(entry, question));
+    return decideCheck(orphaned ? { ...state, claim: null } : state, question);
   }
 
   /** What a decision answers by itself; undefined where it takes a check, another's or our own. */
-  answerTo(decision: CheckDecision, entry: ScopeEntry, question: ScopeQuestion): CheckAnswer | undefined {
+  answerTo(decision: CheckDecision, entry: ScopeEntry, now: QuestionNow): CheckAnswer | undefined {
+    const { question } = now;
     switch (decision.kind) {
       case "fresh":
       case "stale":
         return known(decision);
       case "refused":
-        return refusedAnswer(entry.log.state, this.#asking(entry, question), decision);
+        return refusedAnswer(entry.log.state, this.#asking(now), decision);
       case "join":
         return undefined;
       case "ask":
         break;
     }
-    const now = this.#now(entry, question);
     const refusal = this.#pauses.refusal(question, now);
     if (refusal === undefined || (now.atOnce && now.sparing?.because === "failing")) return undefined;
-    return unasked(entry.log.state, this.#asking(entry, question), refusal);
+    return unasked(entry.log.state, this.#asking(now), refusal);
   }
 
   /** Whether the registry may not be asked as usual: then an answer that the store has may do. */
@@ -107,7 +119,7 @@ export class ScopeAsker {
   answerForJoined(entry: ScopeEntry, question: ScopeQuestion, joinedAt: number): CheckAnswer | undefined {
     const { claimMs } = this.#options.settings.forScope(question.repository);
     const since = joinedAt - Math.min(freshMsOf(question), claimMs);
-    return answerSince(entry.log.state, since, this.#asking(entry, question));
+    return answerSince(entry.log.state, since, this.#asking(this.now(entry, question)));
   }
 
   /** Resolves once the question is answered and the answer stored, as far as the store takes it. */
@@ -120,8 +132,9 @@ export class ScopeAsker {
     for (;;) {
       if (signal.aborted) throw new FetchImageError("FI_ABORTED");
       if (!entry.log.isMet && this.isSpared(question)) await entry.log.readOn();
-      const decision = this.decide(entry, question);
-      const answer = this.answerTo(decision, entry, question);
+      const now = this.now(entry, question);
+      const decision = this.decide(entry, now);
+      const answer = this.answerTo(decision, entry, now);
       if (answer !== undefined) {
         settleAs(inflight, answer);
         // What was asked beside a claim that was refused is given up: the next question may come at once.
@@ -187,7 +200,7 @@ export class ScopeAsker {
     }
   }
 
-  #ask(
+  async #ask(
     question: ScopeQuestion,
     inflight: Inflight,
     before: Version | undefined,
@@ -195,45 +208,44 @@ export class ScopeAsker {
   ): Promise<Asked> {
     const { clock } = this.#options;
     const askedAt = clock.now();
-    const take = (outcome: Outcome): Asked => {
-      inflight.isAnswered = true;
-      if (!this.#closed) this.#pauses.learn(question, outcome, askedAt);
-      answered(outcome);
-      return { outcome, at: clock.now() };
-    };
-    return this.#check(question, inflight, before).then(
-      (check) => take({ ok: true, check }),
-      (error: unknown) => take({ ok: false, error }),
-    );
+    let outcome: Outcome;
+    try {
+      outcome = { ok: true, check: await this.#check(question, inflight, before) };
+    } catch (error) {
+      outcome = { ok: false, error };
+    }
+    inflight.isAnswered = true;
+    if (!this.#closed) this.#pauses.learn(question, outcome, askedAt);
+    answered(outcome);
+    return { outcome, at: clock.now() };
   }
 
   /** What the check gave is handed on at once; what becomes of a failure depends on what stands in the stream then. */
-  async #conclude(
-    entry: ScopeEntry,
-    asked: {
-      readonly inflight: Inflight;
-      readonly claimed: Claimed;
-      readonly passedOver: readonly Rejected[];
-    },
-    { outcome, at }: Asked,
-  ): Promise<void> {
+  #conclude(entry: ScopeEntry, asked: Concluding, { outcome, at }: Asked): Promise<void> {
     const { inflight, claimed, passedOver } = asked;
     const { question } = claimed;
     const given = answerOf(question, outcome, at, passedOver);
     if (given.ok || given.failure.code === "FI_ABORTED") inflight.answer.resolve(given);
     if (given.ok) entry.refusedSources = undefined;
     else if (!given.failure.retryable) (entry.refusedSources ??= new Set()).add(this.#hashOf(question));
-    await this.#claims.end(entry.log, claimed, { outcome, at });
-    if (!given.ok) {
-      const { failure, retryAfterMs = 0 } = given;
-      inflight.failed = { failure, retryAfterMs };
-      inflight.answer.resolve(this.answerToFailure(entry, question, inflight.failed));
-    }
+    const recorded = this.#claims.end(entry.log, claimed, { outcome, at });
+    return given.ok ? recorded : this.#concludeFailed(entry, asked, given, recorded);
+  }
+
+  async #concludeFailed(
+    entry: ScopeEntry,
+    { inflight, claimed }: Concluding,
+    { failure, retryAfterMs = 0 }: Extract<CheckAnswer, { ok: false }>,
+    recorded: Promise<void>,
+  ): Promise<void> {
+    await recorded;
+    inflight.failed = { failure, retryAfterMs };
+    inflight.answer.resolve(this.answerToFailure(entry, claimed.question, inflight.failed));
   }
 
   /** What becomes of a failed check for this question. */
   answerToFailure(entry: ScopeEntry, question: ScopeQuestion, failed: CheckFailure): CheckAnswer {
-    return failureAnswer(entry.log.state, this.#asking(entry, question), failed);
+    return failureAnswer(entry.log.state, this.#asking(this.now(entry, question)), failed);
   }
 
   /** Where one may try and another node does, false once something may have become of that. */
@@ -255,24 +267,13 @@ export class ScopeAsker {
   /** Whether another node met, since we last looked, what keeps us from asking. */
   #mustNotAsk(entry: ScopeEntry, question: ScopeQuestion): boolean {
     const decision = { kind: "ask", because: null } as const;
-    return this.answerTo(decision, entry, question) !== undefined || this.#isHalfOpen(question);
+    return this.answerTo(decision, entry, this.now(entry, question)) !== undefined || this.#isHalfOpen(question);
   }
 
-  #asking(entry: ScopeEntry, question: ScopeQuestion): Asking {
+  #asking(now: QuestionNow): Asking {
     const { backoffBaseMs, backoffCapMs, attempts } = this.#options.settings;
     const longestPauseMs = Math.min(backoffBaseMs * 2 ** Math.max(0, attempts - 2), backoffCapMs);
-    return { question, now: this.#now(entry, question), longestPauseMs };
-  }
-
-  #now(entry: ScopeEntry, question: ScopeQuestion): QuestionNow {
-    return new QuestionNow(question, {
-      budgets: this.#budgets,
-      pauses: this.#pauses,
-      settings: this.#options.settings.forScope(question.repository),
-      state: entry.log.state,
-      now: this.#options.clock.now(),
-      isOfAnother: this.#isOfAnother(entry, question),
-    });
+    return { question: now.question, now, longestPauseMs };
   }
 
   /** Only the newest is wanted: from the scope's last version on, and with what other scopes learned within the interval. */
@@ -301,7 +302,7 @@ export class ScopeAsker {
     const since = clock.now() - settings.forScope(question.repository).claimMs;
     while (!signal.aborted && clock.now() < until) {
       await entry.log.lookLater();
-      const answer = answerSince(entry.log.state, since, this.#asking(entry, question));
+      const answer = answerSince(entry.log.state, since, this.#asking(this.now(entry, question)));
       if (answer !== undefined) return answer;
       if (entry.log.state.claim?.until !== until) return undefined;
     }
@@ -323,6 +324,12 @@ export class ScopeAsker {
   #hashOf({ source }: ScopeQuestion): string {
     return this.#options.hash.sha256Hex(JSON.stringify(source));
   }
+}
+
+interface Concluding {
+  readonly inflight: Inflight;
+  readonly claimed: Claimed;
+  readonly passedOver: readonly Rejected[];
 }
 
 interface Asked {

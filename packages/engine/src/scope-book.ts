@@ -9,10 +9,13 @@ import { ScopeLog, type ScopeLogOptions } from "./scope-log.ts";
 
 interface Starting {
   readonly question: ScopeQuestion;
-  readonly isWanted: () => boolean;
+  readonly owed: Owing;
   /** When it came; milliseconds since the epoch. */
   readonly now: number;
 }
+
+/** Whether a fetch still waits: asked where something is read first. */
+type Owing = { readonly hasEnded: boolean };
 
 /**
  * What this process knows of the scopes, and its questions in flight: one question, asked once. Decisions are made on the
@@ -62,14 +65,11 @@ export class ScopeBook {
     return !this.#entries.has(scope) && (!this.#expectsNew || this.#loading.has(scope));
   }
 
-  /** `isWanted`: whether the fetch still waits, asked where something is read first. */
-  start(question: ScopeQuestion, isWanted: () => boolean): CheckStart | Promise<CheckStart> {
+  start(question: ScopeQuestion, owed: Owing): CheckStart | Promise<CheckStart> {
     const { scope } = question;
-    const now = this.#options.clock.now();
-    if (this.#isToBeRead(question)) {
-      return this.load(scope).then((loaded) => this.#start(loaded, { question, isWanted, now }));
-    }
-    return this.#start(this.#entries.get(scope) ?? this.#enter(scope), { question, isWanted, now });
+    const starting = { question, owed, now: this.#options.clock.now() };
+    if (this.#isToBeRead(question)) return this.load(scope).then((loaded) => this.#start(loaded, starting));
+    return this.#start(this.#entries.get(scope) ?? this.#enter(scope), starting);
   }
 
   /** Before anything is decided. What a registry that is to be spared has for an answer stands in the scope's stream. */
@@ -158,7 +158,8 @@ export class ScopeBook {
   #start(entry: ScopeEntry, starting: Starting): CheckStart | Promise<CheckStart> {
     const { question } = starting;
     const running = this.#running(entry, question);
-    const decision = this.#asker.decide(entry, question, running);
+    const now = this.#asker.now(entry, question);
+    const decision = this.#asker.decide(entry, now, running);
     if (decision.kind === "stale" && decision.revalidate && running === undefined) this.#revalidate(entry, question);
     const isKnown = decision.kind === "fresh" || decision.kind === "stale";
     const joinsAnother = running === undefined ? decision.kind === "join" : running.follows !== undefined && !isKnown;
@@ -168,7 +169,7 @@ export class ScopeBook {
       running.interested.add(question.asker);
       return { kind: "joined", asker: running.asker };
     }
-    const answer = this.#asker.answerTo(decision, entry, question);
+    const answer = this.#asker.answerTo(decision, entry, now);
     if (answer !== undefined) return { kind: "answered", answer };
     const { begun, answer: coming } = this.#begin(entry, question, question.asker);
     // Another's claim is followed here for all who come: one of them takes over as soon as it runs out.
@@ -179,7 +180,7 @@ export class ScopeBook {
   async #startLater(then: Promise<void>, entry: ScopeEntry, starting: Starting): Promise<CheckStart> {
     await then;
     // Its leaving went by before it had come: nobody would wait for what it began.
-    if (!starting.isWanted()) throw new FetchImageError("FI_ABORTED");
+    if (starting.owed.hasEnded) throw new FetchImageError("FI_ABORTED");
     return await this.#start(entry, starting);
   }
 

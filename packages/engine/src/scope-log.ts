@@ -131,26 +131,38 @@ export class ScopeLog {
 
   /** Appends behind the fold; false, with the fold read on, where another writer was first. */
   async append(facts: readonly ScopeFact[], buildId: string, at: number): Promise<boolean> {
-    const { hash, node, nextNumber, ticker } = this.#options;
+    const { eventLog, clock, ticker } = this.#options;
     const { revision } = this.#state;
     const next = this.#next();
-    const toStore = facts.map((fact) =>
-      // A number of its own: what this node could not store here before must not pass for what it stores now.
-      scopeFactToStore(fact, { stream: this.#stream, key: `${node}\n${nextNumber()}`, buildId, node, at }, hash),
-    );
+    const toStore = facts.map((fact) => this.#toStore(fact, buildId, at));
     await ticker.turnEnd();
     if (this.#aside) {
       this.#foldAll(facts, toStore, this.#next(), "");
       return true;
     }
-    return this.#store(revision ?? "no-stream", toStore).then(
-      ({ position }) => {
-        this.#meet(true);
-        this.#foldAll(facts, toStore, next, position);
-        return true;
-      },
-      (error: unknown) => this.#giveWay(error, revision),
-    );
+    const expected: ExpectedRevision = revision ?? "no-stream";
+    const begunAt = clock.now();
+    let appended: Appended;
+    try {
+      appended = await eventLog.append(this.#stream, expected, toStore);
+    } catch (error) {
+      try {
+        const append = () => eventLog.append(this.#stream, expected, toStore);
+        appended = await workAgain(append, { error, begunAt }, this.#options);
+      } catch (last) {
+        return await this.#giveWay(last, revision);
+      }
+    }
+    this.#meet(true);
+    this.#foldAll(facts, toStore, next, appended.position);
+    return true;
+  }
+
+  #toStore(fact: ScopeFact, buildId: string, at: number): NewFact {
+    const { hash, node, nextNumber } = this.#options;
+    // A number of its own: what this node could not store here before must not pass for what it stores now.
+    const key = `${node}\n${nextNumber()}`;
+    return scopeFactToStore(fact, { stream: this.#stream, key, buildId, node, at }, hash);
   }
 
   /** Reads on where another writer was first. */
@@ -168,20 +180,13 @@ export class ScopeLog {
     this.#options.onMet?.(isNew);
   }
 
-  #store(expected: ExpectedRevision, facts: readonly NewFact[]): Promise<Appended> {
-    const { eventLog, clock } = this.#options;
-    const begunAt = clock.now();
-    const append = () => eventLog.append(this.#stream, expected, facts);
-    return append().catch((error: unknown) => workAgain(append, { error, begunAt }, this.#options));
-  }
-
   #next(): bigint {
     return (this.#state.revision ?? -1n) + 1n;
   }
 
   #foldAll(facts: readonly ScopeFact[], stored: readonly NewFact[], from: bigint, position: string): void {
     let revision = from;
-    facts.forEach((fact, index) => this.#fold(fact, stored[index], revision++, position));
+    for (const [index, fact] of facts.entries()) this.#fold(fact, stored[index], revision++, position);
   }
 
   /** The fact as it was made here: what was just written out need not be read and checked. */

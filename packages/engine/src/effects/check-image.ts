@@ -24,7 +24,7 @@ export function checkImage(run: FetchRun, owed: Owed): void {
   owed.whenEnded(() => {
     scopes.leave(question.scope, run.asker);
   });
-  const start = scopes.start(question, () => !owed.hasEnded);
+  const start = scopes.start(question, owed);
   // An answer that needs no waiting is taken in this turn, so that the whole fetch is one append.
   if (!(start instanceof Promise) && start.kind !== "asked") {
     take(run, since, start);
