@@ -61,6 +61,13 @@ module.exports = {
       to: { path: "^packages/core/src/index[.]ts$", dependencyTypesNot: ["type-only"] },
     },
     {
+      name: "engine-starts-fast",
+      severity: "error",
+      comment: "Import @fetch-image/core/fetching, and add there what is missing: all of core reads pipelines, too.",
+      from: { path: ["^packages/engine/src/", "^packages/store/src/"], pathNot: unitTest },
+      to: { path: "^packages/core/src/index[.]ts$" },
+    },
+    {
       name: "machine-is-alone",
       severity: "error",
       comment: "The machine's file imports values from xstate alone, so that Stately's tools can open it.",

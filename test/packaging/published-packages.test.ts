@@ -7,6 +7,7 @@ import { installPacked, type Project, root } from "./installed.ts";
 const drivers: Record<string, readonly string[]> = {
   "@fetch-image/core": [],
   "@fetch-image/core/basics": [],
+  "@fetch-image/core/fetching": [],
   "@fetch-image/core/registry-image": [],
   "@fetch-image/engine": [],
   "@fetch-image/engine/redact": [],
@@ -78,6 +79,14 @@ describe("an import drags in no more than its entry says", () => {
     expect(
       loaded(stdout).filter((name) => ![own, "@fetch-image/core", ...coreLibraries, ...allowed].includes(name)),
     ).toEqual([]);
+  });
+
+  test("an engine on PostgreSQL reads no YAML", () => {
+    project.write("embed.mjs", `import "@fetch-image/engine"; import "@fetch-image/store/postgres";`);
+    const { stdout, status } = project.run(process.execPath, "--import", "./trace.mjs", "embed.mjs");
+    expect(status).toBe(0);
+    expect(loaded(stdout)).toContain("zod");
+    expect(loaded(stdout)).not.toContain("yaml");
   });
 
   test("the command loads no driver to parse a reference", () => {

@@ -9,7 +9,7 @@ import {
   type ImageSpec,
   imageURL,
   parseReference,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import type { BuildContext } from "./build-context.ts";
 import { Cancellation } from "./cancellation.ts";
 import { outcomeOf } from "./fetch-run.ts";

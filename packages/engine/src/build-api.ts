@@ -1,4 +1,4 @@
-import type { ImageResource, ImageSpec, JsonObject, RanVerdict, ResourceType } from "@fetch-image/core";
+import type { ImageResource, ImageSpec, JsonObject, RanVerdict, ResourceType } from "@fetch-image/core/fetching";
 import type { ArtifactImageRequest } from "./artifact-images.ts";
 import type { BuildEvent } from "./build-events.ts";
 import type { RanImageReport } from "./ran-images.ts";

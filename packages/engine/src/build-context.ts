@@ -1,4 +1,4 @@
-import type { Clock, Hash, ImageSpec, Logger, NewFact, Policy, StepRunner } from "@fetch-image/core";
+import type { Clock, Hash, ImageSpec, Logger, NewFact, Policy, StepRunner } from "@fetch-image/core/fetching";
 import type { Writes } from "./build-writer.ts";
 import type { EngineTelemetry } from "./engine-telemetry.ts";
 import type { RanImageReport } from "./ran-images.ts";

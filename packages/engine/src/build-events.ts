@@ -11,7 +11,7 @@ import {
   type SavedEvents,
   type SchedulerEvent,
   showText,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import type { BuildContext } from "./build-context.ts";
 import { mark, type SecretScanner } from "./secret-scanner.ts";
 

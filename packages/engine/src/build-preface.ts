@@ -8,7 +8,7 @@ import {
   type NewFact,
   rendererVersion,
   type TraceContext,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import type { OpenBuildOptions } from "./build-api.ts";
 
 export interface PrefaceContext {

@@ -1,4 +1,4 @@
-import { type ExpectedRevision, type FetchImageError, type NewFact, silentLogger } from "@fetch-image/core";
+import { type ExpectedRevision, type FetchImageError, type NewFact, silentLogger } from "@fetch-image/core/fetching";
 import { expect, test } from "vitest";
 import { createTicker } from "./ticker.ts";
 import { BuildWriter } from "./build-writer.ts";

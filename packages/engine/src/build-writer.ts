@@ -6,7 +6,7 @@ import {
   FetchImageError,
   type Logger,
   type NewFact,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import { workAgain } from "./store-patience.ts";
 import type { Ticker } from "./ticker.ts";
 

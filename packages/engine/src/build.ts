@@ -8,7 +8,7 @@ import {
   isFinished,
   type RanVerdict,
   type TraceContext,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import { type ArtifactImageRequest, ArtifactImages } from "./artifact-images.ts";
 import type { Build, FetchTaskImageRequest, OpenBuildOptions } from "./build-api.ts";
 import type { BuildContext } from "./build-context.ts";

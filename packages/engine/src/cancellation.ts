@@ -1,4 +1,4 @@
-import type { CancelSignal } from "@fetch-image/core";
+import type { CancelSignal } from "@fetch-image/core/fetching";
 
 /** An abort controller and its signal in one, for what never leaves our own ports: a real one costs ten times as much. */
 export class Cancellation implements CancelSignal {

@@ -7,7 +7,7 @@ import type {
   Logger,
   Policy,
   StepRunner,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import type { EngineTelemetry } from "./engine-telemetry.ts";
 import type { Flights } from "./flights.ts";
 import type { EffectiveSettings } from "./engine-settings.ts";

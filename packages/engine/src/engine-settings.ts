@@ -1,4 +1,4 @@
-import { FetchImageError, type ScopeLimits, showText } from "@fetch-image/core";
+import { FetchImageError, type ScopeLimits, showText } from "@fetch-image/core/fetching";
 import { defaultSettings, type EngineSettings, type ScopeRule, type ScopeSettings } from "./options.ts";
 
 /** The engine's settings, and what holds for each scope. */

@@ -5,7 +5,7 @@ import {
   type ImageRegistry,
   stateName,
   type Telemetry,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import { codeOf } from "./failure.ts";
 import { fetchSpans, type FetchSpanOptions } from "./fetch-spans.ts";
 

@@ -1,4 +1,4 @@
-import { FetchImageError, silentLogger } from "@fetch-image/core";
+import { FetchImageError, silentLogger } from "@fetch-image/core/fetching";
 import { openBuild, OpenBuild } from "./build.ts";
 import type { Build, OpenBuildOptions } from "./build-api.ts";
 import type { EngineContext } from "./engine-context.ts";

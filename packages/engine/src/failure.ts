@@ -5,7 +5,7 @@ import {
   type FetchImageErrorCode,
   type Json,
   type JsonObject,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 
 /** An error as it is stored: never an Error, never a secret. `fallback` is the code of errors that are not ours. */
 export function toFailure(error: unknown, fallback: FetchImageErrorCode, redact: (text: string) => string): Failure {

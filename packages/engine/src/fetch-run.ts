@@ -14,7 +14,7 @@ import {
   type NewFact,
   stateName,
   step,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import { Deferred } from "./deferred.ts";
 import { Owed } from "./effects/owed.ts";
 import { runEffect } from "./effects/run-effect.ts";

@@ -6,8 +6,8 @@ import type {
   TelemetryContext,
   TelemetrySpan,
   TraceContext,
-} from "@fetch-image/core";
-import { isFinished, stateName } from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
+import { isFinished, stateName } from "@fetch-image/core/fetching";
 import { spanContextOf } from "./trace-context.ts";
 
 export interface FetchSpanOptions {

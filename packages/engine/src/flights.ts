@@ -1,4 +1,4 @@
-import { type Asker, type CancelSignal, type Clock, FetchImageError } from "@fetch-image/core";
+import { type Asker, type CancelSignal, type Clock, FetchImageError } from "@fetch-image/core/fetching";
 import type { Slot } from "./slot.ts";
 
 /** A fetch in flight, as the engine counts it. */

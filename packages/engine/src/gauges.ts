@@ -1,4 +1,4 @@
-import type { TelemetryMeter } from "@fetch-image/core";
+import type { TelemetryMeter } from "@fetch-image/core/fetching";
 import type { Flights } from "./flights.ts";
 import type { ProjectionLag } from "./projection-lag.ts";
 

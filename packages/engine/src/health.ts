@@ -5,7 +5,7 @@ import {
   type FetchImageErrorCode,
   type ReadModel,
   scopeStream,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import type { Flights } from "./flights.ts";
 import type { EngineSettings } from "./options.ts";
 import { type ProjectionLag, projectionLag } from "./projection-lag.ts";

@@ -9,7 +9,7 @@ import type {
   ReadModel,
   StepRunner,
   Telemetry,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 
 /** What can differ from scope to scope; all in milliseconds. */
 export interface ScopeSettings {

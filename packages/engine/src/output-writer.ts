@@ -1,4 +1,4 @@
-import type { BuildFact, Clock } from "@fetch-image/core";
+import type { BuildFact, Clock } from "@fetch-image/core/fetching";
 import { Deferred } from "./deferred.ts";
 
 type Origin = "stdout" | "stderr";

@@ -8,7 +8,7 @@ import {
   type ReadModel,
   type RecordedFact,
   scopeStreamPrefix,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 
 /** What is projected. */
 export const projectedStreams: EventFilter = { streamPrefixes: [buildStreamPrefix, scopeStreamPrefix] };

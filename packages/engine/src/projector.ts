@@ -10,7 +10,7 @@ import {
   type RecordedBuildFact,
   type RecordedFact,
   type RecordedScopeFact,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import { projectedStreams, type ProjectionLag, projectionLag } from "./projection-lag.ts";
 
 export interface ProjectorOptions {

@@ -1,4 +1,4 @@
-import type { Asker, BackOff, CheckQuestion, ScopeState, Sparing } from "@fetch-image/core";
+import type { Asker, BackOff, CheckQuestion, ScopeState, Sparing } from "@fetch-image/core/fetching";
 import type { EffectiveScopeSettings } from "./engine-settings.ts";
 import type { RegistryBudgets } from "./registry-budgets.ts";
 import type { RegistryPauses } from "./registry-pauses.ts";

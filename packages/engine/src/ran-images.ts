@@ -11,7 +11,7 @@ import {
   type RanVerdict,
   ranKey,
   type RegistryImageSource,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import type { BuildContext } from "./build-context.ts";
 import { codeOf } from "./failure.ts";
 

@@ -7,7 +7,7 @@ import {
   sameAsker,
   type ScopeState,
   type Sparing,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import { Deferred } from "./deferred.ts";
 import type { Outcome, ScopeQuestion } from "./scope-answers.ts";
 import type { Slot } from "./slot.ts";

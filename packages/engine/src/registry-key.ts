@@ -1,4 +1,4 @@
-import type { Hash, RegistryImageSource } from "@fetch-image/core";
+import type { Hash, RegistryImageSource } from "@fetch-image/core/fetching";
 
 /** Whom a question is put to, and as whom. */
 export interface RegistryKey {

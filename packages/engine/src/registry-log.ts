@@ -10,7 +10,7 @@ import {
   registryFactToStore,
   type RegistryState,
   registryStream,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import type { ScopeLogOptions } from "./scope-log.ts";
 import { withPatience } from "./store-patience.ts";
 

@@ -9,7 +9,7 @@ import {
   sameAsker,
   type ScopeLimits,
   type Sparing,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import { retryAfterOf, toFailure } from "./failure.ts";
 import { RegistryLog } from "./registry-log.ts";
 import { type RegistryKey, registryKeyOf } from "./registry-key.ts";

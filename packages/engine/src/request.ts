@@ -17,7 +17,7 @@ import {
   secretsOf,
   showText,
   type TraceContext,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import type { EffectiveSettings } from "./engine-settings.ts";
 import type { ScopeSettings } from "./options.ts";
 import type { TraceHeaders } from "./trace-context.ts";

@@ -19,7 +19,7 @@ import {
   staleInstead,
   type Version,
   withLastGood,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import { retryAfterOf, toFailure } from "./failure.ts";
 import type { RegistryKey } from "./registry-key.ts";
 

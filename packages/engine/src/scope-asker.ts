@@ -7,7 +7,7 @@ import {
   type RegistryCheck,
   type Rejected,
   type Version,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import type { EffectiveSettings } from "./engine-settings.ts";
 import { QuestionNow } from "./question-now.ts";
 import { RegistryBudgets } from "./registry-budgets.ts";

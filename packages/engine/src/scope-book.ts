@@ -1,4 +1,4 @@
-import { type Asker, type CancelSignal, FetchImageError, sameAsker } from "@fetch-image/core";
+import { type Asker, type CancelSignal, FetchImageError, sameAsker } from "@fetch-image/core/fetching";
 import { Cancellation } from "./cancellation.ts";
 import { Deferred } from "./deferred.ts";
 import { toFailure } from "./failure.ts";

@@ -1,4 +1,4 @@
-import { type Clock, FetchImageError, formatTime, type Logger, type ScopeFact } from "@fetch-image/core";
+import { type Clock, FetchImageError, formatTime, type Logger, type ScopeFact } from "@fetch-image/core/fetching";
 import { toFailure } from "./failure.ts";
 import { factsOf, type Outcome, type ScopeQuestion } from "./scope-answers.ts";
 import type { ScopeLog } from "./scope-log.ts";

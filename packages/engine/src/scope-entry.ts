@@ -1,4 +1,4 @@
-import type { Asker } from "@fetch-image/core";
+import type { Asker } from "@fetch-image/core/fetching";
 import type { Cancellation } from "./cancellation.ts";
 import { Deferred } from "./deferred.ts";
 import type { CheckAnswer, CheckFailure } from "./scope-answers.ts";

@@ -17,7 +17,7 @@ import {
   type ScopeState,
   scopeStream,
   unknownScope,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import { withPatience, workAgain } from "./store-patience.ts";
 import type { Ticker } from "./ticker.ts";
 

@@ -6,7 +6,7 @@ import {
   type EventLog,
   noLog,
   buildStream,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 
 /** Facts read at once. */
 const page = 512;

@@ -1,4 +1,4 @@
-import { type Clock, FetchImageError } from "@fetch-image/core";
+import { type Clock, FetchImageError } from "@fetch-image/core/fetching";
 import { Deferred } from "./deferred.ts";
 import type { Closed } from "./engine.ts";
 import type { FetchLeft, Flights } from "./flights.ts";

@@ -1,4 +1,4 @@
-import { type Clock, FetchImageError } from "@fetch-image/core";
+import { type Clock, FetchImageError } from "@fetch-image/core/fetching";
 
 export interface StorePatience {
   readonly clock: Clock;

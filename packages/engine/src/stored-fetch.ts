@@ -13,7 +13,7 @@ import {
   replayBuild,
   stateName,
   type TraceContext,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import type { FetchImageRequest, ReadRequest } from "./request.ts";
 import { storedTrace } from "./trace-context.ts";
 

@@ -1,6 +1,6 @@
 import { hash, randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import type { Clock, Hash } from "@fetch-image/core";
+import type { Clock, Hash } from "@fetch-image/core/fetching";
 
 /** The machine's own time. A timer keeps the process alive: somebody waits for it. */
 export const systemClock: Clock = {

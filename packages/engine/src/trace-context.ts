@@ -1,4 +1,4 @@
-import type { TelemetrySpanContext, TraceContext } from "@fetch-image/core";
+import type { TelemetrySpanContext, TraceContext } from "@fetch-image/core/fetching";
 
 /** As a scheduler hands it over; see https://www.w3.org/TR/trace-context/. */
 export interface TraceHeaders {

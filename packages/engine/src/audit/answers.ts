@@ -1,5 +1,5 @@
 // What the audit answers: plain JSON, times in ISO 8601, UTC.
-import type { Digest, JsonObject, Version } from "@fetch-image/core";
+import type { Digest, JsonObject, Version } from "@fetch-image/core/fetching";
 
 /** One page of a long answer. */
 export interface AuditPage<Row> {

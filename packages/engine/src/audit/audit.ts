@@ -6,7 +6,7 @@ import {
   type ReadModel,
   showText,
   type TimeRange,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import type { AuditAsOf, AuditHistory, AuditImage, AuditMove, AuditPage, AuditReason, RerunPlan } from "./answers.ts";
 import { type DriftQuery, driftPage } from "./drift.ts";
 import { type ExportRow, exportRows, type ExportTable } from "./export-rows.ts";

@@ -1,4 +1,4 @@
-import { isDigest, type ObservationRow, type ReadModel, type ScopeRow } from "@fetch-image/core";
+import { isDigest, type ObservationRow, type ReadModel, type ScopeRow } from "@fetch-image/core/fetching";
 import type { AuditMove, AuditPage } from "./answers.ts";
 import { answered, auditScope, versionOf } from "./histories.ts";
 import { askedLimit, askedRange, askedTag, askedTime, pageMark, readPageMark, readRevision } from "./questions.ts";

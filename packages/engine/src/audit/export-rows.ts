@@ -1,4 +1,4 @@
-import type { BuildRow, ReadModel, TimeRange } from "@fetch-image/core";
+import type { BuildRow, ReadModel, TimeRange } from "@fetch-image/core/fetching";
 import { auditImage, given } from "./images.ts";
 import { auditScope } from "./histories.ts";
 import { askedRange } from "./questions.ts";

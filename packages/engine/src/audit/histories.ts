@@ -1,4 +1,4 @@
-import { type Json, type ObservationRow, type ReadModel, type ScopeRow, withVersion } from "@fetch-image/core";
+import { type Json, type ObservationRow, type ReadModel, type ScopeRow, withVersion } from "@fetch-image/core/fetching";
 import type { AuditAsOf, AuditHistory, AuditObservation, AuditScope, AuditVersion } from "./answers.ts";
 import { given, textIn } from "./images.ts";
 import { justAfter, readRevision } from "./questions.ts";

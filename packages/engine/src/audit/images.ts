@@ -1,4 +1,4 @@
-import { type BuildImageRow, type BuildRow, explainImage, type Json, type ReadModel } from "@fetch-image/core";
+import { type BuildImageRow, type BuildRow, explainImage, type Json, type ReadModel } from "@fetch-image/core/fetching";
 import type { AuditImage, AuditReason } from "./answers.ts";
 
 /** A build's image, and the step that it was for. `images` are all of the build's, where they are at hand. */

@@ -6,7 +6,7 @@ import {
   parseTime,
   showText,
   type TimeRange,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 
 /** A repository, and what was named of it. */
 export interface AskedReference {

@@ -1,4 +1,4 @@
-import { type BuildImageRow, FetchImageError } from "@fetch-image/core";
+import { type BuildImageRow, FetchImageError } from "@fetch-image/core/fetching";
 import { expect, test } from "vitest";
 import { requireAll, rerunPlanOf, verifyRerun } from "./rerun.ts";
 

@@ -1,4 +1,4 @@
-import { type BuildImageRow, type BuildRow, FetchImageError, isDigest } from "@fetch-image/core";
+import { type BuildImageRow, type BuildRow, FetchImageError, isDigest } from "@fetch-image/core/fetching";
 import type { RerunImage, RerunPlan } from "./answers.ts";
 import { auditImage, given } from "./images.ts";
 

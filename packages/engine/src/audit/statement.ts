@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { goJson, type Json, type JsonObject } from "@fetch-image/core";
+import { goJson, type Json, type JsonObject } from "@fetch-image/core/fetching";
 import type { AuditImage } from "./answers.ts";
 import { given } from "./images.ts";
 

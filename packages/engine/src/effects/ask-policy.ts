@@ -1,4 +1,4 @@
-import type { BuildFactData, PolicyQuestion } from "@fetch-image/core";
+import type { BuildFactData, PolicyQuestion } from "@fetch-image/core/fetching";
 import { toFailure } from "../failure.ts";
 import type { FetchRun } from "../fetch-run.ts";
 import type { Owed } from "./owed.ts";

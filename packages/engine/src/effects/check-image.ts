@@ -1,4 +1,11 @@
-import { type CheckPlan, FetchImageError, formatTime, isDigest, showText, type Version } from "@fetch-image/core";
+import {
+  type CheckPlan,
+  FetchImageError,
+  formatTime,
+  isDigest,
+  showText,
+  type Version,
+} from "@fetch-image/core/fetching";
 import { retryAfterOf, toFailure } from "../failure.ts";
 import type { FetchRun } from "../fetch-run.ts";
 import type { CheckAnswer, ScopeQuestion } from "../scope-answers.ts";

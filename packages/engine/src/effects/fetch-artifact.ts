@@ -1,4 +1,4 @@
-import { FetchImageError, type GetPlan } from "@fetch-image/core";
+import { FetchImageError, type GetPlan } from "@fetch-image/core/fetching";
 import { retryAfterOf, toFailure } from "../failure.ts";
 import type { FetchRun } from "../fetch-run.ts";
 import type { Owed } from "./owed.ts";

@@ -1,4 +1,4 @@
-import { parseTime } from "@fetch-image/core";
+import { parseTime } from "@fetch-image/core/fetching";
 import type { FetchRun } from "../fetch-run.ts";
 import { answerCheck, questionOf } from "./check-image.ts";
 import type { Owed } from "./owed.ts";

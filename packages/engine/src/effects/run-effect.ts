@@ -1,4 +1,4 @@
-import type { FetchEffect } from "@fetch-image/core";
+import type { FetchEffect } from "@fetch-image/core/fetching";
 import type { FetchRun } from "../fetch-run.ts";
 import { askPolicy } from "./ask-policy.ts";
 import { checkImage } from "./check-image.ts";

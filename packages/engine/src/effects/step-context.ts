@@ -5,7 +5,7 @@ import {
   type GetPlan,
   type ImageSpec,
   type StepContext,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import type { FetchRun } from "../fetch-run.ts";
 import { OutputWriter } from "../output-writer.ts";
 

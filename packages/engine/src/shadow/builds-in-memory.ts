@@ -6,7 +6,7 @@ import {
   type NewFact,
   type ReadOptions,
   type RecordedFact,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 
 /**
  * An event log whose builds are kept in memory until they are taken out; everything else (what was observed at the

@@ -7,7 +7,7 @@ import {
   type NewFact,
   shadowFactToStore,
   shadowStream,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import { Deferred } from "../deferred.ts";
 import type { Comparison } from "./shadow-api.ts";
 

@@ -11,7 +11,7 @@ import {
   secretsOf,
   type ShadowFactData,
   silentLogger,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import { setMaxListeners } from "node:events";
 import { createFetchImageEngine } from "../engine.ts";
 import { codeOf } from "../failure.ts";

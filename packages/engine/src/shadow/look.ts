@@ -15,7 +15,7 @@ import {
   scopeStream,
   type Seen,
   type Theirs,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import { codeOf } from "../failure.ts";
 
 export interface LookOptions {

@@ -6,7 +6,7 @@ import {
   parseReference,
   showText,
   type Theirs,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import type { ShadowActual } from "./shadow-api.ts";
 
 /** What the scheduler told, as it is stored. Throws `FI_COMPARISON_INVALID` naming the field. */

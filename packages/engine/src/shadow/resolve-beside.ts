@@ -6,7 +6,7 @@ import {
   type Ours,
   parseReference,
   type RecordedBuildFact,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import type { FetchImageEngine } from "../engine.ts";
 import { toFailure } from "../failure.ts";
 import type { BuildsInMemory } from "./builds-in-memory.ts";

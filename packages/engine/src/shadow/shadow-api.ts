@@ -11,7 +11,7 @@ import type {
   ShadowFactData,
   Telemetry,
   Version,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import type { EngineOptions, EngineSettings } from "../options.ts";
 
 export interface ShadowOptions {

@@ -7,7 +7,7 @@ import {
   type ShadowRule,
   shadowStream,
   ShadowTally,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 
 export interface ShadowReportOptions {
   /** Milliseconds since the epoch: from `since` on, before `until`. */

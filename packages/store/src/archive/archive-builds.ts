@@ -7,7 +7,7 @@ import {
   FetchImageError,
   formatTime,
   type ReadModel,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import { type BuildDigest, digestOf, isOver } from "./build-facts.ts";
 import { buildsOfFile, DayFileWriter } from "./day-file.ts";
 import { removeDrafts } from "./drafts.ts";

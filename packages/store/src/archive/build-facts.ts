@@ -8,7 +8,7 @@ import {
   type RecordedBuildFact,
   type RecordedFact,
   replayBuild,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import { factText } from "../copy/tally.ts";
 
 /** What tells a build's stream from any other one. */

@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { Transform } from "node:stream";
 import { once } from "node:events";
 import { createGunzip, createGzip, type Gzip } from "node:zlib";
-import { buildStreamPrefix, type Position, type RecordedFact } from "@fetch-image/core";
+import { buildStreamPrefix, type Position, type RecordedFact } from "@fetch-image/core/fetching";
 import { draftName } from "./drafts.ts";
 import { damaged } from "./errors.ts";
 import { type ArchivedFile, putInPlace } from "./manifest.ts";

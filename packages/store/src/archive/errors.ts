@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { FetchImageError } from "@fetch-image/core";
+import { FetchImageError } from "@fetch-image/core/fetching";
 
 /** A file of an archive that is not as it was written. */
 export function damaged(directory: string, file: string, how: string): FetchImageError {

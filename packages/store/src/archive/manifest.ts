@@ -1,6 +1,6 @@
 import { type FileHandle, open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
-import type { Position } from "@fetch-image/core";
+import type { Position } from "@fetch-image/core/fetching";
 import { draftName } from "./drafts.ts";
 import { damaged } from "./errors.ts";
 

@@ -1,4 +1,4 @@
-import { type CancelSignal, type EventLog, FetchImageError, type RecordedFact } from "@fetch-image/core";
+import { type CancelSignal, type EventLog, FetchImageError, type RecordedFact } from "@fetch-image/core/fetching";
 import { factText } from "../copy/tally.ts";
 import { Patience } from "../copy/patience.ts";
 import { storesInOrder } from "../facts/ordered-appends.ts";

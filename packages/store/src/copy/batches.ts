@@ -1,4 +1,4 @@
-import type { RecordedFact } from "@fetch-image/core";
+import type { RecordedFact } from "@fetch-image/core/fetching";
 import type { Cursor } from "./cursor.ts";
 
 /** A single larger fact goes by itself. EventStoreDB takes 1 MiB in one append unless it is told otherwise. */

@@ -5,7 +5,7 @@ import {
   type Position,
   type ReadModel,
   type RecordedFact,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import { storesInOrder } from "../facts/ordered-appends.ts";
 import { nextBatch, runsOf } from "./batches.ts";
 import { Cursor } from "./cursor.ts";

@@ -1,4 +1,4 @@
-import type { EventLog, Position, RecordedFact } from "@fetch-image/core";
+import type { EventLog, Position, RecordedFact } from "@fetch-image/core/fetching";
 import type { Patience } from "./patience.ts";
 
 const pageSize = 512;

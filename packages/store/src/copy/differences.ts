@@ -1,4 +1,4 @@
-import { FetchImageError, type Json, type RecordedFact } from "@fetch-image/core";
+import { FetchImageError, type Json, type RecordedFact } from "@fetch-image/core/fetching";
 
 /** The target holds something that the source has not, or has otherwise. `here`: undefined where the source has no more. */
 export function differs(here: RecordedFact | undefined, there: RecordedFact): FetchImageError {

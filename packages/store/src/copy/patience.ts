@@ -1,4 +1,4 @@
-import { type CancelSignal, FetchImageError } from "@fetch-image/core";
+import { type CancelSignal, FetchImageError } from "@fetch-image/core/fetching";
 import { pause } from "../facts/abort.ts";
 
 export interface PatienceOptions {

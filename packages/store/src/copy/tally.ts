@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { RecordedFact } from "@fetch-image/core";
+import type { RecordedFact } from "@fetch-image/core/fetching";
 
 /** What two logs have in common so far. */
 export class Tally {

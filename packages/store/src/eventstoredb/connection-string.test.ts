@@ -1,4 +1,4 @@
-import { FetchImageError } from "@fetch-image/core";
+import { FetchImageError } from "@fetch-image/core/fetching";
 import { describe, expect, test } from "vitest";
 import { describe as nameOf, parseConnectionString } from "./connection-string.ts";
 

@@ -1,4 +1,4 @@
-import { FetchImageError } from "@fetch-image/core";
+import { FetchImageError } from "@fetch-image/core/fetching";
 
 /** Where EventStoreDB is and how to talk to it, as its connection string says. */
 export interface Address {

@@ -1,4 +1,4 @@
-import { FetchImageError, type FetchImageErrorCode } from "@fetch-image/core";
+import { FetchImageError, type FetchImageErrorCode } from "@fetch-image/core/fetching";
 import type { Failure } from "./failures.ts";
 
 /** What could not be done, and where, for messages: "read stream build-1". */

@@ -11,7 +11,7 @@ import {
   type RecordedFact,
   type SubscribeOptions,
   type SubscriptionMessage,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import { type AppendRequest, appendRequest, isName } from "../facts/append-request.ts";
 import { logClosed, wrongExpectedRevision } from "../facts/errors.ts";
 import { Ending } from "./ending.ts";

@@ -1,4 +1,4 @@
-import { type CancelSignal, FetchImageError, type SubscriptionMessage } from "@fetch-image/core";
+import { type CancelSignal, FetchImageError, type SubscriptionMessage } from "@fetch-image/core/fetching";
 import { pause, untilAborted } from "../facts/abort.ts";
 import type { Ending } from "./ending.ts";
 import { storeError } from "./errors.ts";

@@ -1,4 +1,4 @@
-import type { EventFilter, EventLog, Position, RecordedFact } from "@fetch-image/core";
+import type { EventFilter, EventLog, Position, RecordedFact } from "@fetch-image/core/fetching";
 import { passes } from "../facts/filter.ts";
 import type { Names } from "./names.ts";
 import { isAfter, type LogPosition, logPosition, positionText } from "./position.ts";

@@ -1,4 +1,4 @@
-import { type EventLog, type Logger, silentLogger } from "@fetch-image/core";
+import { type EventLog, type Logger, silentLogger } from "@fetch-image/core/fetching";
 import { EventStoreDbEventLog } from "./event-log.ts";
 import { useLink } from "./links.ts";
 import { parseConnectionString } from "./connection-string.ts";

@@ -6,7 +6,7 @@ import {
   NotLeaderError,
   UnavailableError,
 } from "@eventstore/db-client";
-import { FetchImageError, type Logger } from "@fetch-image/core";
+import { FetchImageError, type Logger } from "@fetch-image/core/fetching";
 import { securityOf, StoreClient } from "./client.ts";
 import { type Address, describe, type Host } from "./connection-string.ts";
 import { Ending, within } from "./ending.ts";

@@ -1,4 +1,4 @@
-import type { Logger } from "@fetch-image/core";
+import type { Logger } from "@fetch-image/core/fetching";
 import { invalid, parseConnectionString } from "./connection-string.ts";
 import { Link } from "./link.ts";
 

@@ -1,4 +1,4 @@
-import { buildNumbersStream, type EventFilter, FetchImageError, streamPrefixes } from "@fetch-image/core";
+import { buildNumbersStream, type EventFilter, FetchImageError, streamPrefixes } from "@fetch-image/core/fetching";
 import { isName } from "../facts/append-request.ts";
 
 /** Without a namespace, in words. */

@@ -1,4 +1,4 @@
-import { FetchImageError, type Position } from "@fetch-image/core";
+import { FetchImageError, type Position } from "@fetch-image/core/fetching";
 
 /** A place in `$all`, as the client has it. */
 export interface LogPosition {

@@ -1,5 +1,5 @@
 import type { ResolvedEvent } from "@eventstore/db-client";
-import type { EventFilter, Page, ReadAllOptions, RecordedFact } from "@fetch-image/core";
+import type { EventFilter, Page, ReadAllOptions, RecordedFact } from "@fetch-image/core/fetching";
 import { passes } from "../facts/filter.ts";
 import type { Names } from "./names.ts";
 import { isAfter, type LogPosition, logPosition, positionText } from "./position.ts";

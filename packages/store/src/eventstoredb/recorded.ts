@@ -1,4 +1,4 @@
-import { FetchImageError, type JsonObject, type RecordedFact } from "@fetch-image/core";
+import { FetchImageError, type JsonObject, type RecordedFact } from "@fetch-image/core/fetching";
 import type { ResolvedEvent } from "@eventstore/db-client";
 import { type LogPosition, positionText } from "./position.ts";
 

@@ -1,4 +1,4 @@
-import { type ExpectedRevision, FetchImageError, type NewFact } from "@fetch-image/core";
+import { type ExpectedRevision, FetchImageError, type NewFact } from "@fetch-image/core/fetching";
 import { isWellFormed, unfitForJson } from "./json-gate.ts";
 import { plainJson } from "./plain-json.ts";
 

@@ -1,4 +1,4 @@
-import { type ExpectedRevision, FetchImageError } from "@fetch-image/core";
+import { type ExpectedRevision, FetchImageError } from "@fetch-image/core/fetching";
 
 /** `actual`: undefined where the stream does not exist. */
 export function wrongExpectedRevision(

@@ -1,4 +1,4 @@
-import type { EventFilter } from "@fetch-image/core";
+import type { EventFilter } from "@fetch-image/core/fetching";
 
 /** Whether a stream's facts pass; everything does where there is no filter. */
 export function passes(filter: EventFilter | undefined, stream: string): boolean {

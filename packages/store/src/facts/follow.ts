@@ -5,7 +5,7 @@ import {
   type Position,
   type SubscribeOptions,
   type SubscriptionMessage,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import { pause, untilAborted } from "./abort.ts";
 
 /** What a subscription needs of a log that is read by pages. */

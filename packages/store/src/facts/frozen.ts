@@ -1,4 +1,4 @@
-import type { Json } from "@fetch-image/core";
+import type { Json } from "@fetch-image/core/fetching";
 
 /** The value itself, frozen all the way down. */
 export function frozen<T extends Json>(value: T): T {

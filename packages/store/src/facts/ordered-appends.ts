@@ -1,4 +1,4 @@
-import type { EventLog, NewFact } from "@fetch-image/core";
+import type { EventLog, NewFact } from "@fetch-image/core/fetching";
 
 /** A fact with the place that it is to have in its stream. */
 export interface PlacedFact extends NewFact {

@@ -1,4 +1,4 @@
-import { FetchImageError, type Position } from "@fetch-image/core";
+import { FetchImageError, type Position } from "@fetch-image/core/fetching";
 
 /** The number behind a position of a log that counts them; 0 before the first. Rejects what such a log never gave. */
 export function positionNumber(position: Position | undefined): bigint {

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Digest } from "@fetch-image/core";
+import type { Digest } from "@fetch-image/core/fetching";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createFileArtifactStore } from "./artifact-store.ts";
 

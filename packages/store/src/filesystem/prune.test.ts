@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ArtifactStore, Digest } from "@fetch-image/core";
+import type { ArtifactStore, Digest } from "@fetch-image/core/fetching";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createFileArtifactStore } from "./artifact-store.ts";
 import { draftName } from "./drafts.ts";

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Digest } from "@fetch-image/core";
+import type { Digest } from "@fetch-image/core/fetching";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createFileArtifactStore } from "./artifact-store.ts";
 import { draftName } from "./drafts.ts";

@@ -11,7 +11,7 @@ import type {
   RecordedFact,
   SubscribeOptions,
   SubscriptionMessage,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import { untilAborted } from "../facts/abort.ts";
 import { type AppendRequest, appendRequest } from "../facts/append-request.ts";
 import { duplicateId, logClosed, wrongExpectedRevision } from "../facts/errors.ts";

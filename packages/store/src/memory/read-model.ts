@@ -15,7 +15,7 @@ import type {
   StayRow,
   TimeRange,
   VersionRow,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import { frozen } from "../facts/frozen.ts";
 import { toText } from "../facts/text.ts";
 import { staysOf } from "./stays.ts";

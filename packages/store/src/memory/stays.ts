@@ -1,4 +1,4 @@
-import type { ObservationRow, StayRow } from "@fetch-image/core";
+import type { ObservationRow, StayRow } from "@fetch-image/core/fetching";
 
 /** The stays of one scope's versions, oldest first, out of its observations by revision. */
 export function staysOf(observations: readonly ObservationRow[]): readonly StayRow[] {

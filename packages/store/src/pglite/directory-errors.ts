@@ -1,4 +1,4 @@
-import { FetchImageError } from "@fetch-image/core";
+import { FetchImageError } from "@fetch-image/core/fetching";
 
 /** What an operating system's error on a data directory is to the user. */
 export function directoryError(error: unknown, directory: string): FetchImageError {

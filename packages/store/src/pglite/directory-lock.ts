@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { linkSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { FetchImageError } from "@fetch-image/core";
+import { FetchImageError } from "@fetch-image/core/fetching";
 import { codeOf } from "./directory-errors.ts";
 import { livenessOf, type ProcessIdentity, thisProcess } from "../process/identity.ts";
 import { withSocketPath } from "../readers/socket-path.ts";

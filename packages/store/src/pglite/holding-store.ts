@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { isAbsolute, join } from "node:path";
-import { type EventLog, FetchImageError, type ReadModel } from "@fetch-image/core";
+import { type EventLog, FetchImageError, type ReadModel } from "@fetch-image/core/fetching";
 import { type ReadableStore, type ReaderServer, serveReaders } from "../readers/serve-readers.ts";
 import { SqlEventLog } from "../sql/event-log.ts";
 import { SqlReadModel } from "../sql/read-model.ts";

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { existsSync, readdirSync, realpathSync, renameSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import type { PGlite } from "@electric-sql/pglite";
-import { FetchImageError } from "@fetch-image/core";
+import { FetchImageError } from "@fetch-image/core/fetching";
 import { migrateOnce } from "../sql/migrate.ts";
 import { PgliteSql } from "./pglite-sql.ts";
 

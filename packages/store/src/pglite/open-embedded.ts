@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type EventLog, FetchImageError, type ReadModel } from "@fetch-image/core";
+import { type EventLog, FetchImageError, type ReadModel } from "@fetch-image/core/fetching";
 import { connectToHolder, type RemoteStore } from "../readers/remote-store.ts";
 import { defaultSocket } from "../readers/serve-readers.ts";
 import type { Sql } from "../sql/sql.ts";

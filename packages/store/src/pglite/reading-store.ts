@@ -5,7 +5,7 @@ import {
   type ReadModel,
   type SubscribeOptions,
   type SubscriptionMessage,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import { pause, untilAborted } from "../facts/abort.ts";
 import { logClosed } from "../facts/errors.ts";
 import { connectToHolder } from "../readers/remote-store.ts";

@@ -1,4 +1,4 @@
-import type { EventLog, ReadModel } from "@fetch-image/core";
+import type { EventLog, ReadModel } from "@fetch-image/core/fetching";
 import { SqlEventLog } from "../sql/event-log.ts";
 import { migrateOnce } from "../sql/migrate.ts";
 import { SqlReadModel } from "../sql/read-model.ts";

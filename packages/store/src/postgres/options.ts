@@ -1,4 +1,4 @@
-import { FetchImageError } from "@fetch-image/core";
+import { FetchImageError } from "@fetch-image/core/fetching";
 
 /** Which database: a URL, or a pool that the host keeps and ends itself. */
 export type PostgresOptions = (

@@ -1,5 +1,5 @@
 import { connect as connectSocket, type Socket } from "node:net";
-import { FetchImageError, type SubscribeOptions, type SubscriptionMessage } from "@fetch-image/core";
+import { FetchImageError, type SubscribeOptions, type SubscriptionMessage } from "@fetch-image/core/fetching";
 import {
   documents,
   errorFromWire,

@@ -23,7 +23,7 @@ import {
   type SubscribeOptions,
   type SubscriptionMessage,
   type VersionRow,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 
 /**
  * What a reader and the holder of a store say to each other: JSON documents, one a line. The holder greets; a reader

@@ -1,4 +1,4 @@
-import type { EventLog, FetchImageError, ReadModel } from "@fetch-image/core";
+import type { EventLog, FetchImageError, ReadModel } from "@fetch-image/core/fetching";
 import { Connection, type HolderAddress, subscribeTo } from "./connection.ts";
 import { changesToWire, factFromWire, revisionFromWire, revisionToWire, versionFromWire } from "./protocol.ts";
 import type { ReadableStore } from "./serve-readers.ts";

@@ -2,7 +2,7 @@ import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { isAbsolute, join } from "node:path";
 import { isMainThread } from "node:worker_threads";
-import type { EventLog, ReadModel } from "@fetch-image/core";
+import type { EventLog, ReadModel } from "@fetch-image/core/fetching";
 import {
   type Answer,
   type Call,

@@ -1,4 +1,4 @@
-import type { Appended } from "@fetch-image/core";
+import type { Appended } from "@fetch-image/core/fetching";
 import type { AppendRequest } from "../facts/append-request.ts";
 import { duplicateId, wrongExpectedRevision } from "../facts/errors.ts";
 import { again } from "./again.ts";

@@ -1,4 +1,4 @@
-import { FetchImageError, type FetchImageErrorCode } from "@fetch-image/core";
+import { FetchImageError, type FetchImageErrorCode } from "@fetch-image/core/fetching";
 import { SqlError } from "./sql.ts";
 
 /** What a failed read, or a write that is safe to repeat, is to its caller. `doing` completes "…: could not". */

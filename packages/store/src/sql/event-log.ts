@@ -9,7 +9,7 @@ import type {
   RecordedFact,
   SubscribeOptions,
   SubscriptionMessage,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import { type AppendRequest, appendRequest, isName } from "../facts/append-request.ts";
 import { logClosed } from "../facts/errors.ts";
 import { follow } from "../facts/follow.ts";

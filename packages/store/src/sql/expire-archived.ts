@@ -1,4 +1,4 @@
-import { buildStreamPrefix } from "@fetch-image/core";
+import { buildStreamPrefix } from "@fetch-image/core/fetching";
 import { toText } from "../facts/text.ts";
 import { again } from "./again.ts";
 import { int8Array, textArray } from "./arrays.ts";

@@ -1,4 +1,4 @@
-import { buildStreamPrefix, type CancelSignal, FetchImageError } from "@fetch-image/core";
+import { buildStreamPrefix, type CancelSignal, FetchImageError } from "@fetch-image/core/fetching";
 import { again } from "./again.ts";
 import { storeError } from "./errors.ts";
 import { migrateOnce } from "./migrate.ts";

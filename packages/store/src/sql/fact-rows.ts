@@ -1,4 +1,4 @@
-import type { RecordedFact } from "@fetch-image/core";
+import type { RecordedFact } from "@fetch-image/core/fetching";
 import type { SqlRow } from "./sql.ts";
 
 /** What to select of a fact, from `events e`. */

@@ -1,4 +1,4 @@
-import type { EventFilter } from "@fetch-image/core";
+import type { EventFilter } from "@fetch-image/core/fetching";
 import { isName } from "../facts/append-request.ts";
 import { textArray } from "./arrays.ts";
 import type { SqlParameter } from "./sql.ts";

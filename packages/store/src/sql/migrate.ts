@@ -1,4 +1,4 @@
-import { FetchImageError } from "@fetch-image/core";
+import { FetchImageError } from "@fetch-image/core/fetching";
 import { storeError } from "./errors.ts";
 import { type Migration, migrations } from "./migrations.ts";
 import { schemaName, type SchemaName } from "./schema-name.ts";

@@ -13,7 +13,7 @@ import type {
   ScopeRow,
   StayRow,
   VersionRow,
-} from "@fetch-image/core";
+} from "@fetch-image/core/fetching";
 import { toText } from "../facts/text.ts";
 import { again } from "./again.ts";
 import { textArray } from "./arrays.ts";

@@ -1,4 +1,4 @@
-import { FetchImageError } from "@fetch-image/core";
+import { FetchImageError } from "@fetch-image/core/fetching";
 
 const defaultSchema = "fetch_image";
 

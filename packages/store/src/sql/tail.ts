@@ -1,4 +1,4 @@
-import type { CancelSignal, Position } from "@fetch-image/core";
+import type { CancelSignal, Position } from "@fetch-image/core/fetching";
 import { untilAborted } from "../facts/abort.ts";
 import { positionNumber } from "../facts/position.ts";
 import type { Sql } from "./sql.ts";

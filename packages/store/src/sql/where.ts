@@ -1,4 +1,4 @@
-import type { TimeRange } from "@fetch-image/core";
+import type { TimeRange } from "@fetch-image/core/fetching";
 import { toText } from "../facts/text.ts";
 import type { SqlParameter } from "./sql.ts";
 
