@@ -47,6 +47,8 @@ export class RegistryJudge {
   readonly #answered = new Map<string, Met>();
   /** And when a question of its own last failed there. */
   readonly #failed = new Map<string, Met>();
+  /** Facts whose time says nothing: they were stored when their node's clock had been set back behind its last answer. */
+  readonly #setBack = new Set<RecordedRegistryFact>();
 
   constructor(world: World, options: RegistryJudgeOptions) {
     this.#world = world;
@@ -89,6 +91,8 @@ export class RegistryJudge {
           this.#world.broken(`${where}: ${registry} never failed so for ${by.name}`);
         }
       }
+      const answered = this.#answered.get(`${stream.key} ${by.name}`);
+      if (answered !== undefined && answered.at > by.clock.now()) this.#setBack.add(fact);
       if (fact.type === "RegistryProbed") this.#judgeProbe(stream, fact, where);
       stream.facts.push(fact);
     }
@@ -136,14 +140,22 @@ export class RegistryJudge {
   #knownTo(node: string, { key, facts }: JudgedRegistry, revision?: bigint): RegistryState {
     const answered = this.#answered.get(`${key} ${node}`);
     const failed = this.#failed.get(`${key} ${node}`);
-    return facts
-      .filter((fact) => (revision === undefined || fact.revision <= revision) && !wasBefore(fact, answered))
-      .reduce((state, fact) => {
-        const isEnded = fact.type === "RegistryProbed" && fact.metadata.node === node && wasBefore(fact, failed);
-        const next = evolveRegistry(state, fact);
-        // Ended or not, it took the place of the trying before it.
-        return isEnded ? { ...next, probe: null } : next;
-      }, healthyRegistry);
+    const read = facts.filter(
+      (fact) => (revision === undefined || fact.revision <= revision) && !this.#wasBefore(fact, answered),
+    );
+    const state = read.reduce((before, fact) => {
+      const isEnded = fact.type === "RegistryProbed" && fact.metadata.node === node && this.#wasBefore(fact, failed);
+      const next = evolveRegistry(before, fact);
+      // Ended or not, it took the place of the trying before it.
+      return isEnded ? { ...next, probe: null } : next;
+    }, healthyRegistry);
+    return withOwnFailure(state, read, failed);
+  }
+
+  #wasBefore(fact: RecordedRegistryFact, met: Met | undefined): boolean {
+    if (met === undefined) return false;
+    const { revision, metadata } = fact;
+    return revision < met.facts || (!this.#setBack.has(fact) && parseTime(metadata.time) <= met.at);
   }
 
   #factsOf(key: string): number {
@@ -159,8 +171,19 @@ export class RegistryJudge {
 
 const clocksDifferMs = 5000;
 
-function wasBefore({ revision, metadata }: RecordedRegistryFact, met: Met | undefined): boolean {
-  return met !== undefined && (revision < met.facts || parseTime(metadata.time) <= met.at);
+/** A failure that the process met after all that the stream has, stored or not, may have begun its pause anew, by its own clock. */
+function withOwnFailure(
+  state: RegistryState,
+  facts: readonly RecordedRegistryFact[],
+  failed: Met | undefined,
+): RegistryState {
+  const last = facts.findLast(({ type }) => type === "RegistryFailed");
+  if (state.failure === null || failed === undefined || last === undefined || last.revision >= failed.facts)
+    return state;
+  // A pause that the registry asked for is not cut short.
+  return state.failure.retryAfterMs > 0
+    ? state
+    : { ...state, failure: { ...state.failure, at: Math.min(state.failure.at, failed.at) } };
 }
 
 /** As scopes have it: who shares a registry's limits and failures. */
