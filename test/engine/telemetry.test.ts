@@ -105,6 +105,31 @@ test("OpenTelemetry's own tracer, meter and contexts fit as they are", async () 
   await engine.close();
 });
 
+test("what telemetry throws reaches no fetch, and is logged once", async () => {
+  const fail = (): never => {
+    throw new TypeError("the exporter is gone, and its token was secret");
+  };
+  const warned: unknown[] = [];
+  const logger = { debug: () => {}, info: () => {}, error: () => {}, warn: (...said: unknown[]) => warned.push(said) };
+  const telemetry: Telemetry = {
+    tracer: { startSpan: fail },
+    meter: {
+      createCounter: () => ({ add: fail }),
+      createHistogram: () => ({ record: fail }),
+      createObservableGauge: () => ({ addCallback: () => {}, removeCallback: () => {} }),
+    },
+  };
+  const { engine, registry } = scene({ telemetry, logger });
+  registry.push(`${repository}:v1.2`, "one");
+  const build = await engine.openBuild({ id: "1" });
+  await expect(build.fetchImage(plans)).resolves.toMatchObject({ privileged: false });
+  await expect(
+    build.fetchImage({ ...typePlans("3", { repository, tag: "v404" }), privileged: false }),
+  ).rejects.toMatchObject({ code: "FI_CHECK_FAILED" });
+  await engine.close();
+  expect(warned).toEqual([[expect.stringContaining("telemetry threw"), { error: "TypeError" }]]);
+});
+
 describe("metrics", () => {
   test("count fetches, questions, retries and joins by what few words can say, and time appends", async () => {
     const { counted, telemetry } = meter();

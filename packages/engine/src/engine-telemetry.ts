@@ -3,11 +3,12 @@ import {
   type EventLog,
   type FetchState,
   type ImageRegistry,
+  type Logger,
   stateName,
   type Telemetry,
 } from "@fetch-image/core/fetching";
 import { codeOf } from "./failure.ts";
-import { fetchSpans, type FetchSpanOptions } from "./fetch-spans.ts";
+import { type FetchSpans, fetchSpans, type FetchSpanOptions } from "./fetch-spans.ts";
 
 /**
  * The engine's own measurements, by OpenTelemetry's names. No attribute of a metric ever holds a name or a secret: states,
@@ -32,9 +33,24 @@ export interface FetchListener {
   ended(code: string | undefined, landed: boolean): void;
 }
 
-export function createEngineTelemetry(telemetry: Telemetry | undefined, now: () => number): EngineTelemetry {
+/** What the host's telemetry throws reaches no fetch: it is logged, once. */
+export function createEngineTelemetry(
+  telemetry: Telemetry | undefined,
+  { now, logger }: { readonly now: () => number; readonly logger: Logger },
+): EngineTelemetry {
   if (telemetry === undefined) return { observedLog: same, observedRegistry: same };
   const { meter } = telemetry;
+  let hasThrown = false;
+  const tell = (say: () => void): void => {
+    try {
+      say();
+    } catch (error) {
+      if (hasThrown) return;
+      hasThrown = true;
+      const name = error instanceof Error ? error.name : typeof error;
+      logger.warn("telemetry threw: what it is told is incomplete, and fetches go on", { error: name });
+    }
+  };
   const counter = (name: string, description: string) => meter?.createCounter(`fetch_image.${name}`, { description });
   const fetches = counter("fetches", "Fetches ended, by state, choice and error");
   const resumed = counter("resumed", "Fetches taken over from a stream");
@@ -51,33 +67,40 @@ export function createEngineTelemetry(telemetry: Telemetry | undefined, now: () 
   return {
     fetchBegun(options, isResumed) {
       const from = now();
-      const spans = fetchSpans(telemetry, options);
-      if (isResumed) resumed?.add(1);
+      let spans: FetchSpans | undefined;
       let last: FetchState | undefined;
+      tell(() => {
+        spans = fetchSpans(telemetry, options);
+        if (isResumed) resumed?.add(1);
+      });
       return {
-        took(input, state) {
-          if (input === "CheckJoined") joined?.add(1);
-          if (input === "TimerFired" && last !== undefined && stateName(last) === "backing-off") retries?.add(1);
-          last = state;
-          spans?.moved(state);
-        },
-        ended(code, landed) {
-          const via = last?.resolved?.via;
-          if (landed && last !== undefined) {
-            const state = stateName(last);
-            fetches?.add(1, { state, via: via ?? "none", ...(code === undefined ? {} : { "error.type": code }) });
-            if (via === "stale-served") staleServed?.add(1);
-          }
-          duration?.record(now() - from, { outcome: code === undefined ? "ok" : "failed" });
-          spans?.ended(code);
-        },
+        took: (input, state) =>
+          tell(() => {
+            const before = last;
+            last = state;
+            if (input === "CheckJoined") joined?.add(1);
+            if (input === "TimerFired" && before !== undefined && stateName(before) === "backing-off") retries?.add(1);
+            spans?.moved(state);
+          }),
+        ended: (code, landed) =>
+          tell(() => {
+            const via = last?.resolved?.via;
+            if (landed && last !== undefined) {
+              const state = stateName(last);
+              fetches?.add(1, { state, via: via ?? "none", ...(code === undefined ? {} : { "error.type": code }) });
+              if (via === "stale-served") staleServed?.add(1);
+            }
+            duration?.record(now() - from, { outcome: code === undefined ? "ok" : "failed" });
+            spans?.ended(code);
+          }),
       };
     },
 
     observedLog(eventLog) {
       if (appending === undefined) return eventLog;
       return {
-        append: (...args) => timed(eventLog.append(...args), now, (ms, outcome) => appending.record(ms, { outcome })),
+        append: (...args) =>
+          timed(eventLog.append(...args), now, (ms, outcome) => tell(() => appending.record(ms, { outcome }))),
         read: (...args) => eventLog.read(...args),
         readAll: (...args) => eventLog.readAll(...args),
         subscribe: (...args) => eventLog.subscribe(...args),
@@ -91,11 +114,13 @@ export function createEngineTelemetry(telemetry: Telemetry | undefined, now: () 
         async check(...args) {
           try {
             const check = await registry.check(...args);
-            checks.add(1, { outcome: check.versions.length > 0 ? check.via : "nothing" });
-            requests?.add(check.requests);
+            tell(() => {
+              checks.add(1, { outcome: check.versions.length > 0 ? check.via : "nothing" });
+              requests?.add(check.requests);
+            });
             return check;
           } catch (error) {
-            checks.add(1, { outcome: codeOf(error) });
+            tell(() => checks.add(1, { outcome: codeOf(error) }));
             throw error;
           }
         },

@@ -53,7 +53,7 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
   const settings = effectiveSettings(options.settings, options.scopes);
   const { eventLog, readModel, registry } = options;
 
-  const telemetry = createEngineTelemetry(options.telemetry, () => clock.now());
+  const telemetry = createEngineTelemetry(options.telemetry, { now: () => clock.now(), logger });
   const shared = {
     eventLog: telemetry.observedLog(eventLog),
     clock,
