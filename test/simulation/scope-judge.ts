@@ -191,7 +191,8 @@ export class ScopeJudge {
     const { baseMs, capMs } = this.#options.backOff;
     const leastMs = Math.max(Math.min(baseMs * 2 ** (failures - 1), capMs) * 0.75, failure.retryAfterMs);
     const at = parseTime(metadata.time);
-    const isOfWrongClock = failure.at > at + 5000;
+    // Decided a while before, where the registry was to be tried: a clock that was too wrong then may be just right now.
+    const isOfWrongClock = failure.at > at + clocksDifferMs - longestTurnMs;
     if (!isOfWrongClock && at < failure.at + leastMs) {
       this.#world.broken(`${where}: ${at - failure.at} ms after failure ${failures} of the scope`);
     }
@@ -253,3 +254,7 @@ export function keyOf(repository: string, tag: string | undefined): string {
 function keyOfSource({ repository, tag }: RegistryImageSource): string {
   return keyOf(repository, tag);
 }
+
+const clocksDifferMs = 5000;
+/** From the decision to the claim, with the store's delays. */
+const longestTurnMs = 2500;
