@@ -20,6 +20,7 @@ import {
   type CheckFailure,
   failureAnswer,
   freshMsOf,
+  joined,
   known,
   type Outcome,
   refusedAnswer,
@@ -27,7 +28,7 @@ import {
   show,
   unasked,
 } from "./scope-answers.ts";
-import { type Inflight, markDecided, type ScopeEntry } from "./scope-entry.ts";
+import { type Inflight, markDecided, type ScopeEntry, whenDecided } from "./scope-entry.ts";
 import { type Claimed, ScopeClaims } from "./scope-claims.ts";
 import type { ScopeLogOptions } from "./scope-log.ts";
 
@@ -155,6 +156,12 @@ export class ScopeAsker {
         }
         return settleAs(inflight, followed);
       }
+      const other = entry.inflight;
+      if (early === undefined && other !== undefined && other !== inflight && asks(other)) {
+        const beside = await this.#joinOther(entry, { inflight, other }, question);
+        if (beside !== undefined) return settleAs(inflight, beside);
+        continue;
+      }
       const isHalfOpen = this.#isHalfOpen(question);
       if (this.#budgets.isTaken(question) || (isHalfOpen && this.#budgets.isBusy(question))) {
         await this.#budgets.nextAnswer(question, signal);
@@ -198,6 +205,33 @@ export class ScopeAsker {
       const passedOver = because === null ? [] : [{ candidate: `scope ${show(before)}`, reason: because }];
       return await this.#conclude(entry, { inflight, claimed, passedOver }, await (early ?? ask()));
     }
+  }
+
+  /**
+   * The answer of another question of this process: of the one whose claim was followed, who came back here and asks anew.
+   * Undefined where it may be decided again: it was given up, or it was not yet sure to ask.
+   */
+  async #joinOther(
+    entry: ScopeEntry,
+    { inflight, other }: { readonly inflight: Inflight; readonly other: Inflight },
+    question: ScopeQuestion,
+  ): Promise<CheckAnswer | undefined> {
+    if (other.isOpen) {
+      await whenDecided(other);
+      return undefined;
+    }
+    other.interested.add(question.asker);
+    inflight.asker = other.asker;
+    markDecided(inflight);
+    inflight.begun.resolve({ kind: "joined", asker: other.asker });
+    const answer = await other.answer.promise;
+    if (other.cancellation.aborted) {
+      inflight.asker = question.asker;
+      inflight.isOpen = true;
+      return undefined;
+    }
+    const own = other.failed === undefined ? answer : this.answerToFailure(entry, question, other.failed);
+    return joined(own, other.asker);
   }
 
   async #ask(
@@ -330,6 +364,11 @@ interface Concluding {
   readonly inflight: Inflight;
   readonly claimed: Claimed;
   readonly passedOver: readonly Rejected[];
+}
+
+/** Whether the question is, or will be, at the registry for whoever waits for it here. */
+function asks({ follows, cancellation }: Inflight): boolean {
+  return follows === undefined && !cancellation.aborted;
 }
 
 interface Asked {
