@@ -29,6 +29,11 @@ interface Met {
   readonly facts: number;
 }
 
+interface KnownState extends RegistryState {
+  /** When a question of the process's own failed last, where the stream has nothing of that yet. */
+  readonly ownFailureAt: number | undefined;
+}
+
 export interface RegistryJudgeOptions {
   readonly soleNode: boolean;
   readonly isByHand: (asker: Asker) => boolean;
@@ -108,7 +113,11 @@ export class RegistryJudge {
       if (asker === undefined || this.#options.isByHand(asker)) continue;
       // Who tries it began when the pause was over: the failure of a question from before does not stop him.
       if (state.probe !== null && state.probe.node === by.name && sameAsker(state.probe.asker, asker)) continue;
-      if (failure.at > now + clocksDifferMs || now >= failure.at + this.#leastPauseMs({ ...state, failure })) continue;
+      if (
+        failure.at > now + clocksDifferMs ||
+        now >= pausedSince(failure, state.ownFailureAt) + this.#leastPauseMs({ ...state, failure })
+      )
+        continue;
       this.#world.broken(`${by.name} asks ${registry} at ${now}, and knows that it failed at ${failure.at}`);
     }
   }
@@ -124,7 +133,7 @@ export class RegistryJudge {
     if (!isDown && !this.#hasFailedFor.has(node)) this.#world.broken(`${where}: it is not down`);
     const { failure, probe, ...state } = this.#knownTo(node, stream);
     const isPaused = failure !== null && state.isDown && failure.at <= at + clocksDifferMs;
-    if (isPaused && at < failure.at + this.#leastPauseMs({ ...state, failure })) {
+    if (isPaused && at < pausedSince(failure, state.ownFailureAt) + this.#leastPauseMs({ ...state, failure })) {
       this.#world.broken(`${where}: its pause is not over`);
     }
     if (probe !== null && probe.until > at && probe.asker.fetchId !== data.asker.fetchId) {
@@ -137,7 +146,7 @@ export class RegistryJudge {
    * it alone: an answer ends what was before it, and a failure that process's own trying. Before it is what the stream held
    * then, too: where a clock was set back, that has later times.
    */
-  #knownTo(node: string, { key, facts }: JudgedRegistry, revision?: bigint): RegistryState {
+  #knownTo(node: string, { key, facts }: JudgedRegistry, revision?: bigint): KnownState {
     const answered = this.#answered.get(`${key} ${node}`);
     const failed = this.#failed.get(`${key} ${node}`);
     const read = facts.filter(
@@ -149,7 +158,9 @@ export class RegistryJudge {
       // Ended or not, it took the place of the trying before it.
       return isEnded ? { ...next, probe: null } : next;
     }, healthyRegistry);
-    return withOwnFailure(state, read, failed);
+    const last = read.findLast(({ type }) => type === "RegistryFailed");
+    const isNews = failed !== undefined && last !== undefined && last.revision < failed.facts;
+    return { ...state, ownFailureAt: isNews ? failed.at : undefined };
   }
 
   #wasBefore(fact: RecordedRegistryFact, met: Met | undefined): boolean {
@@ -171,19 +182,12 @@ export class RegistryJudge {
 
 const clocksDifferMs = 5000;
 
-/** A failure that the process met after all that the stream has, stored or not, may have begun its pause anew, by its own clock. */
-function withOwnFailure(
-  state: RegistryState,
-  facts: readonly RecordedRegistryFact[],
-  failed: Met | undefined,
-): RegistryState {
-  const last = facts.findLast(({ type }) => type === "RegistryFailed");
-  if (state.failure === null || failed === undefined || last === undefined || last.revision >= failed.facts)
-    return state;
-  // A pause that the registry asked for is not cut short.
-  return state.failure.retryAfterMs > 0
-    ? state
-    : { ...state, failure: { ...state.failure, at: Math.min(state.failure.at, failed.at) } };
+/**
+ * When the pause began that the process keeps, at the earliest: a failure that it met after all that the stream has, stored or
+ * not, may have begun it anew, by its own clock. One that the registry asked for is not cut short.
+ */
+function pausedSince(failure: NonNullable<RegistryState["failure"]>, ownAt: number | undefined): number {
+  return ownAt === undefined || failure.retryAfterMs > 0 ? failure.at : Math.min(failure.at, ownAt);
 }
 
 /** As scopes have it: who shares a registry's limits and failures. */
