@@ -23,10 +23,15 @@ const cases: readonly Case[] = [
   // A cycle is told once.
   ["packages/core/src/round.ts", `import "./about.ts";`],
   ["packages/core/src/about.ts", `import "./round.ts";`, "no-cycles"],
-  ["packages/engine/src/clean.ts", `import "@fetch-image/core"; import "node:crypto";`],
+  ["packages/engine/src/clean.ts", `import "@fetch-image/core/fetching"; import "node:crypto";`],
+  ["packages/engine/src/slow.ts", `import "@fetch-image/core";`, "engine-starts-fast"],
   ["packages/engine/src/drives.ts", `import "undici";`, "engine-drags-in-no-driver"],
   ["packages/engine/src/wires.ts", `import "@fetch-image/store/memory";`, "engine-depends-on"],
-  ["packages/store/src/postgres/clean.ts", `import "pg"; import "../sql/shared.ts"; import "@fetch-image/core";`],
+  [
+    "packages/store/src/postgres/clean.ts",
+    `import "pg"; import "../sql/shared.ts"; import "@fetch-image/core/fetching";`,
+  ],
+  ["packages/store/src/postgres/slow.ts", `import "@fetch-image/core";`, "engine-starts-fast"],
   ["packages/store/src/postgres/other.ts", `import "../memory/index.ts";`, "store-vendors-apart"],
   ["packages/store/src/pglite/drives.ts", `import "pg";`, "store-pg-in-postgres"],
   ["packages/store/src/sql/shared.ts", `import type { Pool } from "pg";`],
@@ -55,11 +60,16 @@ beforeAll(() => {
     write(`node_modules/${name}/package.json`, JSON.stringify({ name, version: "1.0.0", main: "index.js" }));
     write(`node_modules/${name}/index.js`, "");
   }
-  for (const name of ["core", "engine", "cli"]) addPackage(name, { ".": { "fetch-image:source": "./src/index.ts" } });
+  for (const name of ["engine", "cli"]) addPackage(name, { ".": { "fetch-image:source": "./src/index.ts" } });
+  addPackage("core", {
+    ".": { "fetch-image:source": "./src/index.ts" },
+    "./fetching": { "fetch-image:source": "./src/fetching.ts" },
+  });
   addPackage("store", { "./memory": { "fetch-image:source": "./src/memory/index.ts" } });
   for (const file of ["core/src", "engine/src", "cli/src", "store/src/memory"]) {
     write(`packages/${file}/index.ts`, "export const a = 1;");
   }
+  write("packages/core/src/fetching.ts", "export const a = 1;");
   for (const [file, imports] of cases) write(file, imports);
   found = violations();
 });
