@@ -6,6 +6,7 @@ import {
   type ImageRegistry,
   type RegistryCheck,
   type Rejected,
+  sameAsker,
   type Version,
 } from "@fetch-image/core/fetching";
 import type { EffectiveSettings } from "./engine-settings.ts";
@@ -224,14 +225,20 @@ export class ScopeAsker {
     inflight.asker = other.asker;
     markDecided(inflight);
     inflight.begun.resolve({ kind: "joined", asker: other.asker });
+    const answer = await this.answerOfOther(entry, other, question);
+    if (!other.cancellation.aborted) return answer;
+    inflight.asker = question.asker;
+    inflight.isOpen = true;
+    return undefined;
+  }
+
+  /** What a question that somebody else began is answered, for who joined it. */
+  async answerOfOther(entry: ScopeEntry, other: Inflight, question: ScopeQuestion): Promise<CheckAnswer> {
     const answer = await other.answer.promise;
-    if (other.cancellation.aborted) {
-      inflight.asker = question.asker;
-      inflight.isOpen = true;
-      return undefined;
-    }
-    const own = other.failed === undefined ? answer : this.answerToFailure(entry, question, other.failed);
-    return joined(own, other.asker);
+    // Who waited until the claim of another ran out may have asked in the end.
+    if (sameAsker(other.asker, question.asker)) return answer;
+    const { failed } = other;
+    return joined(failed === undefined ? answer : this.answerToFailure(entry, question, failed), other.asker);
   }
 
   async #ask(

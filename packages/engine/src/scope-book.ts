@@ -2,7 +2,7 @@ import { type Asker, type CancelSignal, FetchImageError, sameAsker } from "@fetc
 import { Cancellation } from "./cancellation.ts";
 import { Deferred } from "./deferred.ts";
 import { toFailure } from "./failure.ts";
-import { type CheckAnswer, freshMsOf, joined, type ScopeQuestion } from "./scope-answers.ts";
+import { type CheckAnswer, freshMsOf, type ScopeQuestion } from "./scope-answers.ts";
 import { ScopeAsker, type ScopeAskerOptions } from "./scope-asker.ts";
 import { type CheckStart, type Inflight, markDecided, type ScopeEntry, whenDecided } from "./scope-entry.ts";
 import { ScopeLog, type ScopeLogOptions } from "./scope-log.ts";
@@ -91,12 +91,7 @@ export class ScopeBook {
           continue;
         }
         inflight.interested.add(question.asker);
-        const answer = await inflight.answer.promise;
-        // Who waited until the claim of another ran out may have asked in the end.
-        if (sameAsker(inflight.asker, question.asker)) return answer;
-        const { failed } = inflight;
-        const own = failed === undefined ? answer : this.#asker.answerToFailure(entry, question, failed);
-        return joined(own, inflight.asker);
+        return await this.#asker.answerOfOther(entry, inflight, question);
       }
       if (isBehind) {
         // What is known here may be from before the question that is waited for, asked by a node which died: its claim
