@@ -270,13 +270,9 @@ export class FetchRun implements Writes {
     if (this.#done) return;
     this.#done = true;
     const outcome = outcomeOf(state);
-    if (outcome.ok) {
-      this.onEnd?.();
-      this.#settled.resolve(outcome.imageSpec);
-    } else {
-      this.onEnd?.(outcome.error);
-      this.#settled.reject(outcome.error);
-    }
+    this.onEnd?.(outcome.ok ? undefined : outcome.error);
+    if (outcome.ok) this.#settled.resolve(outcome.imageSpec);
+    else this.#settled.reject(outcome.error);
   }
 }
 

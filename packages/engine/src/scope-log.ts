@@ -142,16 +142,12 @@ export class ScopeLog {
     }
     const expected: ExpectedRevision = revision ?? "no-stream";
     const begunAt = clock.now();
+    const append = () => eventLog.append(this.#stream, expected, toStore);
     let appended: Appended;
     try {
-      appended = await eventLog.append(this.#stream, expected, toStore);
+      appended = await append().catch((error: unknown) => workAgain(append, { error, begunAt }, this.#options));
     } catch (error) {
-      try {
-        const append = () => eventLog.append(this.#stream, expected, toStore);
-        appended = await workAgain(append, { error, begunAt }, this.#options);
-      } catch (last) {
-        return await this.#giveWay(last, revision);
-      }
+      return await this.#giveWay(error, revision);
     }
     this.#meet(true);
     this.#foldAll(facts, toStore, next, appended.position);
