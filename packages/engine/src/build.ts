@@ -333,9 +333,10 @@ export class OpenBuild implements Build {
       const run = new FetchRun(this.#context, request, isAsRead ? read : { trace, ...read, fact });
       this.#runs.set(request.getPlan.id, run);
       const flight = flights.began(run);
-      run.onEnd = (error) => {
+      const onEnd = (error?: FetchImageError) => {
         this.#ended(run, flight, error);
       };
+      run.onEnd = onEnd;
       this.#run(run, past);
       return run;
     } catch (error) {

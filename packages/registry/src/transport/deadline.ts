@@ -32,10 +32,11 @@ class Stop implements Deadline, CancelSignal {
 
   constructor(cancel: CancelSignal | undefined, limit: Limit | undefined) {
     this.#cancel = cancel;
-    this.#onCancel = () => this.abort(aborted(cancel?.reason));
+    const onCancel = () => this.abort(aborted(cancel?.reason));
+    this.#onCancel = onCancel;
     if (limit !== undefined) this.#timer = setTimeout(expire, limit.ms, this, limit).unref();
-    if (cancel?.aborted === true) this.#onCancel();
-    else cancel?.addEventListener("abort", this.#onCancel, { once: true });
+    if (cancel?.aborted === true) onCancel();
+    else cancel?.addEventListener("abort", onCancel, { once: true });
   }
 
   get signal(): CancelSignal {

@@ -55,12 +55,13 @@ class HeadExchange implements undici.Dispatcher.DispatchHandler {
     this.#signal = signal;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#onAbort = () => {
+    const onAbort = () => {
       const reason = reasonOf(signal);
       this.#controller?.abort(reason);
       reject(reason);
     };
-    signal.addEventListener("abort", this.#onAbort);
+    this.#onAbort = onAbort;
+    signal.addEventListener("abort", onAbort);
   }
 
   onRequestStart(controller: undici.Dispatcher.DispatchController): void {

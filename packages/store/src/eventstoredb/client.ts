@@ -58,12 +58,13 @@ export class StoreClient extends EventStoreDBClient {
   private constructor(...settings: ConstructorParameters<typeof EventStoreDBClient>) {
     super(...settings);
     const open = this.getChannel;
-    this.getChannel = async () => {
+    const openOrClose: typeof open = async () => {
       this.#channel = await open();
       if (!this.#isRetired) return this.#channel;
       this.#channel.close();
       throw new Error("the client has been shut down");
     };
+    this.getChannel = openOrClose;
   }
 
   /** Whether the server takes batches. Once this is known, an append needs nothing else from it. */

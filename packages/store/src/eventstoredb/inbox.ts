@@ -78,11 +78,12 @@ export class Inbox<T> {
         reject(new GivenUp("there is no answer", { sent: true, broken: true }));
       };
       const timer = timeoutMs === undefined ? undefined : setTimeout(late, timeoutMs);
-      this.#wake = () => {
+      const wake = (): void => {
         this.#wake = undefined;
         clearTimeout(timer);
         resolve();
       };
+      this.#wake = wake;
     });
   }
 
