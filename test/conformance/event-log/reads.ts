@@ -34,6 +34,18 @@ export function readContract(check: Check<EventLog>): void {
     }
   });
 
+  check("a stream of any length is read whole, alone and beside others", async (eventLog) => {
+    for (const length of [255, 256, 257, 600]) {
+      const name = `build-${length}`;
+      const facts = someFacts(length);
+      await eventLog.append(name, "no-stream", facts);
+      expect(idsOf(await eventLog.read(name))).toEqual(idsOf(facts));
+      expect(idsOf(await eventLog.read(name, { from: 100n }))).toEqual(idsOf(facts.slice(100)));
+    }
+    const [long, longer] = await Promise.all([eventLog.read("build-257"), eventLog.read("build-600")]);
+    expect([long?.length, longer?.length]).toEqual([257, 600]);
+  });
+
   check("streams that are read at the same time each give their own, from where each was asked", async (eventLog) => {
     const streams = Array.from({ length: 20 }, (_, index) => `build-${index}`);
     for (const [index, name] of streams.entries()) await eventLog.append(name, "no-stream", someFacts((index % 3) + 1));

@@ -24,7 +24,7 @@ import { filterSql } from "./filter-sql.ts";
 import { migrateOnce } from "./migrate.ts";
 import { ReadBatch, type StreamRead } from "./read-batch.ts";
 import { schemaName, type SchemaName } from "./schema-name.ts";
-import type { Sql, SqlParameter, SqlRow } from "./sql.ts";
+import type { Sql, SqlParameter, SqlResult, SqlRow } from "./sql.ts";
 import { Tail } from "./tail.ts";
 
 export interface SqlEventLogOptions {
@@ -36,6 +36,9 @@ export interface SqlEventLogOptions {
   /** Whether `close` closes `sql` too. */
   readonly ownsSql: boolean;
 }
+
+/** So many facts of a stream are no longer a few. */
+const few = 256;
 
 /** How many facts one page of a subscription holds. */
 const pageSize = 512;
@@ -169,15 +172,7 @@ export class SqlEventLog implements OrderedEventLog {
 
   async #readStreams(reads: readonly StreamRead[]): Promise<readonly (readonly RecordedFact[])[]> {
     const [first, second] = reads;
-    const rest = `order by ${second === undefined ? "" : "r.read_no, "}e.revision`;
-    if (first !== undefined && second === undefined) {
-      const { rows } = await this.#query<FactRow>(
-        `read stream ${first.stream}`,
-        `select ${factColumns} from ${this.#schema.identifier}.events e where e.stream = $1 and e.revision >= $2 ${rest}`,
-        [first.stream, first.from.toString()],
-      );
-      return [rows.map(asFact)];
-    }
+    if (first !== undefined && second === undefined) return [await this.#readStream(first)];
     // `offset 0` keeps the streams' reads apart, each by the index. As one join they would be planned from the statistics
     // of a table that grows faster than it is analyzed, and read all of it.
     const { rows } = await this.#query<FactRow & { readonly read_no: string }>(
@@ -186,12 +181,32 @@ export class SqlEventLog implements OrderedEventLog {
        cross join lateral (
          select * from ${this.#schema.identifier}.events e where e.stream = r.stream and e.revision >= r.first
          order by e.revision offset 0
-       ) e ${rest}`,
+       ) e order by r.read_no, e.revision`,
       [textArray(reads.map(({ stream }) => stream)), int8Array(reads.map(({ from }) => Number(from)))],
     );
     const byRead: RecordedFact[][] = reads.map(() => []);
     for (const row of rows) byRead[Number(row.read_no) - 1]?.push(asFact(row));
     return byRead;
+  }
+
+  /** As a rule it is little or nothing: that is read by a plan that is kept. More is read anew, all of one moment. */
+  async #readStream({ stream, from }: StreamRead): Promise<readonly RecordedFact[]> {
+    const doing = `read stream ${stream}`;
+    const { name, identifier } = this.#schema;
+    const parameters = [stream, from.toString()];
+    const some = await this.#query<FactRow>(
+      doing,
+      `select ${factColumns} from ${identifier}.read_some($1, $2, ${few}) e`,
+      parameters,
+      `${name}.read_some`,
+    );
+    if (some.rows.length < few) return some.rows.map(asFact);
+    const all = await this.#query<FactRow>(
+      doing,
+      `select ${factColumns} from ${identifier}.events e where e.stream = $1 and e.revision >= $2 order by e.revision`,
+      parameters,
+    );
+    return all.rows.map(asFact);
   }
 
   async #page(options: ReadAllOptions, sinceRevision: bigint): Promise<Page> {
@@ -226,11 +241,16 @@ export class SqlEventLog implements OrderedEventLog {
     return rows[0]?.head ?? undefined;
   }
 
-  // Not prepared: a plan kept from when the table was small would read all of it when it is large.
-  async #query<Row extends SqlRow>(doing: string, text: string, parameters: readonly SqlParameter[] = []) {
+  // Not prepared without a name: a plan kept from when the table was small would read all of it when it is large.
+  async #query<Row extends SqlRow>(
+    doing: string,
+    text: string,
+    parameters: readonly SqlParameter[] = [],
+    name?: string,
+  ): Promise<SqlResult<Row>> {
     try {
       await migrateOnce(this.#sql, this.#schema.name);
-      return await again(() => this.#sql.query<Row>(text, parameters));
+      return await again(() => this.#sql.query<Row>(text, parameters, name === undefined ? {} : { name }));
     } catch (error) {
       throw storeError(error, this.#sql.name, doing);
     }
