@@ -284,14 +284,14 @@ export function outcomeOf(
   const { privileged, type } = request;
   switch (stateName(state)) {
     case "short-circuited":
-      return { ok: true, imageSpec: { ...(state.imageURL === null ? {} : { imageURL: state.imageURL }), privileged } };
+      return { ok: true, imageSpec: { privileged, ...(state.imageURL === null ? {} : { imageURL: state.imageURL }) } };
     case "fetched":
       return {
         ok: true,
         imageSpec: {
-          ...(artifact === null ? {} : { imageArtifact: { handle: artifact } }),
-          resourceType: type,
           privileged,
+          resourceType: type,
+          ...(artifact === null ? {} : { imageArtifact: { handle: artifact } }),
         },
       };
     case "aborted":

@@ -215,9 +215,9 @@ function compileAssign(type: string, assignment: unknown, params: Params): Actio
   const fields = Object.entries(assignment);
   return (run) => {
     const its = params(run);
-    const assigned: { [field: string]: unknown } = {};
-    for (const [field, value] of fields) assigned[field] = typeof value === "function" ? value(run, its) : value;
-    run.context = { ...run.context, ...assigned };
+    const context: { [field: string]: unknown } = { ...run.context };
+    for (const [field, value] of fields) context[field] = typeof value === "function" ? value(run, its) : value;
+    run.context = context as unknown as typeof run.context;
   };
 }
 

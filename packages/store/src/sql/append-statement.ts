@@ -26,7 +26,7 @@ export interface BatchRow extends SqlRow {
   readonly others: readonly (OutcomeRow & { readonly append_no: number })[] | null;
 }
 
-/** One append by itself: the cheapest statement there is, so that a lone append costs no more than a plain insert. */
+/** One append by itself, and what becomes of it. */
 export function appendOne(schema: SchemaName, { stream, expected, facts }: AppendRequest): Statement {
   return {
     name: `${schema.name}.append_one`,
@@ -42,8 +42,54 @@ export function appendOne(schema: SchemaName, { stream, expected, facts }: Appen
   };
 }
 
+/** A fact that was stored. */
+export interface StoredRow extends SqlRow {
+  readonly position: string;
+}
+
+/**
+ * Appends to different streams in one transaction and one plain insert: all of them where all fit, and then a row for each
+ * fact, in order; else none, and no row. The fewer they are, the more of a batch's cost the function is that takes them by
+ * itself.
+ */
+export function appendFitting(schema: SchemaName, requests: readonly AppendRequest[]): Statement {
+  const { appends, facts } = columnsOf(requests);
+  const { identifier } = schema;
+  return {
+    name: `${schema.name}.append_fitting`,
+    text: `insert into ${identifier}.events (stream, revision, event_id, type, data, metadata)
+      select unnest($1::text[]), unnest($2::int8[]), unnest($3::uuid[]), unnest($4::text[]), unnest($5::json[]),
+        unnest($6::json[])
+      where ${identifier}.locked_and_fitting($7, $8) returning position`,
+    parameters: [...facts, textArray(appends.streams), int8Array(appends.expected)],
+  };
+}
+
 /** Several appends in one transaction, each with an outcome of its own. */
 export function appendBatch(schema: SchemaName, requests: readonly AppendRequest[]): Statement {
+  const { appends, facts } = columnsOf(requests);
+  return {
+    name: `${schema.name}.append_batch`,
+    text: `select b.positions::text, b.others
+      from ${schema.identifier}.append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) b`,
+    parameters: [
+      textArray(appends.streams),
+      int8Array(appends.expected),
+      int4Array(appends.counts),
+      haveRepeatedStreams(requests),
+      ...facts,
+    ],
+  };
+}
+
+/** Whether two of them are of one stream. */
+export function haveRepeatedStreams(requests: readonly AppendRequest[]): boolean {
+  return new Set(requests.map(({ stream }) => stream)).size < requests.length;
+}
+
+/** Per append: its stream, the revision it expects, how many facts it has. Per fact, as parameters: its stream and revision,
+ *  id, type, data, metadata. */
+function columnsOf(requests: readonly AppendRequest[]) {
   const appends = { streams: [] as string[], expected: [] as number[], counts: [] as number[] };
   const streams: string[] = [];
   const revisions: number[] = [];
@@ -65,23 +111,15 @@ export function appendBatch(schema: SchemaName, requests: readonly AppendRequest
       metadatas.push(metadata);
     }
   }
-  return {
-    name: `${schema.name}.append_batch`,
-    text: `select b.positions::text, b.others
-      from ${schema.identifier}.append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) b`,
-    parameters: [
-      textArray(appends.streams),
-      int8Array(appends.expected),
-      int4Array(appends.counts),
-      new Set(appends.streams).size < requests.length,
-      textArray(streams),
-      int8Array(revisions),
-      uuidArray(ids),
-      textArray(types),
-      jsonArray(datas),
-      jsonArray(metadatas),
-    ],
-  };
+  const facts: readonly SqlParameter[] = [
+    textArray(streams),
+    int8Array(revisions),
+    uuidArray(ids),
+    textArray(types),
+    jsonArray(datas),
+    jsonArray(metadatas),
+  ];
+  return { appends, facts };
 }
 
 /** Of an append that fits, the revision of its last fact. */

@@ -5,11 +5,14 @@ import { again } from "./again.ts";
 import { appendInOrder, type OrderedRow, type PlacedRequest } from "./append-in-order.ts";
 import {
   appendBatch,
+  appendFitting,
   appendOne,
   type BatchRow,
+  haveRepeatedStreams,
   lastRevision,
   type OutcomeRow,
   type Statement,
+  type StoredRow,
   wrongIsolation,
 } from "./append-statement.ts";
 import { appendError, isAboutTheData, tooManyWait } from "./errors.ts";
@@ -18,9 +21,12 @@ import { migrateOnce } from "./migrate.ts";
 import type { SchemaName } from "./schema-name.ts";
 import { type Sql, SqlError, type SqlQueries, type SqlResult, type SqlRow } from "./sql.ts";
 
+/** So many appends at most are a plain insert: of more, what it saves is too little to count. */
+const few = 16;
+
 /**
  * What is appended to the log. Appends that wait at the same time are committed together, one transaction at a time
- * (`GroupCommit`), each succeeding or failing by itself; one that is alone is a single plain statement.
+ * (`GroupCommit`), each succeeding or failing by itself. A few, as a rule all of which fit, are a plain insert.
  */
 export class Appends {
   readonly #sql: Sql;
@@ -60,12 +66,35 @@ export class Appends {
 
   async #flush(requests: readonly AppendRequest[]): Promise<readonly (Appended | Error)[]> {
     await this.#prepare();
+    const fitting = await this.#flushFitting(requests);
+    if (fitting !== undefined) return fitting;
     const [first, second] = requests;
     if (first === undefined || second !== undefined) return this.#flushBatch(requests);
     const { rows } = await this.#send<OutcomeRow>(appendOne(this.#schema, first));
     const [row] = rows;
     if (row === undefined) throw unanswered(requests);
     return [asOutcome(first, row)];
+  }
+
+  /** Undefined where not all of them fit, and nothing was stored, and where they are many. */
+  async #flushFitting(requests: readonly AppendRequest[]): Promise<readonly Appended[] | undefined> {
+    if (requests.length > few || haveRepeatedStreams(requests)) return undefined;
+    let rows: readonly StoredRow[];
+    try {
+      ({ rows } = await this.#send<StoredRow>(appendFitting(this.#schema, requests)));
+    } catch (error) {
+      // An id that stands already, say: what it is, is told of one that is alone.
+      if (requests.length === 1 && isAboutTheData(error)) return undefined;
+      throw error;
+    }
+    if (rows.length === 0) return undefined;
+    let count = 0;
+    return requests.map((request) => {
+      count += request.facts.length;
+      const position = rows[count - 1]?.position;
+      if (position === undefined) throw unanswered(requests);
+      return { revision: lastRevision(request), position };
+    });
   }
 
   async #flushBatch(requests: readonly AppendRequest[]): Promise<readonly (Appended | Error)[]> {
