@@ -6,7 +6,7 @@ export type PostgresOptions = (
   | { readonly pool: HostPool; readonly connectionString?: never }
 ) & {
   /** How long a statement may take before its connection is given up, in milliseconds. Default: 30 000. On connections of
-   *  our own, the server ends it by itself a little earlier. */
+   *  our own, the server ends it by itself a little earlier; a `query_timeout` of the host's pool that is shorter holds too. */
   readonly timeoutMs?: number;
 };
 
@@ -35,7 +35,7 @@ export interface HostPoolOptions {
 
 /** The part of a `pg.PoolClient` that is used. */
 export interface HostClient {
-  query(statement: HostStatement): Promise<HostResult>;
+  query(statement: HostStatement, done: (error: Error | null | undefined, result: HostResult) => void): unknown;
   on(event: "error", listener: (error: Error) => void): unknown;
   off(event: "error", listener: (error: Error) => void): unknown;
   release(destroy?: boolean): void;
@@ -45,7 +45,6 @@ export interface HostStatement {
   readonly text: string;
   readonly name?: string;
   values?: unknown[];
-  readonly query_timeout?: number;
   types?: { getTypeParser(oid: number): (value: string) => unknown };
 }
 

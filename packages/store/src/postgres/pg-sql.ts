@@ -165,7 +165,7 @@ function asText(value: string): string {
   return value;
 }
 
-async function run<Row extends SqlRow>(
+function run<Row extends SqlRow>(
   client: HostClient,
   timeoutMs: number,
   text: string,
@@ -175,15 +175,24 @@ async function run<Row extends SqlRow>(
   const statement = {
     text,
     types,
-    query_timeout: timeoutMs,
     ...(parameters.length === 0 ? {} : { values: [...parameters] }),
     ...(name === undefined ? {} : { name }),
   };
-  try {
-    return await client.query(statement);
-  } catch (error) {
-    throw asSqlError(error, "lost");
-  }
+  // Called back, and timed here: a promise, or a `query_timeout`, of `pg`'s own keeps the statement with all of its parameters
+  // until V8's next full collection (docs/decisions/0021).
+  return new Promise((resolve, reject) => {
+    const timer = timeoutMs === 0 ? undefined : setTimeout(giveUp, timeoutMs, reject, timeoutMs);
+    client.query(statement, (error, result) => {
+      clearTimeout(timer);
+      if (error) reject(asSqlError(error, "lost"));
+      else resolve(result);
+    });
+  });
+}
+
+/** Whoever holds the connection breaks it off, and with it the statement. */
+function giveUp(reject: (error: SqlError) => void, timeoutMs: number): void {
+  reject(new SqlError("lost", `there was no answer within ${timeoutMs} ms`));
 }
 
 /** There is no such prepared statement, or there is one already. */
