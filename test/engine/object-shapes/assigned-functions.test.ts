@@ -25,7 +25,7 @@ test.each([
   ["class A { #f; constructor() {\n this.#f ??= function () {}; } }", ["2: this.#f"]],
   ["handlers[name] = (async () => {});", ["1: handlers[name]"]],
   ["const onEnd = () => {}; run.onEnd = onEnd; ended = () => {};", []],
-])("in %j it is found", (source, found) => {
+])("in %j it finds %j", (source, found) => {
   expect(assignedFunctions(source)).toEqual(found);
 });
 

@@ -1,6 +1,6 @@
 import ts from "typescript";
 
-/** Where a function is written right of an assignment to a property, as `line: text`. */
+/** Where a function is written right of an assignment to a property, as `line: property`. */
 export function assignedFunctions(source: string): readonly string[] {
   const file = ts.createSourceFile("source.ts", source, ts.ScriptTarget.Latest, true);
   const found: string[] = [];
