@@ -87,9 +87,18 @@ export function haveRepeatedStreams(requests: readonly AppendRequest[]): boolean
   return new Set(requests.map(({ stream }) => stream)).size < requests.length;
 }
 
-/** Per append: its stream, the revision it expects, how many facts it has. Per fact, as parameters: its stream and revision,
- *  id, type, data, metadata. */
-function columnsOf(requests: readonly AppendRequest[]) {
+interface Columns {
+  /** Of each append its stream, the revision it expects, how many facts it has. */
+  readonly appends: {
+    readonly streams: readonly string[];
+    readonly expected: readonly number[];
+    readonly counts: readonly number[];
+  };
+  /** Of each fact, as parameters, its stream and revision, id, type, data, metadata. */
+  readonly facts: readonly SqlParameter[];
+}
+
+export function columnsOf(requests: readonly AppendRequest[]): Columns {
   const appends = { streams: [] as string[], expected: [] as number[], counts: [] as number[] };
   const streams: string[] = [];
   const revisions: number[] = [];

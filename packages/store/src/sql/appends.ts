@@ -2,7 +2,7 @@ import type { Appended } from "@fetch-image/core/fetching";
 import type { AppendRequest } from "../facts/append-request.ts";
 import { duplicateId, wrongExpectedRevision } from "../facts/errors.ts";
 import { again } from "./again.ts";
-import { appendInOrder, type OrderedRow, type PlacedRequest } from "./append-in-order.ts";
+import { appendInOrder, type OrderedRow } from "./append-in-order.ts";
 import {
   appendBatch,
   appendFitting,
@@ -53,9 +53,9 @@ export class Appends {
     return this.#waiting.add(request);
   }
 
-  async inOrder(placed: readonly PlacedRequest[]): Promise<"stored" | "refused"> {
+  async inOrder(requests: readonly AppendRequest[]): Promise<"stored" | "refused"> {
     await this.#prepare();
-    const { rows } = await this.#send<OrderedRow>(appendInOrder(this.#schema, placed));
+    const { rows } = await this.#send<OrderedRow>(appendInOrder(this.#schema, requests));
     return rows[0]?.stored === true ? "stored" : "refused";
   }
 

@@ -82,12 +82,11 @@ export class SqlEventLog implements OrderedEventLog {
 
   async appendInOrder(facts: readonly PlacedFact[]): Promise<"stored" | "refused"> {
     this.#assertOpen();
-    const placed = facts.map((fact) => ({
-      revision: fact.revision,
-      request: appendRequest(fact.stream, fact.revision === 0n ? "no-stream" : fact.revision - 1n, [fact]),
-    }));
+    const requests = facts.map((fact) =>
+      appendRequest(fact.stream, fact.revision === 0n ? "no-stream" : fact.revision - 1n, [fact]),
+    );
     try {
-      return await this.#appends.inOrder(placed);
+      return await this.#appends.inOrder(requests);
     } catch (error) {
       throw appendError(error, this.#sql.name, `${facts.length} facts of many streams`);
     }
