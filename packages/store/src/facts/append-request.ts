@@ -6,19 +6,17 @@ import { plainJson } from "./plain-json.ts";
 export interface AppendRequest {
   readonly stream: string;
   readonly expected: ExpectedRevision;
-  readonly facts: readonly EncodedFact[];
-  /** UTF-16 units of JSON, about the bytes on the wire. */
-  readonly size: number;
+  readonly facts: readonly WrittenFact[];
 }
 
-interface EncodedFact {
+export interface WrittenFact {
   readonly id: string;
   readonly type: string;
   readonly data: string;
   readonly metadata: string;
 }
 
-/** In UTF-16 units of JSON, for one append. */
+/** In bytes of JSON or UTF-16 units of it, for one append. */
 const largestAppend: number = 32 * 1024 * 1024;
 /** In UTF-8 bytes; the stream is part of an index, whose rows must fit a third of a page. */
 const longestName = 1024;
@@ -29,6 +27,12 @@ const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{1
 
 /** Checks an append and writes its JSON; rejects nothing but what could not be given back as it is, with `FI_APPEND_INVALID`. */
 export function appendRequest(stream: string, expected: ExpectedRevision, facts: readonly NewFact[]): AppendRequest {
+  assertNames(stream, expected, facts);
+  return { stream, expected, facts: writtenFacts(stream, facts) };
+}
+
+/** Checks all of an append but its facts' JSON; throws `FI_APPEND_INVALID`. */
+export function assertNames(stream: string, expected: ExpectedRevision, facts: readonly NewFact[]): void {
   if (!isName(stream)) refuse(stream, "its name must be 1 to 1024 bytes of text without U+0000");
   if (expected !== "no-stream" && (typeof expected !== "bigint" || expected < 0n)) {
     refuse(stream, `the expected revision must be "no-stream" or a bigint from 0, not ${String(expected)}`);
@@ -36,26 +40,39 @@ export function appendRequest(stream: string, expected: ExpectedRevision, facts:
   if (facts.length === 0) refuse(stream, "an append needs at least one fact");
   // For a handful of facts a set costs more than what it saves.
   const ids = facts.length > fewFacts ? new Set<string>() : undefined;
-  let size = 0;
-  const encoded: EncodedFact[] = [];
-  for (const [index, fact] of facts.entries()) {
+  for (let index = 0; index < facts.length; index++) {
+    const fact = facts[index];
+    if (fact === undefined) continue;
     const isRepeated = ids === undefined ? isBefore(facts, index) : ids.has(fact.id);
     ids?.add(fact.id);
+    const unfit = unfitIdOrType(fact, isRepeated);
+    if (unfit !== undefined) refuseFact(stream, facts, index, unfit);
+  }
+}
+
+/** The facts of an append whose names are in order, their JSON checked and written; throws `FI_APPEND_INVALID`. */
+export function writtenFacts(stream: string, facts: readonly NewFact[]): readonly WrittenFact[] {
+  let size = 0;
+  const written: WrittenFact[] = [];
+  for (const [index, fact] of facts.entries()) {
     // What is plain has been looked at; what is not is looked at by itself.
     let data = plainJson(fact.data);
     let metadata = plainJson(fact.metadata);
     const unfit =
-      unfitIdOrType(fact, isRepeated) ??
       (data === undefined ? unfitObject(fact.data, "data") : undefined) ??
       (metadata === undefined ? unfitObject(fact.metadata, "metadata") : undefined);
-    if (unfit !== undefined) refuse(stream, `fact ${index + 1} of ${facts.length} (${fact.type}): ${unfit}`);
+    if (unfit !== undefined) refuseFact(stream, facts, index, unfit);
     data ??= JSON.stringify(fact.data);
     metadata ??= JSON.stringify(fact.metadata);
-    size += data.length + metadata.length + 256;
-    encoded.push({ id: fact.id, type: fact.type, data, metadata });
+    size += data.length + metadata.length;
+    written.push({ id: fact.id, type: fact.type, data, metadata });
   }
   if (size > largestAppend) refuse(stream, `${size} bytes are more than one append may hold (${largestAppend})`);
-  return { stream, expected, facts: encoded, size };
+  return written;
+}
+
+function refuseFact(stream: string, facts: readonly NewFact[], index: number, unfit: string): never {
+  refuse(stream, `fact ${index + 1} of ${facts.length} (${facts[index]?.type}): ${unfit}`);
 }
 
 function refuse(stream: string, what: string): never {

@@ -8,7 +8,7 @@ const colon = 58;
 const bracket = { open: 91, close: 93 } as const;
 const brace = { open: 123, close: 125 } as const;
 
-const buffer: Buffer = Buffer.allocUnsafeSlow(mostBytes);
+const scratch: Buffer = Buffer.allocUnsafeSlow(mostBytes);
 
 /** What is returned instead of where the next byte goes. */
 const notPlain = -1;
@@ -20,84 +20,93 @@ const notPlain = -1;
  * third to collect.
  */
 export function plainJson(value: unknown): string | undefined {
-  if (typeof value !== "object" || value === null) return undefined;
-  const end = writeObject(value, 0, 0);
-  return end < 0 || end > mostBytes ? undefined : buffer.toString("latin1", 0, end);
+  const end = writePlainJson(value, scratch, 0);
+  return end < 0 ? undefined : scratch.toString("latin1", 0, end);
 }
 
-// Each writes from `at` on and gives where the next byte goes. What is beyond the buffer's end goes nowhere.
+/**
+ * Writes what {@link plainJson} gives from `at` on, and gives where it ends; negative where the value is not plain, or there
+ * is no room for it. What stands behind `at` is of no worth then.
+ */
+export function writePlainJson(value: unknown, bytes: Buffer, at: number): number {
+  if (typeof value !== "object" || value === null) return notPlain;
+  const end = writeObject(bytes, value, at, 0);
+  return end > bytes.length ? notPlain : end;
+}
 
-function writeValue(value: unknown, at: number, depth: number): number {
+// Each writes from `at` on and gives where the next byte goes. What is beyond the end goes nowhere.
+
+function writeValue(bytes: Buffer, value: unknown, at: number, depth: number): number {
   switch (typeof value) {
     case "string":
-      return writeText(value, at);
+      return writeText(bytes, value, at);
     case "number":
-      return Number.isFinite(value) && !Object.is(value, -0) ? writeBare(String(value), at) : notPlain;
+      return Number.isFinite(value) && !Object.is(value, -0) ? writeBare(bytes, String(value), at) : notPlain;
     case "boolean":
-      return writeBare(value ? "true" : "false", at);
+      return writeBare(bytes, value ? "true" : "false", at);
     case "object":
-      if (value === null) return writeBare("null", at);
-      if (depth === deepest || at > mostBytes) return notPlain;
-      return Array.isArray(value) ? writeArray(value, at, depth + 1) : writeObject(value, at, depth + 1);
+      if (value === null) return writeBare(bytes, "null", at);
+      if (depth === deepest || at > bytes.length) return notPlain;
+      return Array.isArray(value) ? writeArray(bytes, value, at, depth + 1) : writeObject(bytes, value, at, depth + 1);
     default:
       return notPlain;
   }
 }
 
-function writeArray(values: readonly unknown[], from: number, depth: number): number {
+function writeArray(bytes: Buffer, values: readonly unknown[], from: number, depth: number): number {
   let at = from;
-  buffer[at++] = bracket.open;
+  bytes[at++] = bracket.open;
   for (let index = 0; index < values.length; index++) {
-    if (index > 0) buffer[at++] = comma;
-    at = writeValue(values[index], at, depth);
+    if (index > 0) bytes[at++] = comma;
+    at = writeValue(bytes, values[index], at, depth);
     if (at < 0) return notPlain;
   }
-  buffer[at++] = bracket.close;
+  bytes[at++] = bracket.close;
   return at;
 }
 
-function writeObject(value: object, from: number, depth: number): number {
+function writeObject(bytes: Buffer, value: object, from: number, depth: number): number {
   if (Object.getPrototypeOf(value) !== Object.prototype || Object.getOwnPropertySymbols(value).length > 0)
     return notPlain;
   let at = from;
-  buffer[at++] = brace.open;
+  bytes[at++] = brace.open;
   for (const key in value) {
-    if (at > from + 1) buffer[at++] = comma;
+    if (at > from + 1) bytes[at++] = comma;
     // What is inherited is not written; there is nothing, as a rule.
     if (!Object.hasOwn(value, key)) return notPlain;
-    at = writeText(key, at);
+    at = writeText(bytes, key, at);
     if (at < 0) return notPlain;
-    buffer[at++] = colon;
-    at = writeValue((value as { readonly [key: string]: unknown })[key], at, depth);
+    bytes[at++] = colon;
+    at = writeValue(bytes, (value as { readonly [key: string]: unknown })[key], at, depth);
     if (at < 0) return notPlain;
   }
-  buffer[at++] = brace.close;
+  bytes[at++] = brace.close;
   return at;
 }
 
 /** From here on it is faster to have text looked at and written by what Node.js has for it. */
-const longText = 24;
+const longText = 48;
 const plainText = /^[ !#-[\]-~]*$/;
 
-function writeText(text: string, from: number): number {
-  if (from + text.length + 2 > mostBytes) return notPlain;
+function writeText(bytes: Buffer, text: string, from: number): number {
+  if (from + text.length + 2 > bytes.length) return notPlain;
   let at = from;
-  buffer[at++] = quote;
+  bytes[at++] = quote;
   if (text.length < longText) {
     for (let index = 0; index < text.length; index++) {
       const code = text.charCodeAt(index);
       if (code < 32 || code > 126 || code === quote || code === 92) return notPlain;
-      buffer[at++] = code;
+      bytes[at++] = code;
     }
   } else {
     if (!plainText.test(text)) return notPlain;
-    at += buffer.write(text, at, "latin1");
+    at += bytes.write(text, at, "latin1");
   }
-  buffer[at++] = quote;
+  bytes[at++] = quote;
   return at;
 }
 
-function writeBare(text: string, from: number): number {
-  for (let index = 0; index < text.length; index++) buffer[from + index] = text.charCodeAt(index);
+function writeBare(bytes: Buffer, text: string, from: number): number {
+  for (let index = 0; index < text.length; index++) bytes[from + index] = text.charCodeAt(index);
   return from + text.length;
 }

@@ -1,5 +1,5 @@
-import type { AppendRequest } from "../facts/append-request.ts";
 import { int4Array, int8Array, jsonArray, textArray, uuidArray } from "./arrays.ts";
+import type { EncodedAppend } from "./encoded-append.ts";
 import type { SchemaName } from "./schema-name.ts";
 import type { SqlParameter, SqlRow } from "./sql.ts";
 
@@ -27,7 +27,8 @@ export interface BatchRow extends SqlRow {
 }
 
 /** One append by itself, and what becomes of it. */
-export function appendOne(schema: SchemaName, { stream, expected, facts }: AppendRequest): Statement {
+export function appendOne(schema: SchemaName, append: EncodedAppend): Statement {
+  const { stream, expected, facts } = append;
   return {
     name: `${schema.name}.append_one`,
     text: `select * from ${schema.identifier}.append_one($1, $2, $3, $4, $5, $6)`,
@@ -36,8 +37,7 @@ export function appendOne(schema: SchemaName, { stream, expected, facts }: Appen
       revisionNumber(expected).toString(),
       uuidArray(facts.map(({ id }) => id)),
       textArray(facts.map(({ type }) => type)),
-      jsonArray(facts.map(({ data }) => data)),
-      jsonArray(facts.map(({ metadata }) => metadata)),
+      ...jsonOf([append], facts.length),
     ],
   };
 }
@@ -52,7 +52,7 @@ export interface StoredRow extends SqlRow {
  * fact, in order; else none, and no row. The fewer they are, the more of a batch's cost the function is that takes them by
  * itself.
  */
-export function appendFitting(schema: SchemaName, requests: readonly AppendRequest[]): Statement {
+export function appendFitting(schema: SchemaName, requests: readonly EncodedAppend[]): Statement {
   const { appends, facts } = columnsOf(requests);
   const { identifier } = schema;
   return {
@@ -66,7 +66,7 @@ export function appendFitting(schema: SchemaName, requests: readonly AppendReque
 }
 
 /** Several appends in one transaction, each with an outcome of its own. */
-export function appendBatch(schema: SchemaName, requests: readonly AppendRequest[]): Statement {
+export function appendBatch(schema: SchemaName, requests: readonly EncodedAppend[]): Statement {
   const { appends, facts } = columnsOf(requests);
   return {
     name: `${schema.name}.append_batch`,
@@ -83,7 +83,7 @@ export function appendBatch(schema: SchemaName, requests: readonly AppendRequest
 }
 
 /** Whether two of them are of one stream. */
-export function haveRepeatedStreams(requests: readonly AppendRequest[]): boolean {
+export function haveRepeatedStreams(requests: readonly EncodedAppend[]): boolean {
   return new Set(requests.map(({ stream }) => stream)).size < requests.length;
 }
 
@@ -98,26 +98,22 @@ interface Columns {
   readonly facts: readonly SqlParameter[];
 }
 
-export function columnsOf(requests: readonly AppendRequest[]): Columns {
+export function columnsOf(requests: readonly EncodedAppend[]): Columns {
   const appends = { streams: [] as string[], expected: [] as number[], counts: [] as number[] };
   const streams: string[] = [];
   const revisions: number[] = [];
   const ids: string[] = [];
   const types: string[] = [];
-  const datas: string[] = [];
-  const metadatas: string[] = [];
   for (const { stream, expected, facts } of requests) {
     let revision = revisionNumber(expected);
     appends.streams.push(stream);
     appends.expected.push(revision);
     appends.counts.push(facts.length);
-    for (const { id, type, data, metadata } of facts) {
+    for (const { id, type } of facts) {
       streams.push(stream);
       revisions.push(++revision);
       ids.push(id);
       types.push(type);
-      datas.push(data);
-      metadatas.push(metadata);
     }
   }
   const facts: readonly SqlParameter[] = [
@@ -125,21 +121,27 @@ export function columnsOf(requests: readonly AppendRequest[]): Columns {
     int8Array(revisions),
     uuidArray(ids),
     textArray(types),
-    jsonArray(datas),
-    jsonArray(metadatas),
+    ...jsonOf(requests, ids.length),
   ];
   return { appends, facts };
 }
 
+/** Data and metadata of all their facts, so many. */
+function jsonOf(requests: readonly EncodedAppend[], facts: number): readonly [Buffer, Buffer] {
+  const datas = requests.map(({ bytes, from, middle }) => ({ bytes, from, to: middle }));
+  const metadatas = requests.map(({ bytes, middle, to }) => ({ bytes, from: middle, to }));
+  return [jsonArray(datas, facts), jsonArray(metadatas, facts)];
+}
+
 /** Of an append that fits, the revision of its last fact. */
-export function lastRevision({ expected, facts }: AppendRequest): bigint {
+export function lastRevision({ expected, facts }: EncodedAppend): bigint {
   return (expected === "no-stream" ? -1n : expected) + BigInt(facts.length);
 }
 
 // No stream comes near this revision, so a conflict stays a conflict, and what follows is a number all the same.
 const highest = 2n ** 52n;
 
-function revisionNumber(expected: AppendRequest["expected"]): number {
+function revisionNumber(expected: EncodedAppend["expected"]): number {
   if (expected === "no-stream") return -1;
   return Number(expected > highest ? highest : expected);
 }

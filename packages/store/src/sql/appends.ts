@@ -1,5 +1,4 @@
 import type { Appended } from "@fetch-image/core/fetching";
-import type { AppendRequest } from "../facts/append-request.ts";
 import { duplicateId, wrongExpectedRevision } from "../facts/errors.ts";
 import { again } from "./again.ts";
 import { appendInOrder, type OrderedRow } from "./append-in-order.ts";
@@ -15,6 +14,7 @@ import {
   type StoredRow,
   wrongIsolation,
 } from "./append-statement.ts";
+import type { EncodedAppend } from "./encoded-append.ts";
 import { appendError, isAboutTheData, tooManyWait } from "./errors.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { migrateOnce } from "./migrate.ts";
@@ -31,13 +31,13 @@ const few = 16;
 export class Appends {
   readonly #sql: Sql;
   readonly #schema: SchemaName;
-  readonly #waiting: GroupCommit<AppendRequest, Appended>;
+  readonly #waiting: GroupCommit<EncodedAppend, Appended>;
   #begins = false;
 
   constructor(sql: Sql, schema: SchemaName) {
     this.#sql = sql;
     this.#schema = schema;
-    this.#waiting = new GroupCommit<AppendRequest, Appended>({
+    this.#waiting = new GroupCommit<EncodedAppend, Appended>({
       maxItems: 128,
       maxSize: 8 * 1024 * 1024,
       sizeOf: ({ size }) => size,
@@ -49,11 +49,11 @@ export class Appends {
     });
   }
 
-  add(request: AppendRequest): Promise<Appended> {
+  add(request: EncodedAppend): Promise<Appended> {
     return this.#waiting.add(request);
   }
 
-  async inOrder(requests: readonly AppendRequest[]): Promise<"stored" | "refused"> {
+  async inOrder(requests: readonly EncodedAppend[]): Promise<"stored" | "refused"> {
     await this.#prepare();
     const { rows } = await this.#send<OrderedRow>(appendInOrder(this.#schema, requests));
     return rows[0]?.stored === true ? "stored" : "refused";
@@ -64,7 +64,7 @@ export class Appends {
     return this.#waiting.idle();
   }
 
-  async #flush(requests: readonly AppendRequest[]): Promise<readonly (Appended | Error)[]> {
+  async #flush(requests: readonly EncodedAppend[]): Promise<readonly (Appended | Error)[]> {
     await this.#prepare();
     const fitting = await this.#flushFitting(requests);
     if (fitting !== undefined) return fitting;
@@ -77,7 +77,7 @@ export class Appends {
   }
 
   /** Undefined where not all of them fit, and nothing was stored, and where they are many. */
-  async #flushFitting(requests: readonly AppendRequest[]): Promise<readonly Appended[] | undefined> {
+  async #flushFitting(requests: readonly EncodedAppend[]): Promise<readonly Appended[] | undefined> {
     if (requests.length > few || haveRepeatedStreams(requests)) return undefined;
     let rows: readonly StoredRow[];
     try {
@@ -97,7 +97,7 @@ export class Appends {
     });
   }
 
-  async #flushBatch(requests: readonly AppendRequest[]): Promise<readonly (Appended | Error)[]> {
+  async #flushBatch(requests: readonly EncodedAppend[]): Promise<readonly (Appended | Error)[]> {
     const { rows } = await this.#send<BatchRow>(appendBatch(this.#schema, requests));
     const [answer] = rows;
     if (answer === undefined) throw unanswered(requests);
@@ -142,13 +142,13 @@ export class Appends {
   }
 }
 
-function asOutcome({ stream, expected }: AppendRequest, row: OutcomeRow): Appended | Error {
+function asOutcome({ stream, expected }: EncodedAppend, row: OutcomeRow): Appended | Error {
   if (row.outcome === "duplicate-id") return duplicateId(stream, row.duplicate);
   const revision = BigInt(row.last_revision);
   if (row.outcome !== "conflict") return { revision, position: row.last_position };
   return wrongExpectedRevision(stream, expected, revision < 0n ? undefined : revision);
 }
 
-function unanswered(requests: readonly AppendRequest[]): SqlError {
+function unanswered(requests: readonly EncodedAppend[]): SqlError {
   return new SqlError("lost", `${requests.length} appends were not all answered`);
 }

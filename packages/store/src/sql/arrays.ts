@@ -6,12 +6,48 @@ const headerBytes = 20;
 
 /** text[] of well-formed strings without U+0000. */
 export function textArray(values: readonly string[]): Buffer {
-  return stringArray(oid.text, values);
+  // UTF-8 takes three bytes a UTF-16 unit at most.
+  let most = headerBytes;
+  for (const value of values) most += 4 + value.length * 3;
+  // To measure text as UTF-8 first costs as much as to write it: what is written is copied in its length.
+  const buffer = most <= scratch.length ? scratch : Buffer.allocUnsafe(most);
+  let at = writeHeader(buffer, oid.text, values.length);
+  for (const value of values) {
+    const written = writeShortAscii(buffer, value, at + 4) ? value.length : buffer.write(value, at + 4);
+    buffer.writeInt32BE(written, at);
+    at += 4 + written;
+  }
+  return buffer === scratch ? Buffer.from(buffer.subarray(0, at)) : buffer.subarray(0, at);
 }
 
-/** json[] of JSON texts. */
-export function jsonArray(values: readonly string[]): Buffer {
-  return stringArray(oid.json, values);
+/** What is short, names as a rule, is written faster without asking Node.js. False where it is not, or not ASCII. */
+function writeShortAscii(buffer: Buffer, text: string, at: number): boolean {
+  if (text.length > shortText) return false;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code > 127) return false;
+    buffer[at + index] = code;
+  }
+  return true;
+}
+
+const shortText = 64;
+
+/** A part of other bytes that holds elements of an array as they are to be sent. */
+export interface Elements {
+  readonly bytes: Buffer;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** json[] of elements that are written already, so many in all. */
+export function jsonArray(parts: readonly Elements[], length: number): Buffer {
+  let size = headerBytes;
+  for (const { from, to } of parts) size += to - from;
+  const buffer = Buffer.allocUnsafe(size);
+  let at = writeHeader(buffer, oid.json, length);
+  for (const { bytes, from, to } of parts) at += bytes.copy(buffer, at, from, to);
+  return buffer.subarray(0, at);
 }
 
 /** uuid[] of lower-case UUIDs with their hyphens. */
@@ -44,21 +80,6 @@ export function int4Array(values: readonly number[]): Buffer {
     at = buffer.writeInt32BE(value, at);
   }
   return buffer.subarray(0, at);
-}
-
-function stringArray(elementType: number, values: readonly string[]): Buffer {
-  // UTF-8 takes three bytes a UTF-16 unit at most.
-  let most = headerBytes + values.length * 4;
-  for (const value of values) most += value.length * 3;
-  // To measure text as UTF-8 first costs as much as to write it: what is written is copied in its length.
-  const buffer = most <= scratch.length ? scratch : Buffer.allocUnsafe(most);
-  let at = writeHeader(buffer, elementType, values.length);
-  for (const value of values) {
-    const written = buffer.write(value, at + 4);
-    buffer.writeInt32BE(written, at);
-    at += 4 + written;
-  }
-  return buffer === scratch ? Buffer.from(buffer.subarray(0, at)) : buffer.subarray(0, at);
 }
 
 const scratch = Buffer.allocUnsafeSlow(1024 * 1024);

@@ -10,7 +10,7 @@ import type {
   SubscribeOptions,
   SubscriptionMessage,
 } from "@fetch-image/core/fetching";
-import { type AppendRequest, appendRequest, isName } from "../facts/append-request.ts";
+import { isName } from "../facts/append-request.ts";
 import { logClosed } from "../facts/errors.ts";
 import { follow } from "../facts/follow.ts";
 import type { OrderedEventLog, PlacedFact } from "../facts/ordered-appends.ts";
@@ -18,6 +18,7 @@ import { positionNumber } from "../facts/position.ts";
 import { again } from "./again.ts";
 import { Appends } from "./appends.ts";
 import { int8Array, textArray } from "./arrays.ts";
+import { type EncodedAppend, encodedAppend } from "./encoded-append.ts";
 import { appendError, storeError } from "./errors.ts";
 import { asFact, factColumns, type FactRow, type PageRow } from "./fact-rows.ts";
 import { filterSql } from "./filter-sql.ts";
@@ -70,10 +71,10 @@ export class SqlEventLog implements OrderedEventLog {
   }
 
   append(stream: string, expected: ExpectedRevision, facts: readonly NewFact[]): Promise<Appended> {
-    let request: AppendRequest;
+    let request: EncodedAppend;
     try {
       this.#assertOpen();
-      request = appendRequest(stream, expected, facts);
+      request = encodedAppend(stream, expected, facts);
     } catch (error) {
       return Promise.reject(appendError(error, this.#sql.name, `stream ${stream}`));
     }
@@ -83,7 +84,7 @@ export class SqlEventLog implements OrderedEventLog {
   async appendInOrder(facts: readonly PlacedFact[]): Promise<"stored" | "refused"> {
     this.#assertOpen();
     const requests = facts.map((fact) =>
-      appendRequest(fact.stream, fact.revision === 0n ? "no-stream" : fact.revision - 1n, [fact]),
+      encodedAppend(fact.stream, fact.revision === 0n ? "no-stream" : fact.revision - 1n, [fact]),
     );
     try {
       return await this.#appends.inOrder(requests);
