@@ -25,6 +25,14 @@ export function goDuration(text: string): string | undefined {
 
 /** Nanoseconds of a duration as Go's time.ParseDuration reads it; undefined for any other text. */
 export function parseGoDuration(text: string): bigint | undefined {
+  // One check is asked for after another, and most of them as often.
+  if (text !== last.text) last = { text, total: parsed(text) };
+  return last.total;
+}
+
+let last: { readonly text: string; readonly total: bigint | undefined } = { text: "0", total: 0n };
+
+function parsed(text: string): bigint | undefined {
   if (text.length > 100 || !whole.test(text)) return undefined;
   let total = 0n;
   for (const [, integer = "", fraction = "", unit = ""] of text.matchAll(amount)) {

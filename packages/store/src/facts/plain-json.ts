@@ -29,7 +29,7 @@ export function plainJson(value: unknown): string | undefined {
  * is no room for it. What stands behind `at` is of no worth then.
  */
 export function writePlainJson(value: unknown, bytes: Buffer, at: number): number {
-  if (typeof value !== "object" || value === null) return notPlain;
+  if (typeof value !== "object" || value === null || objectsInherit()) return notPlain;
   const end = writeObject(bytes, value, at, 0);
   return end > bytes.length ? notPlain : end;
 }
@@ -72,8 +72,6 @@ function writeObject(bytes: Buffer, value: object, from: number, depth: number):
   bytes[at++] = brace.open;
   for (const key in value) {
     if (at > from + 1) bytes[at++] = comma;
-    // What is inherited is not written; there is nothing, as a rule.
-    if (!Object.hasOwn(value, key)) return notPlain;
     at = writeText(bytes, key, at);
     if (at < 0) return notPlain;
     bytes[at++] = colon;
@@ -83,6 +81,14 @@ function writeObject(bytes: Buffer, value: object, from: number, depth: number):
   bytes[at++] = brace.close;
   return at;
 }
+
+/** Whether every object inherits something that would be met among its own fields: somebody added to Object.prototype. */
+function objectsInherit(): boolean {
+  for (const _ in empty) return true;
+  return false;
+}
+
+const empty = Object.freeze({});
 
 /** From here on it is faster to have text looked at and written by what Node.js has for it. */
 const longText = 48;

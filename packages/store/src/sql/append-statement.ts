@@ -1,4 +1,4 @@
-import { int4Array, int8Array, jsonArray, textArray, uuidArray } from "./arrays.ts";
+import { type Elements, int4Array, int8Array, jsonArray, textArray, uuidArray } from "./arrays.ts";
 import type { EncodedAppend } from "./encoded-append.ts";
 import type { SchemaName } from "./schema-name.ts";
 import type { SqlParameter, SqlRow } from "./sql.ts";
@@ -37,7 +37,8 @@ export function appendOne(schema: SchemaName, append: EncodedAppend): Statement 
       revisionNumber(expected).toString(),
       uuidArray(facts.map(({ id }) => id)),
       textArray(facts.map(({ type }) => type)),
-      ...jsonOf([append], facts.length),
+      jsonArray([append.data], facts.length),
+      jsonArray([append.metadata], facts.length),
     ],
   };
 }
@@ -104,7 +105,11 @@ export function columnsOf(requests: readonly EncodedAppend[]): Columns {
   const revisions: number[] = [];
   const ids: string[] = [];
   const types: string[] = [];
-  for (const { stream, expected, facts } of requests) {
+  const datas: Elements[] = [];
+  const metadatas: Elements[] = [];
+  for (const { stream, expected, facts, data, metadata } of requests) {
+    datas.push(data);
+    metadatas.push(metadata);
     let revision = revisionNumber(expected);
     appends.streams.push(stream);
     appends.expected.push(revision);
@@ -121,16 +126,10 @@ export function columnsOf(requests: readonly EncodedAppend[]): Columns {
     int8Array(revisions),
     uuidArray(ids),
     textArray(types),
-    ...jsonOf(requests, ids.length),
+    jsonArray(datas, ids.length),
+    jsonArray(metadatas, ids.length),
   ];
   return { appends, facts };
-}
-
-/** Data and metadata of all their facts, so many. */
-function jsonOf(requests: readonly EncodedAppend[], facts: number): readonly [Buffer, Buffer] {
-  const datas = requests.map(({ bytes, from, middle }) => ({ bytes, from, to: middle }));
-  const metadatas = requests.map(({ bytes, middle, to }) => ({ bytes, from: middle, to }));
-  return [jsonArray(datas, facts), jsonArray(metadatas, facts)];
 }
 
 /** Of an append that fits, the revision of its last fact. */

@@ -33,7 +33,7 @@ function writeShortAscii(buffer: Buffer, text: string, at: number): boolean {
 
 const shortText = 64;
 
-/** A part of other bytes that holds elements of an array as they are to be sent. */
+/** Elements of an array as they are to be sent, a part of other bytes: before each stands its length, an int32. */
 export interface Elements {
   readonly bytes: Buffer;
   readonly from: number;
@@ -46,9 +46,17 @@ export function jsonArray(parts: readonly Elements[], length: number): Buffer {
   for (const { from, to } of parts) size += to - from;
   const buffer = Buffer.allocUnsafe(size);
   let at = writeHeader(buffer, oid.json, length);
-  for (const { bytes, from, to } of parts) at += bytes.copy(buffer, at, from, to);
+  for (let index = 0; index < parts.length;) {
+    const { bytes, from, to } = parts[index++] ?? nothing;
+    let end = to;
+    // What stands side by side is copied at once.
+    for (let next = parts[index]; next?.bytes === bytes && next.from === end; next = parts[++index]) end = next.to;
+    at += bytes.copy(buffer, at, from, end);
+  }
   return buffer.subarray(0, at);
 }
+
+const nothing: Elements = { bytes: Buffer.alloc(0), from: 0, to: 0 };
 
 /** uuid[] of lower-case UUIDs with their hyphens. */
 export function uuidArray(values: readonly string[]): Buffer {

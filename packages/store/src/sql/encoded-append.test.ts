@@ -1,5 +1,6 @@
 import type { Json, JsonObject, NewFact } from "@fetch-image/core/fetching";
 import { describe, expect, test } from "vitest";
+import type { Elements } from "./arrays.ts";
 import { encodedAppend, type EncodedAppend } from "./encoded-append.ts";
 
 let facts = 0;
@@ -8,8 +9,8 @@ function fact(data: JsonObject, metadata: JsonObject = { node: "a" }): NewFact {
   return { id: `00000000-0000-5000-8000-${String(++facts).padStart(12, "0")}`, type: "Happened", data, metadata };
 }
 
-/** The JSON texts of a part, each behind its length. */
-function textsIn(bytes: Buffer, from: number, to: number): readonly string[] {
+/** The JSON texts among them. */
+function textsIn({ bytes, from, to }: Elements): readonly string[] {
   const texts: string[] = [];
   for (let at = from; at < to;) {
     const end = at + 4 + bytes.readInt32BE(at);
@@ -19,8 +20,8 @@ function textsIn(bytes: Buffer, from: number, to: number): readonly string[] {
   return texts;
 }
 
-function contentOf({ bytes, from, middle, to, facts }: EncodedAppend) {
-  return { facts, datas: textsIn(bytes, from, middle), metadatas: textsIn(bytes, middle, to) };
+function contentOf({ data, metadata, facts }: EncodedAppend) {
+  return { facts, datas: textsIn(data), metadatas: textsIn(metadata) };
 }
 
 function asGiven(given: readonly NewFact[]) {
