@@ -116,19 +116,22 @@ function questions({ requests }: EmbeddedRegistry): number {
 
 /** Resolves once all fetches but one have joined that one's question, with its build. */
 async function everyoneWaitsFor(eventLog: EventLog, fetches: number): Promise<string> {
-  let leader = "";
-  let joined = 0;
+  const askers: string[] = [];
+  const joined = new Set<string>();
   let after: string | undefined;
-  await until(async () => {
-    const { facts, next } = await eventLog.readAll({ ...(after === undefined ? {} : { after }), limit: 1_000_000 });
-    after = next ?? after;
-    for (const fact of facts.flatMap(known)) {
-      if (fact.type === "CheckClaimed") leader = fact.data.asker.buildId;
-      if (fact.type === "CheckJoined") joined++;
-    }
-    return joined === fetches - 1;
-  });
-  return leader;
+  await until(
+    async () => {
+      const { facts, next } = await eventLog.readAll({ ...(after === undefined ? {} : { after }), limit: 1_000_000 });
+      after = next ?? after;
+      for (const fact of facts.flatMap(known)) {
+        if (fact.type === "CheckClaimed") askers.push(fact.data.asker.buildId);
+        if (fact.type === "CheckJoined") joined.add(fact.metadata.$correlationId);
+      }
+      return joined.size >= fetches - 1;
+    },
+    () => `${joined.size} of ${fetches - 1} have joined; claimed by ${askers.join(", ") || "nobody"}`,
+  );
+  return askers.at(-1) ?? "";
 }
 
 async function everything(eventLog: EventLog): Promise<readonly (RecordedBuildFact | RecordedScopeFact)[]> {
@@ -163,8 +166,9 @@ function recordOf(
   return { seed: -1, plan: { run, repository, deaths: [] }, lives, kills, failure: undefined };
 }
 
-async function until(done: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 120_000; !(await done()); await sleep(50)) {
-    if (Date.now() > deadline) throw new Error("it never came to it: on a slow machine, claims have to hold longer");
+async function until(done: () => boolean | Promise<boolean>, soFar = (): string => ""): Promise<void> {
+  for (const deadline = Date.now() + 100_000; !(await done()); await sleep(50)) {
+    if (Date.now() <= deadline) continue;
+    throw new Error(`it never came to it: on a slow machine, claims have to hold longer. ${soFar()}`);
   }
 }
