@@ -26,6 +26,7 @@ function watched(log: EventLog) {
   return {
     eventLog,
     scopesRead: () => scopesOf(read),
+    registriesRead: () => read.filter((stream) => stream.startsWith(registryStreamPrefix)),
     claimed: () => scopesOf(appended),
     forget: () => {
       read.length = 0;
@@ -103,6 +104,24 @@ describe.each([{ soleNode: false }, { soleNode: true }])("with soleNode $soleNod
     expect(claimed()).toEqual([]);
     await engine.close();
   });
+});
+
+test("what other nodes met at a registry is read once for all who claim in one turn", async () => {
+  const ground = scene();
+  const { engine, registriesRead, claimed } = await engineThatMetOne(ground);
+  const tags = ["v1", "v2", "v3", "v4", "v5"];
+  for (const tag of tags) ground.registry.push(`${repository}:${tag}`, tag);
+  const fetches = await Promise.all(
+    tags.map(async (tag) => {
+      const build = await engine.openBuild({ id: tag, isNew: true });
+      return () => build.fetchImage({ ...typePlans("2", { repository, tag }), privileged: false });
+    }),
+  );
+  const before = registriesRead().length;
+  await Promise.all(fetches.map((fetch) => fetch()));
+  expect(new Set(claimed()).size).toBe(tags.length);
+  expect(registriesRead().length - before).toBe(1);
+  await engine.close();
 });
 
 test("where another node asks for the scope, its answer is waited for", async () => {

@@ -47,14 +47,10 @@ export class RegistryLog {
     return this.#isRead;
   }
 
-  /** Folds all that was stored before the call. Many callers at a time cost two reads at the most. */
+  /** Folds all that was stored before the call: one read for all who ask in one turn, and in the time that one takes. */
   readOn(): Promise<void> {
-    if (this.#reading === undefined) return this.#startReading();
     // A reading under way may have begun before what the caller must see.
-    this.#next ??= this.#reading.then(
-      () => this.#startReading(),
-      () => this.#startReading(),
-    );
+    this.#next ??= (this.#reading?.catch(() => {}) ?? this.#options.ticker.turnEnd()).then(() => this.#startReading());
     return this.#next;
   }
 
