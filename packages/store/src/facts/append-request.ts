@@ -9,14 +9,14 @@ export interface AppendRequest {
   readonly facts: readonly WrittenFact[];
 }
 
-export interface WrittenFact {
+interface WrittenFact {
   readonly id: string;
   readonly type: string;
   readonly data: string;
   readonly metadata: string;
 }
 
-/** In bytes of JSON or UTF-16 units of it, for one append. */
+/** Of JSON, for one append. */
 const largestAppend: number = 32 * 1024 * 1024;
 /** In UTF-8 bytes; the stream is part of an index, whose rows must fit a third of a page. */
 const longestName = 1024;
@@ -51,24 +51,36 @@ export function assertNames(stream: string, expected: ExpectedRevision, facts: r
 }
 
 /** The facts of an append whose names are in order, their JSON checked and written; throws `FI_APPEND_INVALID`. */
-export function writtenFacts(stream: string, facts: readonly NewFact[]): readonly WrittenFact[] {
-  let size = 0;
-  const written: WrittenFact[] = [];
-  for (const [index, fact] of facts.entries()) {
-    // What is plain has been looked at; what is not is looked at by itself.
-    let data = plainJson(fact.data);
-    let metadata = plainJson(fact.metadata);
-    const unfit =
-      (data === undefined ? unfitObject(fact.data, "data") : undefined) ??
-      (metadata === undefined ? unfitObject(fact.metadata, "metadata") : undefined);
-    if (unfit !== undefined) refuseFact(stream, facts, index, unfit);
-    data ??= JSON.stringify(fact.data);
-    metadata ??= JSON.stringify(fact.metadata);
-    size += data.length + metadata.length;
-    written.push({ id: fact.id, type: fact.type, data, metadata });
-  }
-  if (size > largestAppend) refuse(stream, `${size} bytes are more than one append may hold (${largestAppend})`);
+function writtenFacts(stream: string, facts: readonly NewFact[]): readonly WrittenFact[] {
+  const written = facts.map(({ id, type, data, metadata }, index) => ({
+    id,
+    type,
+    data: plainJson(data) ?? checkedJson(stream, facts, index, "data"),
+    metadata: plainJson(metadata) ?? checkedJson(stream, facts, index, "metadata"),
+  }));
+  assertSize(
+    stream,
+    written.reduce((size, { data, metadata }) => size + data.length + metadata.length, 0),
+  );
   return written;
+}
+
+/** The JSON of what is not plain, and may be in order all the same; throws `FI_APPEND_INVALID` where it is not. */
+export function checkedJson(
+  stream: string,
+  facts: readonly NewFact[],
+  index: number,
+  part: "data" | "metadata",
+): string {
+  const value: unknown = facts[index]?.[part];
+  const unfit = unfitObject(value, part);
+  if (unfit !== undefined) refuseFact(stream, facts, index, unfit);
+  return JSON.stringify(value);
+}
+
+/** In bytes of JSON or UTF-16 units of it. */
+export function assertSize(stream: string, size: number): void {
+  if (size > largestAppend) refuse(stream, `${size} bytes are more than one append may hold (${largestAppend})`);
 }
 
 function refuseFact(stream: string, facts: readonly NewFact[], index: number, unfit: string): never {

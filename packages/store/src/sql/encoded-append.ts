@@ -1,5 +1,5 @@
 import type { ExpectedRevision, NewFact } from "@fetch-image/core/fetching";
-import { assertNames, type WrittenFact, writtenFacts } from "../facts/append-request.ts";
+import { assertNames, assertSize, checkedJson } from "../facts/append-request.ts";
 import { writePlainJson } from "../facts/plain-json.ts";
 import type { Elements } from "./arrays.ts";
 
@@ -25,71 +25,62 @@ interface FactName {
  * each JSON would be made to be copied once more when its batch is sent.
  */
 class Slab {
+  readonly #part: "data" | "metadata";
   #bytes: Buffer = Buffer.allocUnsafeSlow(slabBytes);
   #free = 0;
 
-  /** Undefined where not all of them are plain and small. */
-  write(facts: readonly NewFact[], part: "data" | "metadata"): Elements | undefined {
-    // Whoever still waits keeps the old ones.
-    if (this.#free + room > slabBytes) this.#renew();
-    const bytes = this.#bytes;
-    const from = this.#free;
-    // Taken, for what a getter among the values may do meanwhile; for good where one throws.
-    this.#free = slabBytes;
-    let to = from;
-    for (let index = 0; index < facts.length && to >= 0; index++) to = writeElement(bytes, facts[index]?.[part], to);
-    if (bytes === this.#bytes) this.#free = to < 0 ? from : to;
-    return to < 0 ? undefined : { bytes, from, to };
+  constructor(part: "data" | "metadata") {
+    this.#part = part;
   }
 
-  #renew(): void {
-    this.#bytes = Buffer.allocUnsafeSlow(slabBytes);
-    this.#free = 0;
+  write(stream: string, facts: readonly NewFact[]): Elements {
+    if (this.#free + room > slabBytes) {
+      // Whoever still waits keeps the old ones.
+      this.#bytes = Buffer.allocUnsafeSlow(slabBytes);
+      this.#free = 0;
+    }
+    const shared = this.#bytes;
+    const begun = this.#free;
+    // Taken, for what a getter among the values may do meanwhile; for good where one throws, or is refused.
+    this.#free = slabBytes;
+    let bytes = shared;
+    let from = begun;
+    let to = from;
+    for (let index = 0; index < facts.length; index++) {
+      let end = writePlainJson(facts[index]?.[this.#part], bytes, to + 4);
+      if (end < 0) {
+        const text = checkedJson(stream, facts, index, this.#part);
+        const length = Buffer.byteLength(text);
+        if (to + 4 + length > bytes.length) {
+          // Too much for what is shared: it goes on in bytes of its own.
+          const own = Buffer.allocUnsafeSlow(to - from + 4 + length + room);
+          to = bytes.copy(own, 0, from, to);
+          from = 0;
+          bytes = own;
+        }
+        end = to + 4 + bytes.write(text, to + 4);
+      }
+      bytes.writeInt32BE(end - to - 4, to);
+      to = end;
+    }
+    if (shared === this.#bytes) this.#free = bytes === shared ? to : begun;
+    return { bytes, from, to };
   }
 }
 
 const slabBytes = 64 * 1024;
-/** Room for one append; what needs more goes a longer way. */
+/** Room for what one append has as a rule. */
 const room = 16 * 1024;
 
-const slabs = { data: new Slab(), metadata: new Slab() };
+const slabs = { data: new Slab("data"), metadata: new Slab("metadata") };
 
 /** Checks an append and writes its JSON; rejects nothing but what could not be given back as it is, with `FI_APPEND_INVALID`. */
 export function encodedAppend(stream: string, expected: ExpectedRevision, facts: readonly NewFact[]): EncodedAppend {
   assertNames(stream, expected, facts);
   const names = facts.map(({ id, type }) => ({ id, type }));
-  const { data, metadata } = plainJsonOf(facts) ?? jsonOf(writtenFacts(stream, facts));
-  const size = data.to - data.from + metadata.to - metadata.from + 256 * facts.length;
-  return { stream, expected, facts: names, data, metadata, size };
-}
-
-type FactsJson = Pick<EncodedAppend, "data" | "metadata">;
-
-function plainJsonOf(facts: readonly NewFact[]): FactsJson | undefined {
-  const data = slabs.data.write(facts, "data");
-  const metadata = data === undefined ? undefined : slabs.metadata.write(facts, "metadata");
-  return data === undefined || metadata === undefined ? undefined : { data, metadata };
-}
-
-function writeElement(bytes: Buffer, value: unknown, at: number): number {
-  const end = writePlainJson(value, bytes, at + 4);
-  if (end >= 0) bytes.writeInt32BE(end - at - 4, at);
-  return end;
-}
-
-function jsonOf(facts: readonly WrittenFact[]): FactsJson {
-  return {
-    data: elementsOf(facts.map(({ data }) => data)),
-    metadata: elementsOf(facts.map(({ metadata }) => metadata)),
-  };
-}
-
-function elementsOf(texts: readonly string[]): Elements {
-  const bytes = Buffer.allocUnsafe(texts.reduce((sum, text) => sum + 4 + Buffer.byteLength(text), 0));
-  let to = 0;
-  for (const text of texts) {
-    const length = bytes.write(text, to + 4);
-    to = bytes.writeInt32BE(length, to) + length;
-  }
-  return { bytes, from: 0, to };
+  const data = slabs.data.write(stream, facts);
+  const metadata = slabs.metadata.write(stream, facts);
+  const bytes = data.to - data.from + metadata.to - metadata.from;
+  assertSize(stream, bytes);
+  return { stream, expected, facts: names, data, metadata, size: bytes + 256 * facts.length };
 }
