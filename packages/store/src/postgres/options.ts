@@ -31,6 +31,8 @@ export interface HostPoolOptions {
   readonly host?: string | undefined;
   readonly port?: number | undefined;
   readonly database?: string | undefined;
+  /** Whether its connections are in `pg`'s pipeline mode: then the next batch of appends is on its way while one is stored. */
+  readonly pipeline?: boolean | undefined;
 }
 
 /** The part of a `pg.PoolClient` that is used. */

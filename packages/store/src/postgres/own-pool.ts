@@ -27,6 +27,8 @@ export function makeOwnPool({ connectionString, size, connectTimeoutMs, timeoutM
     keepAlive: true,
     // What is pending keeps the process alive; an idle connection does not.
     allowExitOnIdle: true,
+    // Whoever has a connection may send a statement behind another one.
+    pipeline: true,
     ...limits,
     ...(standsBy(connectionString) ? {} : { Client: PrimaryClient }),
   };
@@ -50,8 +52,9 @@ export function withoutLimits(pool: Pool, message: string): boolean {
   return true;
 }
 
-/** What the server says of itself when a connection begins, and again when that changes (since PostgreSQL 14). */
 interface Wire {
+  readonly stream?: { destroy(): void };
+  /** What the server says of itself when a connection begins, and again when that changes (since PostgreSQL 14). */
   on(event: "parameterStatus", listener: (message: { parameterName: string; parameterValue: string }) => void): void;
 }
 
@@ -61,13 +64,25 @@ const standbys = new WeakSet<object>();
 class PrimaryClient extends Client {
   constructor(config?: string | ClientConfig) {
     super(config);
-    const { connection } = this as unknown as { readonly connection: Wire };
-    connection.on("parameterStatus", ({ parameterName, parameterValue }) => {
+    wireOf(this)?.on("parameterStatus", ({ parameterName, parameterValue }) => {
       if (parameterName !== "in_hot_standby") return;
       if (parameterValue === "on") standbys.add(this);
       else standbys.delete(this);
     });
   }
+}
+
+/** What is under a `pg.Client`. */
+function wireOf(client: object): Wire | undefined {
+  return "connection" in client ? (client.connection as Wire) : undefined;
+}
+
+/**
+ * Ends a connection that is lost, with whatever is under way there. `pg` itself would wait for that in pipeline mode, even
+ * where the server never answers (`Client.end`, pg 8.23).
+ */
+export function cutOff(client: object): void {
+  wireOf(client)?.stream?.destroy();
 }
 
 /** Whether the connection is to a standby, though the URL wants the primary. */

@@ -13,6 +13,14 @@ export function asSqlError(error: unknown, otherwise: "refused" | "lost"): SqlEr
   return new SqlError(severity === "ERROR" ? "answered" : otherwise, message, code);
 }
 
+/** read_only_sql_transaction: after a failover, the address leads to another server; the connections that there are do not. */
+export const readOnly = "25006";
+
+/** Whether the connection that a statement failed on is of no use to the next one. */
+export function isBroken(error: unknown): boolean {
+  return error instanceof SqlError && (error.kind !== "answered" || error.sqlState === readOnly);
+}
+
 function messageOf(error: unknown): string {
   const { message, errors, code } = fieldsOf(error);
   if (typeof message === "string" && message !== "") return message;

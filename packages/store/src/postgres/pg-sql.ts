@@ -1,9 +1,10 @@
 import type { Pool } from "pg";
 import { type Sql, SqlError, type SqlParameter, type SqlQueries, type SqlResult, type SqlRow } from "../sql/sql.ts";
 import { describe, type HostClient, type HostPool, type PostgresOptions } from "./options.ts";
-import { isStandby, makeOwnPool, withoutLimits } from "./own-pool.ts";
+import { cutOff, isStandby, makeOwnPool, withoutLimits } from "./own-pool.ts";
+import { PgLine } from "./pg-line.ts";
 import { PgListener } from "./pg-listener.ts";
-import { asSqlError } from "./pg-errors.ts";
+import { asSqlError, isBroken, readOnly } from "./pg-errors.ts";
 
 /** PostgreSQL over `pg`. Ends a pool of its own on `close`, and leaves one that was handed in. */
 export function createPostgresSql(options: PostgresOptions): Sql {
@@ -21,6 +22,7 @@ class PgSql implements Sql {
   readonly #rounds = new WeakMap<HostClient, number>();
   #round = 0;
   #prepares = true;
+  readonly queryInLine?: NonNullable<Sql["queryInLine"]>;
 
   constructor(options: PostgresOptions) {
     this.#timeoutMs = options.timeoutMs ?? 30_000;
@@ -35,6 +37,7 @@ class PgSql implements Sql {
       this.#waited = "none of its connections became free in time";
     }
     this.name = describe(this.#pool.options);
+    if (this.#pool.options.pipeline === true) this.queryInLine = this.#line();
     // Without a listener, an idle connection that breaks would end the process. The pool drops it by itself.
     this.#pool.on("error", ignore);
   }
@@ -44,18 +47,29 @@ class PgSql implements Sql {
     parameters: readonly SqlParameter[] = [],
     options: { readonly name?: string } = {},
   ): Promise<SqlResult<Row>> {
-    const { name } = options;
-    return this.#withClient(async (client) => {
-      if (name === undefined || !this.#prepares) return run<Row>(client, this.#timeoutMs, text, parameters);
-      try {
-        return await run<Row>(client, this.#timeoutMs, text, parameters, name);
-      } catch (error) {
-        if (!(error instanceof SqlError) || !unprepared.has(error.sqlState ?? "")) throw error;
-        // A pooler gave the connection another backend than the one that prepared it. Nothing was done yet.
-        this.#prepares = false;
-        return run<Row>(client, this.#timeoutMs, text, parameters);
-      }
-    });
+    return this.#withClient((client) => this.#run<Row>(client, this.#timeoutMs, { text, parameters, ...options }));
+  }
+
+  #line(): NonNullable<Sql["queryInLine"]> {
+    const line = new PgLine((work) => this.#withClient(work));
+    return (text, parameters = [], options = {}) =>
+      line.run((client, place) => this.#run(client, this.#timeoutMs * place, { text, parameters, ...options }));
+  }
+
+  async #run<Row extends SqlRow>(
+    client: HostClient,
+    timeoutMs: number,
+    { text, parameters, name }: Statement,
+  ): Promise<SqlResult<Row>> {
+    if (name === undefined || !this.#prepares) return run<Row>(client, timeoutMs, text, parameters);
+    try {
+      return await run<Row>(client, timeoutMs, text, parameters, name);
+    } catch (error) {
+      if (!(error instanceof SqlError) || !unprepared.has(error.sqlState ?? "")) throw error;
+      // A pooler gave the connection another backend than the one that prepared it. Nothing was done yet.
+      this.#prepares = false;
+      return run<Row>(client, timeoutMs, text, parameters);
+    }
   }
 
   async script(text: string): Promise<void> {
@@ -113,12 +127,9 @@ class PgSql implements Sql {
     try {
       return await work(client);
     } catch (error) {
-      broken = error instanceof SqlError && error.kind !== "answered";
-      if (error instanceof SqlError && error.sqlState === readOnly) {
-        // After a failover, the address leads to another server; the connections that there are do not.
-        broken = true;
-        this.#round++;
-      }
+      broken = isBroken(error);
+      if (error instanceof SqlError && error.kind === "lost") cutOff(client);
+      if (error instanceof SqlError && error.sqlState === readOnly) this.#round++;
       throw error;
     } finally {
       client.off("error", ignore);
@@ -146,8 +157,11 @@ class PgSql implements Sql {
   }
 }
 
-/** read_only_sql_transaction */
-const readOnly = "25006";
+interface Statement {
+  readonly text: string;
+  readonly parameters: readonly SqlParameter[];
+  readonly name?: string;
+}
 
 // The server's text form of each type, read the same whatever the host application has set on `pg.types`.
 const types = { getTypeParser: (oid: number) => parsers[oid] ?? asText };

@@ -41,11 +41,13 @@ export class Appends {
       maxItems: 128,
       maxSize: 8 * 1024 * 1024,
       sizeOf: ({ size }) => size,
+      keyOf: ({ stream }) => stream,
       flush: (requests) => this.#flush(requests),
       failed: (error, { stream }) => appendError(error, sql.name, `stream ${stream}`),
       isOneItemsFault: isAboutTheData,
       bound: { items: 50_000, size: 256 * 1024 * 1024, full: (waiting) => tooManyWait(sql.name, waiting) },
       elsewhere: sql.isInThread !== true,
+      atOnce: sql.queryInLine === undefined ? 1 : 2,
     });
   }
 
@@ -132,7 +134,8 @@ export class Appends {
     return again(async () => {
       if (this.#begins) return this.#sql.transaction(send);
       try {
-        return await send(this.#sql);
+        if (this.#sql.queryInLine === undefined) return await send(this.#sql);
+        return await this.#sql.queryInLine<Row>(text, parameters, { name });
       } catch (error) {
         if (!(error instanceof SqlError) || error.sqlState !== wrongIsolation) throw error;
         this.#begins = true;

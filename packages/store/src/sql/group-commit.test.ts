@@ -2,16 +2,21 @@ import { describe, expect, test } from "vitest";
 import { GroupCommit } from "./group-commit.ts";
 
 /** Doubles numbers in batches, and notes the batches. */
-function doubling(fail: (batch: readonly number[]) => Error | undefined = () => undefined, elsewhere = false) {
+function doubling(
+  fail: (batch: readonly number[]) => Error | undefined = () => undefined,
+  { elsewhere = false, atOnce = 1 } = {},
+) {
   const batches: number[][] = [];
   const commits = new GroupCommit<number, number>({
     maxItems: 4,
     maxSize: 100,
     sizeOf: (item) => item,
+    keyOf: (item) => String(item % 100),
     failed: (error) => error as Error,
     isOneItemsFault: (error) => error instanceof RangeError,
     bound: { items: 6, size: 1000, full: (waiting) => new Error(`${waiting} wait`) },
     elsewhere,
+    atOnce,
     flush: async (items) => {
       batches.push([...items]);
       const error = fail(items);
@@ -97,10 +102,13 @@ describe("group commit", () => {
       fail?: Parameters<typeof doubling>[0],
     ) {
       const happened: string[] = [];
-      const { commits } = doubling((batch) => {
-        happened.push(`${batch.join("+")} sent`);
-        return fail?.(batch);
-      }, true);
+      const { commits } = doubling(
+        (batch) => {
+          happened.push(`${batch.join("+")} sent`);
+          return fail?.(batch);
+        },
+        { elsewhere: true },
+      );
       const add = async (item: number): Promise<void> => {
         await commits.add(item).then(
           () => happened.push(`${item} done`),
@@ -121,10 +129,12 @@ describe("group commit", () => {
         maxItems: 4,
         maxSize: 100,
         sizeOf: () => 1,
+        keyOf: String,
         failed: (error) => error as Error,
         isOneItemsFault: () => false,
         bound: { items: 6, size: 1000, full: () => new Error("full") },
         elsewhere: true,
+        atOnce: 1,
         flush,
       });
       const first = [1, 2, 3, 4].map((item) => commits.add(item));
@@ -158,7 +168,7 @@ describe("group commit", () => {
     });
 
     test("where less waits, outcomes come first, and what they lead to goes with it", async () => {
-      const { commits, batches } = doubling(undefined, true);
+      const { commits, batches } = doubling(undefined, { elsewhere: true });
       const first = [1, 2, 3, 4].map((item) => commits.add(item));
       await new Promise((resolve) => setImmediate(resolve));
       const rest = first.map(async (outcome) => commits.add(await outcome));
@@ -195,6 +205,129 @@ describe("group commit", () => {
       expect(await inOrder([1, 2], [3], (batch) => (batch.includes(2) ? new RangeError("poison") : undefined))).toEqual(
         ["1+2 sent", "1 sent", "2 sent", "1 done", "2 failed", "3 sent", "3 done"],
       );
+    });
+  });
+
+  describe("one behind the other", () => {
+    /** Batches that are answered when they are told to be, oldest first. */
+    function byHand() {
+      const sent: string[] = [];
+      const answers: ((error?: Error) => void)[] = [];
+      const commits = new GroupCommit<string, string>({
+        maxItems: 4,
+        maxSize: 100,
+        sizeOf: () => 1,
+        // `a1` and `a2` are both about `a`.
+        keyOf: (item) => item.slice(0, 1),
+        failed: (error) => error as Error,
+        isOneItemsFault: (error) => error instanceof RangeError,
+        bound: { items: 100, size: 1000, full: () => new Error("full") },
+        elsewhere: true,
+        atOnce: 2,
+        flush: (items) =>
+          new Promise((resolve, reject) => {
+            sent.push(items.join("+"));
+            answers.push((error) => (error === undefined ? resolve(items) : reject(error)));
+          }),
+      });
+      const add = (...items: readonly string[]) => Promise.allSettled(items.map((item) => commits.add(item)));
+      const answer = async (error?: Error): Promise<void> => {
+        answers.shift()?.(error);
+        for (let turns = 0; turns < 3; turns++) await aTurn();
+      };
+      return { commits, sent, add, answer };
+    }
+
+    const aTurn = () => new Promise((resolve) => setImmediate(resolve));
+    const of = (settled: readonly PromiseSettledResult<string>[]) =>
+      settled.map((each) => (each.status === "fulfilled" ? each.value : String(each.reason)));
+
+    test("the next batch is sent behind the one on its way once half as much waits, and no third one", async () => {
+      const { commits, sent, add, answer } = byHand();
+      const first = add("a", "b", "c", "d");
+      await aTurn();
+      const more = [add("e")];
+      await aTurn();
+      expect(sent).toEqual(["a+b+c+d"]);
+      more.push(add("f"));
+      await aTurn();
+      expect(sent).toEqual(["a+b+c+d", "e+f"]);
+      more.push(add("g", "h", "i", "j", "k"));
+      await aTurn();
+      expect(sent).toHaveLength(2);
+      await answer();
+      expect(of(await first)).toEqual(["a", "b", "c", "d"]);
+      expect(sent.slice(2)).toEqual(["g+h+i+j"]);
+      for (let batches = 0; batches < 3; batches++) await answer();
+      await commits.idle();
+      expect(sent.slice(3)).toEqual(["k"]);
+      expect((await Promise.all(more)).flatMap(of)).toEqual(["e", "f", "g", "h", "i", "j", "k"]);
+    });
+
+    test("what is about the same as a batch on its way waits for its answer, in its order; the rest does not", async () => {
+      const { commits, sent, add, answer } = byHand();
+      const all = [add("a1", "b1")];
+      await aTurn();
+      all.push(add("a2", "c1", "a3", "d1"));
+      await aTurn();
+      expect(sent).toEqual(["a1+b1", "c1+d1"]);
+      await answer();
+      expect(sent.slice(2)).toEqual(["a2+a3"]);
+      await answer();
+      await answer();
+      await commits.idle();
+      expect((await Promise.all(all)).flatMap(of)).toEqual(["a1", "b1", "a2", "c1", "a3", "d1"]);
+    });
+
+    test("one that fails is nothing to the one behind it, and what is about the same comes after it was told", async () => {
+      const { commits, sent, add, answer } = byHand();
+      const first = add("a1", "b1");
+      await aTurn();
+      const second = add("c1");
+      await aTurn();
+      const third = add("a2");
+      await answer(new Error("down"));
+      expect(of(await first)).toEqual(["Error: down", "Error: down"]);
+      expect(sent).toEqual(["a1+b1", "c1", "a2"]);
+      await answer();
+      await answer();
+      expect([...of(await second), ...of(await third)]).toEqual(["c1", "a2"]);
+      await commits.idle();
+    });
+
+    test("while items of a batch are tried one by one, nothing about the same is sent", async () => {
+      const { commits, sent, add, answer } = byHand();
+      const first = add("a1", "b1");
+      await aTurn();
+      const second = add("b2");
+      await answer(new RangeError("poison"));
+      expect(sent).toEqual(["a1+b1", "a1"]);
+      await answer(new RangeError("poison"));
+      expect(sent).toEqual(["a1+b1", "a1", "b1"]);
+      await answer();
+      expect(sent).toEqual(["a1+b1", "a1", "b1", "b2"]);
+      await answer();
+      expect([...of(await first), ...of(await second)]).toEqual(["RangeError: poison", "b1", "b2"]);
+      await commits.idle();
+    });
+
+    test("outcomes are handed on in the order in which the batches were sent", async () => {
+      const { commits, sent, add, answer } = byHand();
+      const told: string[] = [];
+      const first = add("a1", "b1").then((settled) => told.push(...of(settled)));
+      await aTurn();
+      const second = add("c1").then((settled) => told.push(...of(settled)));
+      await aTurn();
+      const third = add("d1");
+      // Of the first one's answer, `d1` is sent before it is told; the second one's comes meanwhile.
+      void answer();
+      await answer(new Error("down"));
+      await Promise.all([first, second]);
+      expect(told).toEqual(["a1", "b1", "Error: down"]);
+      expect(sent).toEqual(["a1+b1", "c1", "d1"]);
+      await answer();
+      expect(of(await third)).toEqual(["d1"]);
+      await commits.idle();
     });
   });
 });

@@ -3,6 +3,8 @@ export interface GroupCommitOptions<Item, Outcome> {
   readonly maxItems: number;
   readonly maxSize: number;
   readonly sizeOf: (item: Item) => number;
+  /** What an item is about: one is not sent before those of the same key that were sent earlier have been answered. */
+  readonly keyOf: (item: Item) => string;
   /** Does a batch in one transaction; one outcome per item, in order, an error where it failed. A rejection is every item's. */
   readonly flush: (items: readonly Item[]) => Promise<readonly (Outcome | Error)[]>;
   /** What a rejected batch is to one of its items. */
@@ -14,21 +16,35 @@ export interface GroupCommitOptions<Item, Outcome> {
   /** Whether batches are done elsewhere than on this thread, so that the next one may be on its way while outcomes of the
    *  one before are handed on. */
   readonly elsewhere: boolean;
+  /** How many batches may be on their way at once: more than one where they are done one behind the other, and whoever
+   *  does them need not wait for the next one. */
+  readonly atOnce: number;
 }
 
 /** Of a batch, the part that has to wait when it is answered, for the next one to be sent first. */
 const enough = 1 / 4;
 
+/** Of a batch on its way, the part that has to wait for another one to be sent behind it: many small ones cost more. */
+const enoughBehind = 1 / 2;
+
 /**
- * Does items in batches, one batch at a time, in the order they came, without timers: what comes in while a batch is in
- * flight makes the next one, and what comes in during one turn of the event loop goes together. Whoever gets an outcome
- * has a lot to do, as a rule: where enough waits already, it is sent before the outcomes are handed on.
+ * Does items in batches, in the order they came, without timers: what comes in while a batch is in flight makes the next
+ * one, and what comes in during one turn of the event loop goes together. Whoever gets an outcome has a lot to do, as a
+ * rule: where enough waits already, it is sent before the outcomes are handed on, or even behind the batch in flight
+ * (docs/decisions/0022).
  */
 export class GroupCommit<Item, Outcome> {
   readonly #options: GroupCommitOptions<Item, Outcome>;
   #waiting: Entry<Item, Outcome>[] = [];
   #waitingSize = 0;
-  #running: Promise<void> | undefined;
+  /**
+   * On their way, in the order in which they were sent. No `Set`: as that makes itself anew now and then, what it was keeps
+   * what it has become, and each batch that stood in one of them stays until V8's next full collection.
+   */
+  #sent: readonly Batch<Item, Outcome>[] = [];
+  /** Resolves when the outcomes of the batch that was sent last, and so of all before it, are handed on. */
+  #handedOn: Promise<void> = Promise.resolve();
+  #isToSend = false;
 
   constructor(options: GroupCommitOptions<Item, Outcome>) {
     this.#options = options;
@@ -42,66 +58,112 @@ export class GroupCommit<Item, Outcome> {
     this.#waitingSize += size;
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject });
-      this.#running ??= this.#run();
+      this.#sendSoon();
     });
   }
 
   /** Resolves when nothing is waiting or in flight. */
   async idle(): Promise<void> {
-    while (this.#running !== undefined) await this.#running;
+    for (let last; last !== this.#handedOn || this.#waiting.length > 0;) {
+      last = this.#handedOn;
+      await last;
+      if (this.#waiting.length > 0) await turn();
+    }
   }
 
-  async #run(): Promise<void> {
-    let sent: Batch<Item, Outcome> | undefined;
-    while (sent !== undefined || this.#waiting.length > 0) {
-      if (sent === undefined) {
-        await turn();
-        sent = this.#send(this.#take());
-      }
-      const { entries, answer } = sent;
-      sent = undefined;
-      const { outcomes, error } = await answer;
-      if (outcomes === undefined) {
-        await this.#fail(entries, error);
+  /** At the end of the turn. */
+  #sendSoon(): void {
+    if (this.#isToSend || this.#waiting.length === 0) return;
+    this.#isToSend = true;
+    setImmediate(() => {
+      this.#isToSend = false;
+      this.#send();
+    });
+  }
+
+  /** Sends what may be sent; whether there was anything. */
+  #send(): boolean {
+    let hasSent = false;
+    while (this.#maySend()) {
+      const entries = this.#take();
+      if (entries.length === 0) break;
+      const batch = { entries, keys: new Set(entries.map(({ item }) => this.#options.keyOf(item))) };
+      this.#sent = [...this.#sent, batch];
+      this.#handedOn = this.#run(batch, this.#handedOn);
+      hasSent = true;
+    }
+    return hasSent;
+  }
+
+  #maySend(): boolean {
+    if (this.#waiting.length === 0 || this.#sent.length >= this.#options.atOnce) return false;
+    const last = this.#sent.at(-1);
+    return last === undefined || this.#waiting.length >= last.entries.length * enoughBehind;
+  }
+
+  /** Of what waits, the first that make a batch; what is about the same as a batch on its way goes on waiting. */
+  #take(): Entry<Item, Outcome>[] {
+    const { maxItems, maxSize, sizeOf, keyOf } = this.#options;
+    const taken: Entry<Item, Outcome>[] = [];
+    const left: Entry<Item, Outcome>[] = [];
+    let size = 0;
+    let index = 0;
+    for (; index < this.#waiting.length; index++) {
+      const entry = this.#waiting[index];
+      if (entry === undefined || taken.length === maxItems) break;
+      if (this.#isOnItsWay(keyOf(entry.item))) {
+        left.push(entry);
         continue;
       }
-      if (this.#options.elsewhere && this.#waiting.length >= entries.length * enough) {
-        sent = this.#send(this.#take());
-        // Only then has it left.
-        await turn();
-      }
-      settle(entries, outcomes);
-    }
-    this.#running = undefined;
-  }
-
-  #take(): Entry<Item, Outcome>[] {
-    const { maxItems, maxSize, sizeOf } = this.#options;
-    let size = 0;
-    let count = 0;
-    for (const { item } of this.#waiting) {
-      const itsSize = sizeOf(item);
-      if (count === maxItems || (count > 0 && size + itsSize > maxSize)) break;
+      const itsSize = sizeOf(entry.item);
+      if (taken.length > 0 && size + itsSize > maxSize) break;
       size += itsSize;
-      count++;
+      taken.push(entry);
     }
     this.#waitingSize -= size;
-    return this.#waiting.splice(0, count);
+    this.#waiting = left.concat(this.#waiting.slice(index));
+    return taken;
   }
 
-  #send(entries: readonly Entry<Item, Outcome>[]): Batch<Item, Outcome> {
-    const answer = this.#options.flush(entries.map(({ item }) => item)).then(
+  #isOnItsWay(key: string): boolean {
+    return this.#sent.some(({ keys }) => keys.has(key));
+  }
+
+  /** Resolves, and never rejects, when the outcomes are handed on: after those of the batches before. */
+  async #run(batch: Batch<Item, Outcome>, before: Promise<void>): Promise<void> {
+    const { entries } = batch;
+    const { outcomes, error } = await this.#flush(entries);
+    if (outcomes === undefined) {
+      await before;
+      await this.#fail(entries, error);
+      this.#answered(batch);
+    } else {
+      this.#answered(batch);
+      // Only in the next turn has it left.
+      if (this.#options.elsewhere && this.#waiting.length >= entries.length * enough && this.#send()) await turn();
+      await before;
+      settle(entries, outcomes);
+    }
+    this.#sendSoon();
+  }
+
+  #answered(batch: Batch<Item, Outcome>): void {
+    this.#sent = this.#sent.filter((each) => each !== batch);
+  }
+
+  /** Never rejects. */
+  #flush(entries: readonly Entry<Item, Outcome>[]): Promise<Answer<Outcome>> {
+    return this.#options.flush(entries.map(({ item }) => item)).then(
       (outcomes) => ({ outcomes }),
       (error: unknown) => ({ error }),
     );
-    return { entries, answer };
   }
 
-  // Nothing else is sent meanwhile: what waits may come after one of these in its order.
+  // Nothing of the same keys is sent meanwhile: what waits may come after one of these in its order.
   async #fail(entries: readonly Entry<Item, Outcome>[], error: unknown): Promise<void> {
     if (entries.length > 1 && this.#options.isOneItemsFault(error)) {
       for (const entry of entries) {
-        const alone = await this.#send([entry]).answer;
+        const alone = await this.#flush([entry]);
         if (alone.outcomes === undefined) await this.#fail([entry], alone.error);
         else settle([entry], alone.outcomes);
       }
@@ -124,11 +186,15 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Entries that are in flight. */
+/** Entries that are in flight, and what they are about. */
 interface Batch<Item, Outcome> {
   readonly entries: readonly Entry<Item, Outcome>[];
-  /** Never rejects, as it may come before it is waited for. */
-  readonly answer: Promise<{ readonly outcomes?: readonly (Outcome | Error)[]; readonly error?: unknown }>;
+  readonly keys: ReadonlySet<string>;
+}
+
+interface Answer<Outcome> {
+  readonly outcomes?: readonly (Outcome | Error)[];
+  readonly error?: unknown;
 }
 
 interface Entry<Item, Outcome> {

@@ -30,6 +30,15 @@ export interface Sql extends SqlQueries {
   readonly name: string;
   /** Whether statements run on this very thread, which does nothing else meanwhile. */
   readonly isInThread?: boolean;
+  /**
+   * Like `query`, behind the statements that were sent so before: it is on its way while they are done, and is answered after
+   * them. Each succeeds or fails by itself. Absent where the next statement waits until the one before is answered.
+   */
+  queryInLine?<Row extends SqlRow = SqlRow>(
+    text: string,
+    parameters?: readonly SqlParameter[],
+    options?: { readonly name?: string },
+  ): Promise<SqlResult<Row>>;
   /** Runs `work` in one transaction at READ COMMITTED: committed when it resolves, rolled back when it rejects.
    *  Inside `work` only `tx` may be used. `takesLong`: no statement of it is ended for the time it takes. */
   transaction<T>(work: (tx: SqlQueries) => Promise<T>, options?: { readonly takesLong?: boolean }): Promise<T>;

@@ -1,0 +1,135 @@
+import { createPostgresEventLog, openPostgresStore } from "@fetch-image/store/postgres";
+import { Client, Pool } from "pg";
+import { afterAll, beforeEach, expect, test, vi } from "vitest";
+import { codeOf, namedFact, someFacts } from "../conformance/facts.ts";
+import { postgresMissing, startPostgres, type TestPostgres } from "../support/postgres.ts";
+import { startTcpProxy } from "./tcp-proxy.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const missing = postgresMissing();
+let starting: Promise<TestPostgres> | undefined;
+let server: TestPostgres;
+let url = "";
+beforeEach(async ({ skip }) => {
+  if (missing !== undefined) skip(missing);
+  starting ??= startPostgres();
+  server = await starting;
+  url = await server.createDatabase();
+});
+afterAll(async () => (await starting)?.stop());
+
+function through(port: number): string {
+  const changed = new URL(url);
+  changed.port = String(port);
+  return changed.href;
+}
+
+/** Another writer, which keeps the append lock until it ends. */
+async function holdTheLock(): Promise<AsyncDisposable> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  await client.query(
+    "begin; select * from fetch_image.append_one('other', -1, array[gen_random_uuid()], array['T'], array['{}']::json[], array['{}']::json[])",
+  );
+  return { [Symbol.asyncDispose]: () => client.end() };
+}
+
+async function waitingForTheLock(atLeast: number): Promise<void> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  await vi.waitFor(async () => {
+    const { rowCount } = await client.query("select from pg_locks where locktype = 'advisory' and not granted");
+    expect(rowCount).toBeGreaterThanOrEqual(atLeast);
+  });
+  await client.end();
+}
+
+const aTurn = () => new Promise((resolve) => setImmediate(resolve));
+
+type Log = ReturnType<typeof createPostgresEventLog>;
+
+/** Two batches of appends, the second one begun while the first one waits for the append lock. */
+async function twoBatches(log: Log): Promise<readonly Promise<string>[]> {
+  const appended = (stream: string) => codeOf(log.append(stream, "no-stream", [namedFact(stream)]));
+  const first = [appended("build-a"), appended("build-b")];
+  await waitingForTheLock(1);
+  const second = [appended("build-c"), appended("build-d")];
+  await aTurn();
+  await aTurn();
+  return [...first, ...second];
+}
+
+test("the next batch is on its way while one is being stored: what breaks their connection is unknown to both", async () => {
+  await using proxy = await startTcpProxy(server.port);
+  await using store = await openPostgresStore({ connectionString: through(proxy.port) });
+  {
+    await using holder = await holdTheLock();
+    const outcomes = await twoBatches(store.eventLog);
+    proxy.cut();
+    expect(await Promise.all(outcomes)).toEqual(Array.from(outcomes, () => "FI_APPEND_OUTCOME_UNKNOWN"));
+    await holder[Symbol.asyncDispose]();
+  }
+  for (const stream of ["build-a", "build-b", "build-c", "build-d"]) {
+    expect(await codeOf(store.eventLog.append(stream, "no-stream", [namedFact(stream)]))).toBe("fulfilled");
+    expect(await store.eventLog.read(stream)).toHaveLength(1);
+  }
+});
+
+test("both are stored in the order in which they were sent, on one connection", async () => {
+  await using store = await openPostgresStore({ connectionString: url });
+  let outcomes: readonly Promise<string>[];
+  {
+    await using _holder = await holdTheLock();
+    outcomes = await twoBatches(store.eventLog);
+  }
+  expect(await Promise.all(outcomes)).toEqual(Array.from(outcomes, () => "fulfilled"));
+  const { facts } = await store.eventLog.readAll({ limit: 10 });
+  expect(facts.map(({ stream }) => stream)).toEqual(["build-a", "build-b", "build-c", "build-d"]);
+  const { rows } = await store.sql.query(
+    "select count(*)::int4 as n from pg_stat_activity where query ilike '%append_fitting%' or query ilike '%locked_and_fitting%' and pid <> pg_backend_pid()",
+  );
+  expect(rows).toEqual([{ n: 1 }]);
+});
+
+test("one that the server ends for taking too long is nothing to the one behind it, which has its time for itself", async () => {
+  await using store = await openPostgresStore({ connectionString: url, timeoutMs: 1000 });
+  await using _holder = await holdTheLock();
+  const outcomes = await twoBatches(store.eventLog);
+  // The server's word, and so not unknown: nothing was stored.
+  expect(await Promise.all(outcomes)).toEqual(Array.from(outcomes, () => "FI_STORE_UNAVAILABLE"));
+});
+
+test("a server that never answers has the connection ended, with all that is under way there", async () => {
+  await using proxy = await startTcpProxy(server.port);
+  await using store = await openPostgresStore({ connectionString: through(proxy.port), timeoutMs: 500 });
+  let outcomes: readonly Promise<string>[];
+  {
+    await using _holder = await holdTheLock();
+    outcomes = await twoBatches(store.eventLog);
+    proxy.answers = "keep";
+  }
+  expect(await Promise.all(outcomes)).toEqual(Array.from(outcomes, () => "FI_APPEND_OUTCOME_UNKNOWN"));
+  proxy.answers = "pass";
+  expect(await codeOf(store.eventLog.append("build-e", "no-stream", someFacts(1)))).toBe("fulfilled");
+});
+
+test.each([true, false])(
+  "a host's pool serves as it is, in pipeline mode (%s) or not, and has its connection back when all is answered",
+  async (pipeline) => {
+    const pool = new Pool({ connectionString: url, max: 1, pipeline });
+    const log = createPostgresEventLog({ pool });
+    await log.append("build-0", "no-stream", someFacts(1));
+    let outcomes: readonly Promise<string>[];
+    {
+      await using _holder = await holdTheLock();
+      outcomes = await twoBatches(log);
+    }
+    expect(await Promise.all(outcomes)).toEqual(Array.from(outcomes, () => "fulfilled"));
+    expect((await log.readAll({ limit: 10 })).facts).toHaveLength(5);
+    expect((await pool.query("select count(*)::int from fetch_image.events")).rows).toEqual([{ count: 5 }]);
+    expect(pool).toMatchObject({ totalCount: 1, idleCount: 1 });
+    await log.close();
+    await pool.end();
+  },
+);
