@@ -25,14 +25,18 @@ function through(port: number): string {
   return changed.href;
 }
 
-/** Another writer, which keeps the append lock until it ends. */
-async function holdTheLock(): Promise<AsyncDisposable> {
+/** Does something while another writer keeps the append lock. */
+async function whileLocked<T>(work: () => Promise<T>): Promise<T> {
   const client = new Client({ connectionString: url });
   await client.connect();
-  await client.query(
-    "begin; select * from fetch_image.append_one('other', -1, array[gen_random_uuid()], array['T'], array['{}']::json[], array['{}']::json[])",
-  );
-  return { [Symbol.asyncDispose]: () => client.end() };
+  try {
+    await client.query(
+      "begin; select * from fetch_image.append_one('other', -1, array[gen_random_uuid()], array['T'], array['{}']::json[], array['{}']::json[])",
+    );
+    return await work();
+  } finally {
+    await client.end();
+  }
 }
 
 async function waitingForTheLock(atLeast: number): Promise<void> {
@@ -63,13 +67,11 @@ async function twoBatches(log: Log): Promise<readonly Promise<string>[]> {
 test("the next batch is on its way while one is being stored: what breaks their connection is unknown to both", async () => {
   await using proxy = await startTcpProxy(server.port);
   await using store = await openPostgresStore({ connectionString: through(proxy.port) });
-  {
-    await using holder = await holdTheLock();
+  await whileLocked(async () => {
     const outcomes = await twoBatches(store.eventLog);
     proxy.cut();
     expect(await Promise.all(outcomes)).toEqual(Array.from(outcomes, () => "FI_APPEND_OUTCOME_UNKNOWN"));
-    await holder[Symbol.asyncDispose]();
-  }
+  });
   for (const stream of ["build-a", "build-b", "build-c", "build-d"]) {
     expect(await codeOf(store.eventLog.append(stream, "no-stream", [namedFact(stream)]))).toBe("fulfilled");
     expect(await store.eventLog.read(stream)).toHaveLength(1);
@@ -78,11 +80,7 @@ test("the next batch is on its way while one is being stored: what breaks their 
 
 test("both are stored in the order in which they were sent, on one connection", async () => {
   await using store = await openPostgresStore({ connectionString: url });
-  let outcomes: readonly Promise<string>[];
-  {
-    await using _holder = await holdTheLock();
-    outcomes = await twoBatches(store.eventLog);
-  }
+  const outcomes = await whileLocked(() => twoBatches(store.eventLog));
   expect(await Promise.all(outcomes)).toEqual(Array.from(outcomes, () => "fulfilled"));
   const { facts } = await store.eventLog.readAll({ limit: 10 });
   expect(facts.map(({ stream }) => stream)).toEqual(["build-a", "build-b", "build-c", "build-d"]);
@@ -94,21 +92,21 @@ test("both are stored in the order in which they were sent, on one connection", 
 
 test("one that the server ends for taking too long is nothing to the one behind it, which has its time for itself", async () => {
   await using store = await openPostgresStore({ connectionString: url, timeoutMs: 1000 });
-  await using _holder = await holdTheLock();
-  const outcomes = await twoBatches(store.eventLog);
-  // The server's word, and so not unknown: nothing was stored.
-  expect(await Promise.all(outcomes)).toEqual(Array.from(outcomes, () => "FI_STORE_UNAVAILABLE"));
+  await whileLocked(async () => {
+    const outcomes = await twoBatches(store.eventLog);
+    // The server's word, and so not unknown: nothing was stored.
+    expect(await Promise.all(outcomes)).toEqual(Array.from(outcomes, () => "FI_STORE_UNAVAILABLE"));
+  });
 });
 
 test("a server that never answers has the connection ended, with all that is under way there", async () => {
   await using proxy = await startTcpProxy(server.port);
   await using store = await openPostgresStore({ connectionString: through(proxy.port), timeoutMs: 500 });
-  let outcomes: readonly Promise<string>[];
-  {
-    await using _holder = await holdTheLock();
-    outcomes = await twoBatches(store.eventLog);
+  const outcomes = await whileLocked(async () => {
+    const sent = await twoBatches(store.eventLog);
     proxy.answers = "keep";
-  }
+    return sent;
+  });
   expect(await Promise.all(outcomes)).toEqual(Array.from(outcomes, () => "FI_APPEND_OUTCOME_UNKNOWN"));
   proxy.answers = "pass";
   expect(await codeOf(store.eventLog.append("build-e", "no-stream", someFacts(1)))).toBe("fulfilled");
@@ -120,11 +118,7 @@ test.each([true, false])(
     const pool = new Pool({ connectionString: url, max: 1, pipeline });
     const log = createPostgresEventLog({ pool });
     await log.append("build-0", "no-stream", someFacts(1));
-    let outcomes: readonly Promise<string>[];
-    {
-      await using _holder = await holdTheLock();
-      outcomes = await twoBatches(log);
-    }
+    const outcomes = await whileLocked(() => twoBatches(log));
     expect(await Promise.all(outcomes)).toEqual(Array.from(outcomes, () => "fulfilled"));
     expect((await log.readAll({ limit: 10 })).facts).toHaveLength(5);
     expect((await pool.query("select count(*)::int from fetch_image.events")).rows).toEqual([{ count: 5 }]);

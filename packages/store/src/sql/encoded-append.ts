@@ -43,29 +43,46 @@ class Slab {
     const begun = this.#free;
     // Taken, for what a getter among the values may do meanwhile; for good where one throws, or is refused.
     this.#free = slabBytes;
-    let bytes = shared;
-    let from = begun;
-    let to = from;
+    const written: Written = { bytes: shared, from: begun, to: begun };
     for (let index = 0; index < facts.length; index++) {
-      let end = writePlainJson(facts[index]?.[this.#part], bytes, to + 4);
-      if (end < 0) {
-        const text = checkedJson(stream, facts, index, this.#part);
-        const length = Buffer.byteLength(text);
-        if (to + 4 + length > bytes.length) {
-          // Too much for what is shared: it goes on in bytes of its own.
-          const own = Buffer.allocUnsafeSlow(to - from + 4 + length + room);
-          to = bytes.copy(own, 0, from, to);
-          from = 0;
-          bytes = own;
-        }
-        end = to + 4 + bytes.write(text, to + 4);
-      }
-      bytes.writeInt32BE(end - to - 4, to);
-      to = end;
+      if (addPlain(written, facts[index]?.[this.#part])) continue;
+      addText(written, checkedJson(stream, facts, index, this.#part));
     }
-    if (shared === this.#bytes) this.#free = bytes === shared ? to : begun;
-    return { bytes, from, to };
+    if (shared === this.#bytes) this.#free = written.bytes === shared ? written.to : begun;
+    return written;
   }
+}
+
+/** Elements that are being written. */
+interface Written {
+  bytes: Buffer;
+  from: number;
+  to: number;
+}
+
+/** False, with nothing added, where the value is not plain, or too much for what room there is. */
+function addPlain(written: Written, value: unknown): boolean {
+  const end = writePlainJson(value, written.bytes, written.to + 4);
+  if (end >= 0) endElement(written, end);
+  return end >= 0;
+}
+
+/** Where it is too much for what is shared, all goes on in bytes of its own. */
+function addText(written: Written, text: string): void {
+  const length = Buffer.byteLength(text);
+  const { bytes, from, to } = written;
+  if (to + 4 + length > bytes.length) {
+    written.bytes = Buffer.allocUnsafeSlow(to - from + 4 + length + room);
+    written.to = bytes.copy(written.bytes, 0, from, to);
+    written.from = 0;
+  }
+  endElement(written, written.to + 4 + written.bytes.write(text, written.to + 4));
+}
+
+/** Puts its length in front. */
+function endElement(written: Written, end: number): void {
+  written.bytes.writeInt32BE(end - written.to - 4, written.to);
+  written.to = end;
 }
 
 const slabBytes = 64 * 1024;
