@@ -3,6 +3,7 @@ import { Client, Pool } from "pg";
 import { afterAll, beforeEach, expect, test, vi } from "vitest";
 import { codeOf, namedFact, someFacts } from "../conformance/facts.ts";
 import { postgresMissing, startPostgres, type TestPostgres } from "../support/postgres.ts";
+import { pgBouncerMissing, startPgBouncer } from "../support/pgbouncer.ts";
 import { startTcpProxy } from "./tcp-proxy.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -66,7 +67,7 @@ async function twoBatches(log: Log): Promise<readonly Promise<string>[]> {
 
 test("the next batch is on its way while one is being stored: what breaks their connection is unknown to both", async () => {
   await using proxy = await startTcpProxy(server.port);
-  await using store = await openPostgresStore({ connectionString: through(proxy.port) });
+  await using store = await openPostgresStore({ connectionString: through(proxy.port), pipeline: true });
   await whileLocked(async () => {
     const outcomes = await twoBatches(store.eventLog);
     proxy.cut();
@@ -79,7 +80,7 @@ test("the next batch is on its way while one is being stored: what breaks their 
 });
 
 test("both are stored in the order in which they were sent, on one connection", async () => {
-  await using store = await openPostgresStore({ connectionString: url });
+  await using store = await openPostgresStore({ connectionString: url, pipeline: true });
   const outcomes = await whileLocked(() => twoBatches(store.eventLog));
   expect(await Promise.all(outcomes)).toEqual(Array.from(outcomes, () => "fulfilled"));
   const { facts } = await store.eventLog.readAll({ limit: 10 });
@@ -91,7 +92,7 @@ test("both are stored in the order in which they were sent, on one connection", 
 });
 
 test("one that the server ends for taking too long is nothing to the one behind it, which has its time for itself", async () => {
-  await using store = await openPostgresStore({ connectionString: url, timeoutMs: 1000 });
+  await using store = await openPostgresStore({ connectionString: url, timeoutMs: 1000, pipeline: true });
   await whileLocked(async () => {
     const outcomes = await twoBatches(store.eventLog);
     // The server's word, and so not unknown: nothing was stored.
@@ -101,7 +102,11 @@ test("one that the server ends for taking too long is nothing to the one behind 
 
 test("a server that never answers has the connection ended, with all that is under way there", async () => {
   await using proxy = await startTcpProxy(server.port);
-  await using store = await openPostgresStore({ connectionString: through(proxy.port), timeoutMs: 500 });
+  await using store = await openPostgresStore({
+    connectionString: through(proxy.port),
+    timeoutMs: 500,
+    pipeline: true,
+  });
   const outcomes = await whileLocked(async () => {
     const sent = await twoBatches(store.eventLog);
     proxy.answers = "keep";
@@ -127,3 +132,19 @@ test.each([true, false])(
     await pool.end();
   },
 );
+
+test("behind a pooler a connection has one batch at a time: it would give the answer still to come to somebody else", async ({
+  skip,
+}) => {
+  const noPooler = pgBouncerMissing();
+  if (noPooler !== undefined) skip(noPooler);
+  await using pooler = await startPgBouncer(server.port, { mode: "transaction", poolSize: 5 });
+  await using store = await openPostgresStore({ connectionString: pooler.through(url), pipeline: true });
+  const outcomes = await whileLocked(async () => {
+    const sent = await twoBatches(store.eventLog);
+    // Each on a connection of its own.
+    await waitingForTheLock(2);
+    return sent;
+  });
+  expect(await Promise.all(outcomes)).toEqual(Array.from(outcomes, () => "fulfilled"));
+});

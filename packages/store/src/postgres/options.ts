@@ -15,6 +15,9 @@ interface OwnPoolSettings {
   readonly poolSize?: number;
   /** How long a connection may take to be made, or to become free, in milliseconds. Default: 10 000. */
   readonly connectTimeoutMs?: number;
+  /** Whether the next batch of appends is sent while one is being stored. For a server that is reached directly: a pooler may
+   *  give a connection that ends meanwhile, and the answer still to come there, to somebody else. Default: false. */
+  readonly pipeline?: boolean;
 }
 
 /** The part of a `pg.Pool` that is used; by shape, so that nobody needs `pg`'s types to read ours. */
@@ -31,7 +34,8 @@ export interface HostPoolOptions {
   readonly host?: string | undefined;
   readonly port?: number | undefined;
   readonly database?: string | undefined;
-  /** Whether its connections are in `pg`'s pipeline mode: then the next batch of appends is on its way while one is stored. */
+  /** Whether its connections are in `pg`'s pipeline mode: then the next batch of appends is on its way while one is stored.
+   *  For a server that is reached without a pooler in between. */
   readonly pipeline?: boolean | undefined;
 }
 

@@ -6,13 +6,14 @@ export interface OwnPoolOptions {
   readonly size: number;
   readonly connectTimeoutMs: number;
   readonly timeoutMs: number;
+  readonly pipeline: boolean;
 }
 
 /**
  * A pool of our own. The server ends what takes too long somewhat before we give its connection up, so that the outcome
  * is known, and nothing goes on there that nobody waits for.
  */
-export function makeOwnPool({ connectionString, size, connectTimeoutMs, timeoutMs }: OwnPoolOptions): Pool {
+export function makeOwnPool({ connectionString, size, connectTimeoutMs, timeoutMs, pipeline }: OwnPoolOptions): Pool {
   const limits: SessionLimits = {
     statement_timeout: Math.ceil(timeoutMs * 0.9),
     // The append lock is waited for, too.
@@ -27,8 +28,7 @@ export function makeOwnPool({ connectionString, size, connectTimeoutMs, timeoutM
     keepAlive: true,
     // What is pending keeps the process alive; an idle connection does not.
     allowExitOnIdle: true,
-    // Whoever has a connection may send a statement behind another one.
-    pipeline: true,
+    pipeline,
     ...limits,
     ...(standsBy(connectionString) ? {} : { Client: PrimaryClient }),
   };

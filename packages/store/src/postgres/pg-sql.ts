@@ -21,14 +21,16 @@ class PgSql implements Sql {
   /** By connection, which round of them it is of: all of a round are given up when the server takes no more writes. */
   readonly #rounds = new WeakMap<HostClient, number>();
   #round = 0;
+  /** By connection, whether no pooler is in between. */
+  readonly #direct = new WeakMap<HostClient, boolean>();
   #prepares = true;
   readonly queryInLine?: NonNullable<Sql["queryInLine"]>;
 
   constructor(options: PostgresOptions) {
     this.#timeoutMs = options.timeoutMs ?? 30_000;
     if (options.pool === undefined) {
-      const { connectionString, poolSize: size = 8, connectTimeoutMs = 10_000 } = options;
-      this.#own = makeOwnPool({ connectionString, size, connectTimeoutMs, timeoutMs: this.#timeoutMs });
+      const { connectionString, poolSize: size = 8, connectTimeoutMs = 10_000, pipeline = false } = options;
+      this.#own = makeOwnPool({ connectionString, size, connectTimeoutMs, timeoutMs: this.#timeoutMs, pipeline });
       this.#pool = this.#own;
       this.#waited = `none of its ${size} connections became free within ${connectTimeoutMs} ms`;
     } else {
@@ -51,9 +53,31 @@ class PgSql implements Sql {
   }
 
   #line(): NonNullable<Sql["queryInLine"]> {
-    const line = new PgLine((work) => this.#withClient(work));
+    const line = new PgLine({
+      withClient: (work) => this.#withClient(work),
+      isDirect: (client) => this.#isDirect(client),
+    });
     return (text, parameters = [], options = {}) =>
-      line.run((client, place) => this.#run(client, this.#timeoutMs * place, { text, parameters, ...options }));
+      line.run(async (client, place) => {
+        try {
+          const timeoutMs = Math.min(this.#timeoutMs * Math.min(place, 2), longestTimerMs);
+          return await this.#run(client, timeoutMs, { text, parameters, ...options });
+        } catch (error) {
+          // Whatever else is under way there is lost with it, even where the connection was given up for something else.
+          if (error instanceof SqlError && error.kind === "lost") cutOff(client);
+          throw error;
+        }
+      });
+  }
+
+  /** A pooler tells a process of its own to whom it serves, so that it can be asked to cancel. */
+  async #isDirect(client: HostClient): Promise<boolean> {
+    const known = this.#direct.get(client);
+    if (known !== undefined) return known;
+    const { rows } = await run<{ readonly pid: number }>(client, this.#timeoutMs, "select pg_backend_pid() as pid");
+    const isDirect = "processID" in client && client.processID === rows[0]?.pid;
+    this.#direct.set(client, isDirect);
+    return isDirect;
   }
 
   async #run<Row extends SqlRow>(
@@ -156,6 +180,9 @@ class PgSql implements Sql {
     }
   }
 }
+
+/** A timer that is set for longer goes off at once. */
+const longestTimerMs = 2 ** 31 - 1;
 
 interface Statement {
   readonly text: string;

@@ -47,7 +47,7 @@ export class Appends {
       isOneItemsFault: isAboutTheData,
       bound: { items: 50_000, size: 256 * 1024 * 1024, full: (waiting) => tooManyWait(sql.name, waiting) },
       elsewhere: sql.isInThread !== true,
-      atOnce: sql.queryInLine === undefined ? 1 : 2,
+      atOnce: () => (sql.queryInLine === undefined || this.#begins ? 1 : 2),
     });
   }
 

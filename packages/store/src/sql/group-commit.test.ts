@@ -16,7 +16,7 @@ function doubling(
     isOneItemsFault: (error) => error instanceof RangeError,
     bound: { items: 6, size: 1000, full: (waiting) => new Error(`${waiting} wait`) },
     elsewhere,
-    atOnce,
+    atOnce: () => atOnce,
     flush: async (items) => {
       batches.push([...items]);
       const error = fail(items);
@@ -134,7 +134,7 @@ describe("group commit", () => {
         isOneItemsFault: () => false,
         bound: { items: 6, size: 1000, full: () => new Error("full") },
         elsewhere: true,
-        atOnce: 1,
+        atOnce: () => 1,
         flush,
       });
       const first = [1, 2, 3, 4].map((item) => commits.add(item));
@@ -223,7 +223,7 @@ describe("group commit", () => {
         isOneItemsFault: (error) => error instanceof RangeError,
         bound: { items: 100, size: 1000, full: () => new Error("full") },
         elsewhere: true,
-        atOnce: 2,
+        atOnce: () => 2,
         flush: (items) =>
           new Promise((resolve, reject) => {
             sent.push(items.join("+"));

@@ -18,7 +18,7 @@ export interface GroupCommitOptions<Item, Outcome> {
   readonly elsewhere: boolean;
   /** How many batches may be on their way at once: more than one where they are done one behind the other, and whoever
    *  does them need not wait for the next one. */
-  readonly atOnce: number;
+  readonly atOnce: () => number;
 }
 
 /** Of a batch, the part that has to wait when it is answered, for the next one to be sent first. */
@@ -44,6 +44,8 @@ export class GroupCommit<Item, Outcome> {
   #sent: readonly Batch<Item, Outcome>[] = [];
   /** Resolves when the outcomes of the batch that was sent last, and so of all before it, are handed on. */
   #handedOn: Promise<void> = Promise.resolve();
+  /** Batches whose outcomes are not handed on. */
+  #owed = 0;
   #isToSend = false;
 
   constructor(options: GroupCommitOptions<Item, Outcome>) {
@@ -89,6 +91,7 @@ export class GroupCommit<Item, Outcome> {
       if (entries.length === 0) break;
       const batch = { entries, keys: new Set(entries.map(({ item }) => this.#options.keyOf(item))) };
       this.#sent = [...this.#sent, batch];
+      this.#owed++;
       this.#handedOn = this.#run(batch, this.#handedOn);
       hasSent = true;
     }
@@ -96,7 +99,10 @@ export class GroupCommit<Item, Outcome> {
   }
 
   #maySend(): boolean {
-    if (this.#waiting.length === 0 || this.#sent.length >= this.#options.atOnce) return false;
+    const atOnce = this.#options.atOnce();
+    if (this.#waiting.length === 0 || this.#sent.length >= atOnce) return false;
+    // Outcomes that wait for those of a batch before them are held here, beyond every bound.
+    if (this.#owed > atOnce) return false;
     const last = this.#sent.at(-1);
     return last === undefined || this.#waiting.length >= last.entries.length * enoughBehind;
   }
@@ -144,6 +150,7 @@ export class GroupCommit<Item, Outcome> {
       await before;
       settle(entries, outcomes);
     }
+    this.#owed--;
     this.#sendSoon();
   }
 

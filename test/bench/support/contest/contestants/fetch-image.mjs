@@ -76,7 +76,7 @@ async function openStore({ databaseUrl, directory, eventStoreUrl }, access = "wr
     return await openEmbedded({ directory, access: /** @type {"write"} */ (access) });
   }
   const { openPostgresStore } = await import("@fetch-image/store/postgres");
-  return await openPostgresStore({ connectionString: databaseUrl });
+  return await openPostgresStore({ connectionString: databaseUrl, pipeline: true });
 }
 
 async function countedRows({ databaseUrl }) {
