@@ -14,7 +14,8 @@ export const command: Command = {
   usage: "PIPELINE.yml [--job JOB] [--var NAME=TEXT]…",
   about: `Fetches every image that the steps of a job run in: those of custom resource types, of tasks, and of the types
 below them. On the kubernetes runtime nothing is downloaded but what a task's \`image:\` needs; the references printed are
-what the kubelet pulls; what a step has built is pushed to \`push-registry\` first. Base resource types come from a table. What happens is stored as a build: see \`fetch-image log\`.
+what the kubelet pulls; what a step has built is pushed to \`push-registry\` first. Base resource types come from a
+table. What happens is stored as a build: see \`fetch-image log\`.
 An image that cannot be fetched does not stop the others; the exit status is 1 then.`,
   positionals: { min: 1, max: 1 },
   options: [
