@@ -147,7 +147,7 @@ export const directory: SettingKind<string> = {
 /** A PostgreSQL connection string. Shown without what may be secret in it. */
 export const databaseUrl: SettingKind<string | undefined> = {
   placeholder: "URL",
-  wants: "postgres://user:password@host:port/database",
+  wants: "postgres://user:password@host:port/database, with one host",
   parse: (text) => (/^postgres(?:ql)?:\/\//.test(text) && URL.canParse(text) ? text : undefined),
   show(value) {
     if (value === undefined) return "";
