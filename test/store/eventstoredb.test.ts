@@ -333,6 +333,15 @@ describe("access", () => {
     ]);
   });
 
+  test("to a server that is not there is warned of once, however often it is tried, in the words of the network", async () => {
+    const warned: string[] = [];
+    const logger = { ...loggerInto([]), warn: (message: string) => void warned.push(message) };
+    const connectionString = "esdb://127.0.0.1:1?tls=false";
+    const error = await errorOf(openEventStoreDb({ connectionString, timeoutMs: 2000, logger }));
+    expect(error?.message).toMatch(/No connection established: connect ECONNREFUSED 127[.]0[.]0[.]1:1$/);
+    expect(warned).toHaveLength(1);
+  });
+
   test("to a server that is too old is refused when it is opened", async () => {
     const peer = await peerOf({ version: "22.10.5" });
     const error = await errorOf(openEventStoreDb({ connectionString: peer.url }));

@@ -80,6 +80,10 @@ function isNeverSent(error: Error): boolean {
 function words(error: Error): string {
   if (error instanceof NotLeaderError) return `the leader is ${error.leader.address}:${error.leader.port}`;
   if (error instanceof DeadlineExceededError) return "the server did not finish in time";
-  const text = error.message.replace(/^\d+ [A-Z_]+: /, "").replace(/^Could not recognize /, "the server says: ");
+  const text = error.message
+    .replace(/^\d+ [A-Z_]+: /, "")
+    .replace(/^Could not recognize /, "the server says: ")
+    // gRPC's frame around what the network said.
+    .replace(/[.] Last error: (?:Error: )?(.*?)[.] Resolution note: *$/, ": $1");
   return text === "" ? "the server does not say why" : text;
 }

@@ -25,6 +25,9 @@ export interface Lease {
  */
 const serverDeadlineMs = 300_000;
 
+/** How often one reason is warned of: a server that is away is tried twice a second. */
+const sameReasonMs = 60_000;
+
 /**
  * The one client that a process has for a server, shared by everything that is opened on it.
  *
@@ -44,6 +47,7 @@ export class Link {
   #client: StoreClient;
   #lost = new Ending();
   #gate: Promise<void> | undefined;
+  #told = { reason: "", at: 0 };
   #closed = false;
 
   /** `mayBatch`: whether appends may share one call. Throws `FI_SETTING_INVALID` where a file of the address's cannot be read. */
@@ -96,7 +100,10 @@ export class Link {
     const failure = failureOf(error);
     if (failure.kind !== "passing" || !failure.broken || lease.lost.isOver || this.#gate !== undefined) return;
     if (this.#closed) return;
-    this.#logger.warn("the connection to the event store is made anew", { store: this.name, reason: failure.text });
+    const isNews = failure.text !== this.#told.reason || Date.now() - this.#told.at >= sameReasonMs;
+    if (isNews) this.#told = { reason: failure.text, at: Date.now() };
+    const fields = { store: this.name, reason: failure.text };
+    this.#logger[isNews ? "warn" : "debug"]("the connection to the event store is made anew", fields);
     const told = error instanceof Error ? convertToCommandError(error) : undefined;
     this.#gate = this.#renew(failure.text, {
       leader: told instanceof NotLeaderError ? told.leader : undefined,
