@@ -62,6 +62,7 @@ export async function openEngine(
     ...(policy === undefined ? {} : { policy }),
     nativeImageFetch: values.runtime === "kubernetes",
     soleNode: stores.soleNode,
+    ...(values.credentialKey === undefined ? {} : { credentialKey: values.credentialKey }),
     logger,
     ...checkRules({ values }),
   });

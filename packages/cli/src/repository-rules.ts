@@ -1,10 +1,10 @@
 import { parseGoDuration } from "@fetch-image/core/basics";
 import type { ScopeRule } from "@fetch-image/engine";
 
-type Name = Exclude<keyof ScopeRule, "repositories">;
+type Name = Exclude<keyof ScopeRule, "repositories" | "shareByUser">;
 
-/** What can be set by repository: by its name on the command line, as the engine calls it, and at least so many ms. */
-const names: { readonly [name: string]: readonly [Name, leastMs: number] } = {
+/** Durations that can be set by repository: by name on the command line, as the engine calls it, and at least so many ms. */
+const durations: { readonly [name: string]: readonly [Name, leastMs: number] } = {
   "check-interval": ["checkIntervalMs", 0],
   "stale-while-revalidate": ["staleWhileRevalidateMs", 0],
   "staleness-bound": ["stalenessBoundMs", 0],
@@ -14,7 +14,9 @@ const names: { readonly [name: string]: readonly [Name, leastMs: number] } = {
   claim: ["claimMs", 1],
 };
 
-export const repositorySettings: readonly string[] = Object.keys(names);
+const shareByUser = "share-by-user";
+
+export const repositorySettings: readonly string[] = [...Object.keys(durations), shareByUser];
 
 /** Reads `PATTERN=SETTING:VALUE;SETTING:VALUE`; undefined where it is none. */
 export function repositoryRule(text: string): ScopeRule | undefined {
@@ -24,7 +26,11 @@ export function repositoryRule(text: string): ScopeRule | undefined {
   const rule: { -readonly [Key in keyof ScopeRule]: ScopeRule[Key] } = { repositories: pattern };
   for (const part of text.slice(equals + 1).split(";")) {
     const [, name = "", value = ""] = /^\s*([a-z-]+)\s*:\s*(\S+)\s*$/.exec(part) ?? [];
-    const setting = Object.hasOwn(names, name) ? names[name] : undefined;
+    if (name === shareByUser && /^(?:true|false)$/.test(value)) {
+      rule.shareByUser = value === "true";
+      continue;
+    }
+    const setting = Object.hasOwn(durations, name) ? durations[name] : undefined;
     const nanoseconds = parseGoDuration(value);
     if (setting === undefined || nanoseconds === undefined) return undefined;
     const ms = Number(nanoseconds / 1_000_000n);

@@ -22,6 +22,7 @@ export const fetchSettings: readonly SettingKey[] = [
   "failureBackoffCap",
   "refusalMemory",
   "repositories",
+  "credentialKey",
   "rateLimitReserve",
   "attempts",
   "backoff",

@@ -15,6 +15,7 @@ export interface Settings {
   readonly failureBackoffCap: number;
   readonly refusalMemory: number;
   readonly repositories: readonly string[];
+  readonly credentialKey: string | undefined;
   readonly rateLimitReserve: number;
   readonly attempts: number;
   readonly backoff: number;
@@ -157,6 +158,11 @@ export const settings: { readonly [Key in SettingKey]: Setting<Settings[Key]> } 
     default: [],
     flag: "repository",
     does: "settings of some repositories, laid over the others; in the file a map, `*` in a name standing for anything",
+  },
+  credentialKey: {
+    kind: kinds.secret,
+    default: undefined,
+    does: "a secret that this store's processes tell sources' passwords apart with: those with the same one ask a registry once for all of them. Default: a new one for each process",
   },
   rateLimitReserve: {
     kind: kinds.share,

@@ -13,6 +13,7 @@ export { publicSourceSuffices } from "./source/credential.ts";
 export { publicSource } from "./source/public-source.ts";
 export { pullableRepository } from "./source/pullable-repository.ts";
 export { parseRegistryImageSource, type RegistryImageSource } from "./source/registry-image-source.ts";
+export { credentialProof } from "./source/credential-proof.ts";
 export { scopeOf } from "./source/scope.ts";
 export { secretsOf } from "./source/secrets-of.ts";
 export { fetchImagePlan } from "./plan/fetch-image-plan.ts";
@@ -134,7 +135,7 @@ export {
   registryHealth,
   type RegistryState,
 } from "./scope/registry-state.ts";
-export { evolveScope, sameAsker, type ScopeState, unknownScope } from "./scope/scope-state.ts";
+export { evolveScope, evolveScopeFor, sameAsker, type ScopeState, unknownScope } from "./scope/scope-state.ts";
 export {
   explainDifference,
   type Look,

@@ -26,6 +26,7 @@ export {
   parseRegistryImageSource,
   type RegistryImageSource,
 } from "./source/registry-image-source.ts";
+export { credentialProof } from "./source/credential-proof.ts";
 export { type Scope, scopeOf } from "./source/scope.ts";
 export { secretsOf } from "./source/secrets-of.ts";
 export { type SourceField, sourceFields } from "./source/source-fields.ts";
@@ -285,6 +286,7 @@ export {
 } from "./scope/registry-state.ts";
 export {
   evolveScope,
+  evolveScopeFor,
   sameAsker,
   type ScopeObservation,
   type ScopeRateLimit,

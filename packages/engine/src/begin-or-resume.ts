@@ -5,14 +5,17 @@ import type { PastBuild } from "./stored-fetch.ts";
 /** Sets a fetch going that has its place: from what the build's stream holds of it, or anew. */
 export function beginOrResume(run: FetchRun, past: PastBuild, redact: (text: string) => string): void {
   const { buildId, telemetry, scopes } = run.build;
-  const { fact, trace } = run.request;
+  const { fact, proof, trace } = run.request;
   const { fetchId, scope } = fact;
   const isStored = past.fetches.has(fetchId);
   const before = past.traces.get(fetchId);
   run.listener = telemetry.fetchBegun?.({ buildId, request: fact, trace, before, redact }, isStored);
+  const lineage = scope === undefined ? undefined : { scope, proof };
   const isToBeRead =
-    scope !== undefined && scopes !== undefined && (isStored ? !scopes.isLoaded(scope) : scopes.isReadFirst(scope));
-  if (isToBeRead) void goOnceRead(run, past, scopes.load(scope));
+    lineage !== undefined &&
+    scopes !== undefined &&
+    (isStored ? !scopes.isLoaded(lineage) : scopes.isReadFirst(lineage));
+  if (isToBeRead) void goOnceRead(run, past, scopes.load(lineage));
   else go(run, past);
 }
 

@@ -70,6 +70,7 @@ const scopeSettingNames: { readonly [Name in keyof ScopeSettings]: true } = {
   failureBackoffCapMs: true,
   refusalMemoryMs: true,
   claimMs: true,
+  shareByUser: true,
 };
 
 /** What may be 0 is off then. */
@@ -94,7 +95,8 @@ function judge(settings: EngineSettings, where: string): void {
       throw invalid(`${where}.${name}`, `milliseconds from ${least} on`, value);
     }
   }
-  const { failureBackoffBaseMs, failureBackoffCapMs, attempts, rateLimitReserve } = settings;
+  const { failureBackoffBaseMs, failureBackoffCapMs, attempts, rateLimitReserve, shareByUser } = settings;
+  if (typeof shareByUser !== "boolean") throw invalid(`${where}.shareByUser`, "true or false", shareByUser);
   if (failureBackoffCapMs < failureBackoffBaseMs) {
     throw invalid(
       `${where}.failureBackoffCapMs`,
@@ -108,6 +110,18 @@ function judge(settings: EngineSettings, where: string): void {
     throw invalid(`${where}.rateLimitReserve`, "a number from 0 to 1", rateLimitReserve);
   }
 }
+
+/** Throws `FI_SETTING_INVALID` for what could be guessed; the text is not shown. */
+export function readKey(credentialKey: unknown): string {
+  if (typeof credentialKey === "string" && credentialKey.length >= shortestKey) return credentialKey;
+  throw new FetchImageError("FI_SETTING_INVALID", {
+    message: `credentialKey must be a text of at least ${shortestKey} characters that nobody can guess`,
+    hint: "Make one with `openssl rand -base64 32`, and give all nodes the same.",
+    details: { setting: "credentialKey" },
+  });
+}
+
+const shortestKey = 16;
 
 function invalid(setting: string, wants: string, value: unknown): FetchImageError {
   return new FetchImageError("FI_SETTING_INVALID", {

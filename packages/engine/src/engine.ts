@@ -3,7 +3,7 @@ import { openBuild, OpenBuild } from "./build.ts";
 import type { Build, OpenBuildOptions } from "./build-api.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { createEngineTelemetry } from "./engine-telemetry.ts";
-import { effectiveSettings } from "./engine-settings.ts";
+import { effectiveSettings, readKey } from "./engine-settings.ts";
 import { type FetchLeft, Flights } from "./flights.ts";
 import { observeGauges } from "./gauges.ts";
 import { type Health, healthOf, type HealthOptions } from "./health.ts";
@@ -12,7 +12,7 @@ import { createProjector, type ProjectionProgress } from "./projector.ts";
 import { ScopeBook } from "./scope-book.ts";
 import { createShutdown } from "./shutdown.ts";
 import type { Slot } from "./slot.ts";
-import { newIncarnation, nodeHash, systemClock } from "./system.ts";
+import { newIncarnation, newKey, nodeHash, systemClock } from "./system.ts";
 import { createTicker } from "./ticker.ts";
 
 export interface CloseOptions {
@@ -78,6 +78,7 @@ export function createFetchImageEngine(options: EngineOptions): FetchImageEngine
       registry,
       hasStepRunner: options.stepRunner !== undefined,
       hasArtifacts: options.artifacts !== undefined,
+      credentialKey: options.credentialKey === undefined ? newKey() : readKey(options.credentialKey),
     },
     policy: options.policy,
     stepRunner: options.stepRunner,

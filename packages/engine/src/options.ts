@@ -11,7 +11,7 @@ import type {
   Telemetry,
 } from "@fetch-image/core/fetching";
 
-/** What can differ from scope to scope; all in milliseconds. */
+/** What can differ from scope to scope; numbers are milliseconds. */
 export interface ScopeSettings {
   /** An observation at most so old is used without asking the registry, unless a plan says its own. */
   readonly checkIntervalMs: number;
@@ -29,6 +29,11 @@ export interface ScopeSettings {
   readonly refusalMemoryMs: number;
   /** How long a fetch's claim to ask the registry holds, and how long others wait for its answer. */
   readonly claimMs: number;
+  /**
+   * Whether sources that name one user share what any of them was answered, whatever their passwords: for passwords that are
+   * new for every job. Default: false, and who shows another password asks for himself.
+   */
+  readonly shareByUser: boolean;
 }
 
 /** Settings for the scopes of some repositories. */
@@ -77,6 +82,7 @@ export const defaultSettings: EngineSettings = {
   backoffCapMs: 30_000,
   retryAfterPatienceMs: 120_000,
   claimMs: 30_000,
+  shareByUser: false,
   storePatienceMs: 30_000,
   maxFetches: 10_000,
   maxWaitingFetches: 10_000,
@@ -107,6 +113,12 @@ export interface EngineOptions {
   readonly hash?: Hash;
   readonly logger?: Logger;
   readonly telemetry?: Telemetry;
+  /**
+   * What nodes tell secrets of sources apart with, a secret itself: those who have the same one ask once for all of them, and
+   * go on with what was known before they were started. Facts have 16 hex digits that say nothing without it. Default: a new
+   * one for every start.
+   */
+  readonly credentialKey?: string;
   /** Names this process in the facts; a new one for every start. */
   readonly node?: string;
 }

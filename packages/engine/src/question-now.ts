@@ -12,8 +12,6 @@ export interface Circumstances {
   readonly settings: EffectiveScopeSettings;
   readonly state: ScopeState;
   readonly now: number;
-  /** Whether only other sources of the scope were refused. */
-  readonly isOfAnother: boolean;
 }
 
 /**
@@ -30,8 +28,7 @@ export class QuestionNow implements CheckQuestion {
     this.question = question;
     this.#around = around;
     this.now = around.now;
-    const refused = around.isOfAnother && around.state.failure?.failure.retryable === false;
-    this.atOnce = (question.skipInterval && question.attempt === 1) || refused;
+    this.atOnce = question.skipInterval && question.attempt === 1;
   }
 
   get scope(): string {

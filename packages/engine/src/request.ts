@@ -1,6 +1,7 @@
 import {
   checkMode,
   type CheckPlan,
+  credentialProof,
   FetchImageError,
   type FetchRequest,
   type GetPlan,
@@ -44,6 +45,8 @@ export interface EngineTraits {
   readonly registry: Pick<ImageRegistry, "unanswerable" | "identity"> | undefined;
   readonly hasStepRunner: boolean;
   readonly hasArtifacts: boolean;
+  /** What secrets are told apart with. */
+  readonly credentialKey: string;
 }
 
 /** A request read: what is stored of it, and what must not be. */
@@ -53,6 +56,8 @@ export interface ReadRequest {
   /** The scope's own name for what is asked; where it is pulled from may be known only with the answer. */
   readonly repository: string | undefined;
   readonly credential: string | null;
+  /** Of the source's secrets, as `credentialProof` makes it. */
+  readonly proof: string | null;
   readonly interval: number | "never";
   readonly skipInterval: boolean;
   readonly secrets: readonly string[];
@@ -79,7 +84,8 @@ export function readRequest(
     if (!pinned && checkPlan === undefined) throw noVersion(name, type);
     const fact = factOf(request, { source: {}, credentials: true, checker: "step" }, { traits, settings, hash });
     const interval = intervalOf(checkPlan, settings);
-    return { fact, source: undefined, repository: undefined, credential: null, interval, skipInterval, secrets };
+    const asked = { source: undefined, repository: undefined, credential: null, proof: null };
+    return { fact, ...asked, interval, skipInterval, secrets };
   }
 
   const parsed = parseRegistryImageSource(getPlan.get.source);
@@ -118,7 +124,8 @@ export function readRequest(
     throw new FetchImageError("FI_ARTIFACT_STORE_MISSING", { details: { fetch: getPlan.id } });
   }
   const { credential } = scope;
-  return { fact, source, repository: scope.repository, credential, interval, skipInterval, secrets };
+  const proof = ofScope.shareByUser ? null : credentialProof(source, scope.id, traits.credentialKey, hash);
+  return { fact, source, repository: scope.repository, credential, proof, interval, skipInterval, secrets };
 }
 
 /** What a request's fact says beside the request itself. */

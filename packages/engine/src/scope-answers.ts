@@ -32,6 +32,8 @@ export interface ScopeQuestion {
   readonly publicSource: FetchRequest["source"];
   readonly source: RegistryImageSource;
   readonly credential: string | null;
+  /** As `credentialProof` makes it; null where the source holds no secret, or its user's name is proof enough. */
+  readonly proof: string | null;
   readonly asked: RegistryKey;
   readonly asker: Asker;
   readonly interval: number | "never";
@@ -95,30 +97,36 @@ export function answerOf(
 
 /** What the scope's stream says of a check. */
 export function factsOf(state: ScopeState, question: ScopeQuestion, outcome: Outcome): readonly ScopeFact[] {
-  const { asker, redact, tag } = question;
+  const { redact, tag } = question;
+  const asker = askerOf(question);
   if (!outcome.ok) {
     const failure = toFailure(outcome.error, "FI_CHECK_FAILED", redact);
     const gone = repositoryGone(outcome.error);
-    if (gone !== undefined) return [{ type: "VersionVanished", data: { ...gone, asker } }];
+    if (gone !== undefined) return [{ type: "VersionVanished", data: { ...gone, ...asker } }];
     const limit = refusedWith(outcome.error);
     return [
-      { type: "CheckFailed", data: { failure, ...retryAfterOf(outcome.error), asker } },
+      { type: "CheckFailed", data: { failure, ...retryAfterOf(outcome.error), ...asker } },
       ...(limit === undefined ? [] : [{ type: "RateLimitObserved", data: limit } as const]),
     ];
   }
   const { versions, via, host, status, repository, rateLimit } = outcome.check;
   const newest = versions.at(-1);
   if (newest === undefined) {
-    return [{ type: "VersionVanished", data: { ...(tag === undefined ? {} : { tag }), host, status, asker } }];
+    return [{ type: "VersionVanished", data: { ...(tag === undefined ? {} : { tag }), host, status, ...asker } }];
   }
-  const { current } = state;
-  const changed = current?.version["digest"] !== newest.digest || current?.version["tag"] !== newest.tag;
+  const { latest } = state;
+  const changed = latest?.["digest"] !== newest.digest || latest?.["tag"] !== newest.tag;
   const where = { host, status, ...(repository === undefined ? {} : { repository }) };
   const observed: ScopeFact = {
     type: "VersionObserved",
-    data: { version: { tag: newest.tag, digest: newest.digest }, changed, via, ...where, asker },
+    data: { version: { tag: newest.tag, digest: newest.digest }, changed, via, ...where, ...asker },
   };
   return rateLimit === undefined ? [observed] : [observed, { type: "RateLimitObserved", data: { host, ...rateLimit } }];
+}
+
+/** Who asks, as facts have it: with what tells his secrets from others'. */
+export function askerOf({ asker, proof }: ScopeQuestion): { readonly proof?: string; readonly asker: Asker } {
+  return proof === null ? { asker } : { proof, asker };
 }
 
 /** Where the registry that was asked for the tags says that it has no such repository. */

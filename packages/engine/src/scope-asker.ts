@@ -73,7 +73,6 @@ export class ScopeAsker {
       settings: this.#options.settings.forScope(question.repository),
       state: entry.log.state,
       now: this.#options.clock.now(),
-      isOfAnother: this.#isOfAnother(entry, question),
     });
   }
 
@@ -267,8 +266,6 @@ export class ScopeAsker {
     const { question } = claimed;
     const given = answerOf(question, outcome, at, passedOver);
     if (given.ok || given.failure.code === "FI_ABORTED") inflight.answer.resolve(given);
-    if (given.ok) entry.refusedSources = undefined;
-    else if (!given.failure.retryable) (entry.refusedSources ??= new Set()).add(this.#hashOf(question));
     const recorded = this.#claims.end(entry.log, claimed, { outcome, at });
     return given.ok ? recorded : this.#concludeFailed(entry, asked, given, recorded);
   }
@@ -355,15 +352,6 @@ export class ScopeAsker {
     return new Promise((resolve) => {
       this.#options.clock.after(ms, resolve);
     });
-  }
-
-  /** Whether only other sources of the scope were refused: a rotated password is tried at once, once. */
-  #isOfAnother({ refusedSources }: ScopeEntry, question: ScopeQuestion): boolean {
-    return refusedSources !== undefined && !refusedSources.has(this.#hashOf(question));
-  }
-
-  #hashOf({ source }: ScopeQuestion): string {
-    return this.#options.hash.sha256Hex(JSON.stringify(source));
   }
 }
 

@@ -5,7 +5,7 @@ import { toFailure } from "./failure.ts";
 import { type CheckAnswer, freshMsOf, type ScopeQuestion } from "./scope-answers.ts";
 import { ScopeAsker, type ScopeAskerOptions } from "./scope-asker.ts";
 import { type CheckStart, type Inflight, markDecided, type ScopeEntry, whenDecided } from "./scope-entry.ts";
-import { ScopeLog, type ScopeLogOptions } from "./scope-log.ts";
+import { type Lineage, ScopeLog, type ScopeLogOptions } from "./scope-log.ts";
 
 interface Starting {
   readonly question: ScopeQuestion;
@@ -27,6 +27,7 @@ export class ScopeBook {
   /** The same for all scopes. */
   readonly #logOptions: ScopeLogOptions;
   readonly #asker: ScopeAsker;
+  /** By `keyOf`, as are those being read. Two secrets of one scope meet in its stream only, as two nodes do. */
   readonly #entries = new Map<string, ScopeEntry>();
   readonly #loading = new Map<string, Promise<ScopeEntry>>();
   /**
@@ -45,43 +46,44 @@ export class ScopeBook {
   }
 
   /** Folds the scope's stream, once; from then on `start` answers at once where it can. */
-  load(scope: string): Promise<ScopeEntry> {
-    const known = this.#entries.get(scope);
+  load(lineage: Lineage): Promise<ScopeEntry> {
+    const key = keyOf(lineage);
+    const known = this.#entries.get(key);
     if (known?.log.isMet === true) return Promise.resolve(known);
-    let loading = this.#loading.get(scope);
+    let loading = this.#loading.get(key);
     if (loading === undefined) {
-      loading = this.#read(scope);
-      this.#loading.set(scope, loading);
+      loading = this.#read(lineage, key);
+      this.#loading.set(key, loading);
     }
     return loading;
   }
 
-  isLoaded(scope: string): boolean {
-    return this.#entries.get(scope)?.log.isMet === true;
+  isLoaded(lineage: Lineage): boolean {
+    return this.#entries.get(keyOf(lineage))?.log.isMet === true;
   }
 
   /** Whether a fetch that nobody has begun is to wait until the scope is loaded. */
-  isReadFirst(scope: string): boolean {
-    return !this.#entries.has(scope) && (!this.#expectsNew || this.#loading.has(scope));
+  isReadFirst(lineage: Lineage): boolean {
+    const key = keyOf(lineage);
+    return !this.#entries.has(key) && (!this.#expectsNew || this.#loading.has(key));
   }
 
   start(question: ScopeQuestion, owed: Owing): CheckStart | Promise<CheckStart> {
-    const { scope } = question;
     const starting = { question, owed, now: this.#options.clock.now() };
-    if (this.#isToBeRead(question)) return this.load(scope).then((loaded) => this.#start(loaded, starting));
-    return this.#start(this.#entries.get(scope) ?? this.#enter(scope), starting);
+    if (this.#isToBeRead(question)) return this.load(question).then((loaded) => this.#start(loaded, starting));
+    return this.#start(this.#entries.get(keyOf(question)) ?? this.#enter(question), starting);
   }
 
   /** Before anything is decided. What a registry that is to be spared has for an answer stands in the scope's stream. */
   #isToBeRead(question: ScopeQuestion): boolean {
-    const entry = this.#entries.get(question.scope);
+    const entry = this.#entries.get(keyOf(question));
     if (entry?.log.isMet === true || entry?.inflight !== undefined) return false;
-    return (entry === undefined && this.isReadFirst(question.scope)) || this.#asker.isSpared(question);
+    return (entry === undefined && this.isReadFirst(question)) || this.#asker.isSpared(question);
   }
 
   /** The answer to what another fetch, here or on another node, is asking; undefined once `signal` aborts. */
   async join(question: ScopeQuestion, joinedAt: number, signal: CancelSignal): Promise<CheckAnswer | undefined> {
-    const entry = this.#entries.get(question.scope) ?? (await this.load(question.scope));
+    const entry = this.#entries.get(keyOf(question)) ?? (await this.load(question));
     let isBehind = true;
     while (!signal.aborted) {
       const { inflight } = entry;
@@ -108,8 +110,8 @@ export class ScopeBook {
   }
 
   /** The fetch no longer waits; when nobody does, the request is given up. */
-  leave(scope: string, me: Asker): void {
-    const inflight = this.#entries.get(scope)?.inflight;
+  leave(lineage: Lineage, me: Asker): void {
+    const inflight = this.#entries.get(keyOf(lineage))?.inflight;
     if (inflight === undefined || !inflight.interested.delete(me)) return;
     // A fetch that turns from asking to joining leaves and comes back in one turn.
     queueMicrotask(() => {
@@ -123,19 +125,19 @@ export class ScopeBook {
     for (const { inflight } of this.#entries.values()) inflight?.cancellation.abort("the engine was closed");
   }
 
-  async #read(scope: string): Promise<ScopeEntry> {
-    const log = this.#entries.get(scope)?.log ?? new ScopeLog(scope, this.#logOptions);
+  async #read(lineage: Lineage, key: string): Promise<ScopeEntry> {
+    const log = this.#entries.get(key)?.log ?? new ScopeLog(lineage, this.#logOptions);
     try {
       await log.readOn();
     } finally {
-      this.#loading.delete(scope);
+      this.#loading.delete(key);
     }
-    return this.#entries.get(scope) ?? this.#enter(scope, log);
+    return this.#entries.get(key) ?? this.#enter(lineage, log);
   }
 
-  #enter(scope: string, log = new ScopeLog(scope, this.#logOptions)): ScopeEntry {
-    const entry: ScopeEntry = { log, inflight: undefined, refusedSources: undefined };
-    this.#entries.set(scope, entry);
+  #enter(lineage: Lineage, log = new ScopeLog(lineage, this.#logOptions)): ScopeEntry {
+    const entry: ScopeEntry = { log, inflight: undefined };
+    this.#entries.set(keyOf(lineage), entry);
     this.#forgetIdle();
     return entry;
   }
@@ -240,6 +242,10 @@ function mayHaveEnded({ log }: ScopeEntry, { question, now }: Starting): boolean
 /** Whether the question in flight may yet be answered by what is fresh for who asks it, and not for who would join. */
 function mayGiveOlder({ isOpen, freshMs }: Inflight, question: ScopeQuestion): boolean {
   return isOpen && freshMsOf(question) < freshMs;
+}
+
+function keyOf({ scope, proof }: Lineage): string {
+  return proof === null ? scope : `${scope}\n${proof}`;
 }
 
 /** At some 2 kB each. */

@@ -1,6 +1,6 @@
 import { type Clock, FetchImageError, formatTime, type Logger, type ScopeFact } from "@fetch-image/core/fetching";
 import { toFailure } from "./failure.ts";
-import { factsOf, type Outcome, type ScopeQuestion } from "./scope-answers.ts";
+import { askerOf, factsOf, type Outcome, type ScopeQuestion } from "./scope-answers.ts";
 import type { ScopeLog } from "./scope-log.ts";
 
 interface ScopeClaimsOptions {
@@ -36,7 +36,7 @@ export class ScopeClaims {
         ...(tag === undefined ? {} : { tag }),
         source: publicSource,
         credential,
-        asker,
+        ...askerOf(question),
         until: formatTime(until),
       },
     };

@@ -49,10 +49,8 @@ export function whenDecided(inflight: Inflight): Promise<void> {
   return inflight.decided.promise;
 }
 
-/** A scope as this process knows it. */
+/** A scope as this process knows it, for those who show the same secrets. */
 export interface ScopeEntry {
   readonly log: ScopeLog;
   inflight: Inflight | undefined;
-  /** Hashes of the sources, secrets and all, that were refused here since the last answer. In memory only. */
-  refusedSources: Set<string> | undefined;
 }

@@ -3,7 +3,7 @@ import {
   type Clock,
   decodeScopeFact,
   type EventLog,
-  evolveScope,
+  evolveScopeFor,
   type ExpectedRevision,
   FetchImageError,
   type Hash,
@@ -38,8 +38,14 @@ export interface ScopeLogOptions {
   readonly onMet?: (isNew: boolean) => void;
 }
 
+/** A scope, and what is told to who shows one secret; `proof` is null where there is none to show. */
+export interface Lineage {
+  readonly scope: string;
+  readonly proof: string | null;
+}
+
 /**
- * One scope's stream and its fold in memory. It has many writers: a conflict means that the fold is behind.
+ * One scope's stream and its fold in memory, for those who show the same secret. It has many writers: a conflict means that the fold is behind.
  *
  * A stream with a fact of a newer version is neither written nor believed: the fact may say that what stands before it
  * counts no more. What this process asks itself is then remembered in memory alone, so that its fetches still share one
@@ -48,6 +54,7 @@ export interface ScopeLogOptions {
 export class ScopeLog {
   readonly #options: ScopeLogOptions;
   readonly #stream: string;
+  readonly #proof: string | null;
   #state: ScopeState = unknownScope;
   /** The stream holds a fact of a newer version. */
   #aside = false;
@@ -56,9 +63,10 @@ export class ScopeLog {
   #look: Promise<void> | undefined;
   #lookNow: Promise<void> | undefined;
 
-  constructor(scope: string, options: ScopeLogOptions) {
+  constructor({ scope, proof }: Lineage, options: ScopeLogOptions) {
     this.#options = options;
     this.#stream = scopeStream(scope);
+    this.#proof = proof;
   }
 
   get state(): ScopeState {
@@ -114,7 +122,7 @@ export class ScopeLog {
         return;
       }
       const decoded = decodeScopeFact(recorded);
-      if (decoded.known) this.#state = evolveScope(this.#state, decoded.fact);
+      if (decoded.known) this.#state = evolveScopeFor(this.#proof, this.#state, decoded.fact);
     }
     this.#readAt = Math.max(this.#readAt, begunAt);
   }
@@ -192,7 +200,7 @@ export class ScopeLog {
     const { type, data } = fact;
     const { id, metadata } = stored;
     const recorded = { type, data, id, metadata, stream: this.#stream, revision, position };
-    this.#state = evolveScope(this.#state, recorded as unknown as RecordedScopeFact);
+    this.#state = evolveScopeFor(this.#proof, this.#state, recorded as unknown as RecordedScopeFact);
   }
 }
 

@@ -114,7 +114,7 @@ export function leftBehind({ snapshot }: FetchState, past: BuildState): readonly
       const fact = state.snapshot.context.request;
       const { name, type, source, privileged } = fact;
       const request = { getPlan: { id: fetchId, get: { name, type, source } }, privileged };
-      const asked = { source: undefined, repository: undefined, credential: null, secrets: [] };
+      const asked = { source: undefined, repository: undefined, credential: null, proof: null, secrets: [] };
       return { fetchId, request, read: { fact, ...asked, interval: "never", skipInterval: false }, state };
     });
 }

@@ -1,4 +1,4 @@
-import { hash, randomUUID } from "node:crypto";
+import { hash, randomBytes, randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { Clock, Hash } from "@fetch-image/core/fetching";
 
@@ -44,4 +44,9 @@ function begunWith(length: number): Buffer {
 /** A name for this process that no other has had: a restarted node is another writer than the one that died. */
 export function newIncarnation(): string {
   return `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`;
+}
+
+/** A key that nobody else has. */
+export function newKey(): string {
+  return randomBytes(32).toString("base64url");
 }

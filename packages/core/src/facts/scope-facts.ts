@@ -1,6 +1,9 @@
 import { z } from "zod";
 import { asker, failure, jsonObject, time, version } from "./schema.ts";
 
+/** As `credentialProof` makes it, of who asked; absent where the source held no secret. Others' answers are not for him. */
+const proof = z.string().exactOptional();
+
 /** Facts of an `imageScope-<id>` stream: what was asked of a registry, and what it answered. */
 export const scopeFactSchemas = {
   /** A fetch asks the registry; the others wait for its answer, until `until` at the longest. */
@@ -13,6 +16,7 @@ export const scopeFactSchemas = {
     tag: z.string().exactOptional(),
     source: jsonObject,
     credential: z.string().nullable(),
+    proof,
     asker,
     until: time,
   }),
@@ -25,11 +29,12 @@ export const scopeFactSchemas = {
     status: z.number(),
     /** What to pull from, where only the login told it. */
     repository: z.string().exactOptional(),
+    proof,
     asker,
   }),
   /** The registry no longer has the tag, or none that the source wants. */
-  VersionVanished: z.object({ tag: z.string().exactOptional(), host: z.string(), status: z.number(), asker }),
-  CheckFailed: z.object({ failure, retryAfterMs: z.number().exactOptional(), asker }),
+  VersionVanished: z.object({ tag: z.string().exactOptional(), host: z.string(), status: z.number(), proof, asker }),
+  CheckFailed: z.object({ failure, retryAfterMs: z.number().exactOptional(), proof, asker }),
   RateLimitObserved: z.object({
     host: z.string(),
     limit: z.number().exactOptional(),

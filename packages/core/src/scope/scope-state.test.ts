@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Asker, ScopeFact } from "../facts/facts.ts";
 import { formatTime, parseTime } from "../facts/time.ts";
 import { type CheckQuestion, decideCheck } from "./decide-check.ts";
-import { evolveScope, type ScopeState, unknownScope } from "./scope-state.ts";
+import { evolveScope, evolveScopeFor, type ScopeState, unknownScope } from "./scope-state.ts";
 
 const start = parseTime("2026-11-22T04:40:00.000Z");
 const alice = { buildId: "1", fetchId: "f1/image-get" };
@@ -20,6 +20,7 @@ describe("a scope, folded from its stream", () => {
     expect(state).toEqual({
       revision: 1n,
       current: { version: moved, observedAt: formatTime(start + 60_000), host, status: 200, asker: bob },
+      latest: moved,
       claim: null,
       failure: null,
       failures: 0,
@@ -95,6 +96,44 @@ describe("a scope, folded from its stream", () => {
       revision: 1n,
       rateLimit: { host, at: start + 9, limit: 100, remaining: 7 },
     });
+  });
+});
+
+describe("a scope, for who shows a secret", () => {
+  const [mine, theirs] = ["0123456789abcdef", "fedcba9876543210"];
+
+  test("is what the same secret was answered", () => {
+    const state = foldFor(mine, [0, shown(mine, claimed(alice, 9))], [5, shown(mine, observed(alice))]);
+    expect(state).toEqual(fold([0, claimed(alice, 9)], [5, observed(alice)]));
+  });
+
+  test("is nothing of what another secret, or none, was answered, but that there is something newer", () => {
+    for (const fact of [shown(theirs, observed(alice, moved)), observed(alice, moved)]) {
+      expect(foldFor(mine, [0, fact])).toEqual({ ...unknownScope, revision: 0n, latest: moved });
+      const state = foldFor(mine, [0, shown(mine, observed(alice))], [9, fact]);
+      expect(state).toMatchObject({ revision: 1n, latest: moved, current: { version } });
+    }
+    expect(decideCheck(foldFor(mine, [0, shown(theirs, observed(alice))]), question({})).kind).toBe("ask");
+    expect(foldFor(null, [0, shown(theirs, observed(alice))])).toMatchObject({ current: null, latest: version });
+  });
+
+  test("is neither asked by others nor ended by their answers, failures and refusals", () => {
+    expect(foldFor(mine, [0, shown(theirs, claimed(alice, 15_000))]).claim).toBeNull();
+    const before = [
+      [0, shown(mine, observed(alice))],
+      [5, shown(mine, claimed(alice, 15_000))],
+    ] as const;
+    for (const fact of [observed(bob), vanished(bob), failed(bob), calledOff(bob), claimed(bob, 20_000)]) {
+      const state = foldFor(mine, ...before, [9, shown(theirs, fact)]);
+      expect(state).toMatchObject({ current: { version }, claim: { asker: alice }, failure: null, vanished: null });
+      expect(state.checkedAt).toBe(start);
+    }
+    expect(foldFor(mine, ...before, [9, shown(theirs, vanished(bob))]).latest).toBeNull();
+  });
+
+  test("has the rate limit that anybody was told", () => {
+    const told: ScopeFact = { type: "RateLimitObserved", data: { host, remaining: 7 } };
+    expect(foldFor(mine, [0, told]).rateLimit).toMatchObject({ remaining: 7 });
   });
 });
 
@@ -243,15 +282,34 @@ function calledOff(asker: Asker): ScopeFact {
   return { type: "CheckFailed", data: { failure: aborted, asker } };
 }
 
-type Written = readonly [at: number, fact: ScopeFact | ((at: number) => ScopeFact), node?: string];
+type Timed = ScopeFact | ((at: number) => ScopeFact);
+
+/** As it is stored where who asked has shown a secret. */
+function shown(proof: string, fact: Timed): (at: number) => ScopeFact {
+  return (at) => {
+    const { type, data } = typeof fact === "function" ? fact(at) : fact;
+    return { type, data: { ...data, proof } } as ScopeFact;
+  };
+}
+
+type Written = readonly [at: number, fact: Timed, node?: string];
 
 /** Folds facts, each at so many milliseconds after the start. */
 function fold(...facts: readonly Written[]): ScopeState {
+  return foldBy(evolveScope, facts);
+}
+
+/** As {@link fold}, for who shows a secret. */
+function foldFor(proof: string | null, ...facts: readonly Written[]): ScopeState {
+  return foldBy((state, fact) => evolveScopeFor(proof, state, fact), facts);
+}
+
+function foldBy(evolve: typeof evolveScope, facts: readonly Written[]): ScopeState {
   return facts.reduce<ScopeState>((state, [after, fact, node = "node-a"], index) => {
     const at = start + after;
     const metadata = { schema: 1, $correlationId: "1", node, time: formatTime(at) };
     const stored = { id: "", stream: "imageScope-0a1b", revision: BigInt(index), position: `${index}`, metadata };
-    return evolveScope(state, { ...stored, ...(typeof fact === "function" ? fact(at) : fact) });
+    return evolve(state, { ...stored, ...(typeof fact === "function" ? fact(at) : fact) });
   }, unknownScope);
 }
 

@@ -7,6 +7,8 @@ export interface ScopeState {
   /** Of the stream's last fact; undefined where the scope was never asked for. */
   readonly revision: bigint | undefined;
   readonly current: ScopeObservation | null;
+  /** What the scope stands at, whoever was told it: not to be handed on. Null where the last word was that there is none. */
+  readonly latest: Version | null;
   /** Who is asking the registry now; expired claims stand here until somebody else claims. */
   readonly claim: { readonly asker: Asker; readonly node: string; readonly until: number } | null;
   readonly failure: { readonly failure: Failure; readonly at: number; readonly retryAfterMs: number } | null;
@@ -45,6 +47,7 @@ export interface ScopeObservation {
 export const unknownScope: ScopeState = {
   revision: undefined,
   current: null,
+  latest: null,
   claim: null,
   failure: null,
   failures: 0,
@@ -72,7 +75,7 @@ export function evolveScope(state: ScopeState, fact: RecordedScopeFact): ScopeSt
           ? { version, observedAt, host, status, asker }
           : { version, observedAt, host, status, repository, asker };
       // An answer leaves nothing of what was before it, but for the rate limit.
-      return { ...unknownScope, revision, current, checkedAt: at, rateLimit: state.rateLimit };
+      return { ...unknownScope, revision, current, latest: version, checkedAt: at, rateLimit: state.rateLimit };
     }
     case "VersionVanished": {
       const { host, status } = fact.data;
@@ -108,6 +111,17 @@ export function evolveScope(state: ScopeState, fact: RecordedScopeFact): ScopeSt
     ...(windowSeconds === undefined ? {} : { windowSeconds }),
   };
   return { ...state, revision, rateLimit: { host, at, ...told } };
+}
+
+/**
+ * As {@link evolveScope}, as far as it concerns who shows a secret: what others claimed and were answered by another one,
+ * or without any, is not for him, and does not hold him up. `proof` is `credentialProof`'s.
+ */
+export function evolveScopeFor(proof: string | null, state: ScopeState, fact: RecordedScopeFact): ScopeState {
+  if (fact.type === "RateLimitObserved" || (fact.data.proof ?? null) === proof) return evolveScope(state, fact);
+  const { revision } = fact;
+  if (fact.type === "VersionObserved") return { ...state, revision, latest: fact.data.version };
+  return fact.type === "VersionVanished" ? { ...state, revision, latest: null } : { ...state, revision };
 }
 
 export function sameAsker(a: Asker, b: Asker): boolean {

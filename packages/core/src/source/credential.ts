@@ -51,8 +51,19 @@ const credentialFields = [
   "azure_tenant_id",
 ] as const;
 
-function basicIdentity({ username = "", password = "" }: { username?: string; password?: string }): Json | undefined {
-  if (username === "" || password === "") return undefined;
+interface Login {
+  readonly username?: string;
+  readonly password?: string;
+}
+
+/** Half a login is none. */
+export function hasLogin({ username = "", password = "" }: Login): boolean {
+  return username !== "" && password !== "";
+}
+
+function basicIdentity(login: Login): Json | undefined {
+  if (!hasLogin(login)) return undefined;
+  const { username = "", password = "" } = login;
   const account = username === "_json_key" ? serviceAccount(password) : undefined;
   return { username, ...(account === undefined ? {} : { account }) };
 }

@@ -29,7 +29,7 @@ export function checkImage(run: FetchRun, owed: Owed): void {
     return;
   }
   owed.whenEnded(() => {
-    scopes.leave(question.scope, run.asker);
+    scopes.leave(question, run.asker);
   });
   const start = scopes.start(question, owed);
   // An answer that needs no waiting is taken in this turn, so that the whole fetch is one append.
@@ -101,7 +101,7 @@ function checkPlanOf(run: FetchRun): CheckPlan {
 
 /** Undefined for a fetch that asks no registry. */
 export function questionOf(run: FetchRun): ScopeQuestion | undefined {
-  const { fact, source, repository, credential, interval, skipInterval } = run.request;
+  const { fact, source, repository, credential, proof, interval, skipInterval } = run.request;
   const { scope, tag } = fact;
   if (scope === undefined || repository === undefined || source === undefined) return undefined;
   const { asker, build } = run;
@@ -114,6 +114,7 @@ export function questionOf(run: FetchRun): ScopeQuestion | undefined {
     publicSource: fact.source,
     source,
     credential,
+    proof,
     asked: registryKeyOf({ repository, source, credential }),
     asker,
     interval,

@@ -9,16 +9,15 @@ export async function joinCheck(run: FetchRun, owed: Owed): Promise<void> {
   const { scopes } = run.build;
   const question = questionOf(run);
   if (scopes === undefined || question === undefined) return;
-  const { scope } = question;
   owed.whenEnded(() => {
-    scopes.leave(scope, run.asker);
+    scopes.leave(question, run.asker);
   });
   try {
     const answer = await scopes.join(question, joinedAt(run), signal);
     if (answer !== undefined && !signal.aborted) answerCheck(run, since, answer);
   } catch (error) {
     // The store is away: the patience timer leads back to a check of our own, which says so.
-    run.build.logger.warn("a joined check could not be followed", { scope, error: String(error) });
+    run.build.logger.warn("a joined check could not be followed", { scope: question.scope, error: String(error) });
   }
 }
 

@@ -1,0 +1,213 @@
+// Who names a scope's user without its password has not the credential: nothing that the scope was answered is for him. See
+// docs/decisions/0023.
+import { decodeScopeFact, FetchImageError, scopeStreamPrefix } from "@fetch-image/core";
+import { createFetchImageEngine, type EngineOptions, type FetchImageEngine } from "@fetch-image/engine";
+import { describe, expect, test } from "vitest";
+import { factsOf, factTypesOf, type Scene, scene, typePlans } from "../support/engine.ts";
+
+const repository = "registry.example.com/acme/private";
+const host = "registry.example.com";
+const credentialKey = "a key that all nodes have, and nobody else";
+const minute = 60_000;
+
+interface Ground extends Scene {
+  readonly digest: string;
+  /** The passwords that are taken. */
+  readonly taken: Set<string>;
+  /** The passwords that the registry was shown, in order. */
+  readonly shown: string[];
+}
+
+/** A registry that gives its one image to user `ci`, by a password that is taken. */
+function ground(options: Partial<EngineOptions> = {}): Ground {
+  const made = scene({ node: "a", soleNode: false, credentialKey, ...options });
+  const { registry } = made;
+  const taken = new Set(["right"]);
+  const shown: string[] = [];
+  const check = registry.check.bind(registry);
+  registry.check = async (source, asked) => {
+    const { username, password = "" } = source;
+    shown.push(password);
+    const found = await check(source, asked);
+    if (username === "ci" && taken.has(password)) return found;
+    throw new FetchImageError("FI_UNAUTHORIZED", { message: `${host} answered 401`, details: { host, status: 401 } });
+  };
+  return { ...made, digest: registry.push(`${repository}:v1`, "one"), taken, shown };
+}
+
+function node({ eventLog, registry, clock }: Scene, name: string, options: Partial<EngineOptions> = {}) {
+  const own = { nativeImageFetch: true, node: name, credentialKey, ...options };
+  return createFetchImageEngine({ eventLog, registry, clock, ...own });
+}
+
+function fetchBy(engine: FetchImageEngine, buildId: string, password: string, options: { skip?: boolean } = {}) {
+  const plans = typePlans("2", { repository, tag: "v1", username: "ci", password }, options);
+  const fetching = engine
+    .openBuild({ id: buildId })
+    .then((build) => build.fetchImage({ ...plans, privileged: false }))
+    .then(({ imageURL }) => imageURL);
+  fetching.catch(() => {});
+  return fetching;
+}
+
+const refused = { cause: { code: "FI_UNAUTHORIZED" } };
+
+async function scopeFactsOf({ eventLog }: Scene) {
+  const { facts } = await eventLog.readAll({ limit: 1000, filter: { streamPrefixes: [scopeStreamPrefix] } });
+  return facts.map((fact) => {
+    const decoded = decodeScopeFact(fact);
+    if (!decoded.known) throw new Error(`unknown fact ${fact.type}`);
+    return decoded.fact;
+  });
+}
+
+/** Nothing of what the build was told has the digest. */
+async function expectNothingOf({ eventLog, digest }: Ground, buildId: string) {
+  expect(JSON.stringify((await factsOf(eventLog, buildId)).map(({ data }) => data))).not.toContain(digest);
+}
+
+describe("a wrong password for the user of a private scope", () => {
+  test("gets a refusal and no digest, on the node that knows it and on another", async () => {
+    const its = ground();
+    const b = node(its, "b");
+    expect(await fetchBy(its.engine, "1", "right")).toContain(its.digest);
+    await expect(fetchBy(its.engine, "2", "wrong")).rejects.toMatchObject(refused);
+    await expect(fetchBy(b, "3", "wrong")).rejects.toMatchObject(refused);
+    for (const build of ["2", "3"]) await expectNothingOf(its, build);
+    expect(await fetchBy(its.engine, "4", "right")).toContain(its.digest);
+    expect(await fetchBy(b, "5", "right")).toContain(its.digest);
+    expect(its.shown).toEqual(["right", "wrong"]);
+  });
+
+  test("joins nobody who has the right one, nor keeps him waiting", async () => {
+    const its = ground();
+    const b = node(its, "b");
+    its.registry.hold();
+    const right = [fetchBy(its.engine, "1", "right"), fetchBy(its.engine, "2", "right")];
+    await its.clock.settle();
+    const wrong = [fetchBy(its.engine, "3", "wrong"), fetchBy(b, "4", "wrong")];
+    await its.clock.advance(1000);
+    right.push(fetchBy(b, "5", "right"));
+    await its.clock.advance(1000);
+    its.registry.release();
+    await its.clock.advance(1000);
+    for (const imageURL of await Promise.all(right)) expect(imageURL).toContain(its.digest);
+    for (const fetch of wrong) await expect(fetch).rejects.toMatchObject(refused);
+    for (const build of ["3", "4"]) await expectNothingOf(its, build);
+    expect(await factTypesOf(its.eventLog, "5")).toContain("CheckJoined");
+    expect(its.shown).toEqual(["right", "wrong"]);
+  });
+
+  test("is remembered as long as any refusal, whatever others are answered meanwhile, and hides nothing from them", async () => {
+    const its = ground();
+    for (let turn = 0; turn < 4; turn++) {
+      await expect(fetchBy(its.engine, `wrong ${turn}`, "wrong")).rejects.toMatchObject(refused);
+      expect(await fetchBy(its.engine, `right ${turn}`, "right", { skip: true })).toContain(its.digest);
+      await its.clock.advance(1000);
+    }
+    expect(its.shown.filter((password) => password === "wrong")).toHaveLength(1);
+    await its.clock.advance(10_000);
+    await expect(fetchBy(its.engine, "later", "wrong")).rejects.toMatchObject(refused);
+    expect(its.shown.filter((password) => password === "wrong")).toHaveLength(2);
+  });
+
+  test("gets nothing old either where the registry is down, though who has the right one does", async () => {
+    const its = ground();
+    await fetchBy(its.engine, "1", "right");
+    await its.clock.advance(2 * minute);
+    its.registry.check = () =>
+      Promise.reject(new FetchImageError("FI_REGISTRY_UNREACHABLE", { message: `${host} refused the connection` }));
+    const right = fetchBy(its.engine, "2", "right");
+    const wrong = fetchBy(its.engine, "3", "wrong");
+    await its.clock.advance(10 * minute);
+    expect(await right).toContain(its.digest);
+    await expect(wrong).rejects.toMatchObject({ cause: { code: "FI_REGISTRY_UNREACHABLE" } });
+    await expectNothingOf(its, "3");
+  });
+});
+
+describe("a password that rotates", () => {
+  test("is asked by once, and its scope's history goes on in the one stream", async () => {
+    const its = ground();
+    await fetchBy(its.engine, "1", "right");
+    its.taken.add("rotated");
+    for (const build of ["2", "3"]) expect(await fetchBy(its.engine, build, "rotated")).toContain(its.digest);
+    expect(its.shown).toEqual(["right", "rotated"]);
+    const facts = await scopeFactsOf(its);
+    expect(new Set(facts.map(({ stream }) => stream)).size).toBe(1);
+    const observed = facts.flatMap((fact) => (fact.type === "VersionObserved" ? [fact.data] : []));
+    expect(observed.map(({ changed }) => changed)).toEqual([true, false]);
+    expect(new Set(observed.map(({ proof }) => proof)).size).toBe(2);
+  });
+
+  test("is worth nothing any more once it is revoked and its last answer is old, whatever the new one keeps fresh", async () => {
+    const its = ground();
+    await fetchBy(its.engine, "1", "right");
+    its.taken.delete("right");
+    its.taken.add("rotated");
+    expect(await fetchBy(its.engine, "2", "right")).toContain(its.digest);
+    await its.clock.advance(minute);
+    expect(await fetchBy(its.engine, "3", "rotated")).toContain(its.digest);
+    await expect(fetchBy(its.engine, "4", "right")).rejects.toMatchObject(refused);
+    expect(await fetchBy(its.engine, "5", "rotated")).toContain(its.digest);
+    expect(its.shown).toEqual(["right", "rotated", "right"]);
+  });
+});
+
+describe("nodes", () => {
+  test("with one key ask once for all of them, and go on with it after a restart", async () => {
+    const its = ground();
+    const fetches = ["b", "c", "d"].map((name) => fetchBy(node(its, name), name, "right"));
+    await its.clock.advance(1000);
+    for (const imageURL of await Promise.all(fetches)) expect(imageURL).toContain(its.digest);
+    await its.engine.close();
+    expect(await fetchBy(node(its, "a again"), "2", "right")).toContain(its.digest);
+    expect(its.shown).toEqual(["right"]);
+  });
+
+  test("without a key ask once each: what another was answered cannot be told to be theirs", async () => {
+    const its = ground();
+    const keyless = ["b", "c"].map((name) =>
+      createFetchImageEngine({ ...its, nativeImageFetch: true, node: name, soleNode: false }),
+    );
+    for (const [index, engine] of keyless.entries()) {
+      for (const build of ["x", "y"]) {
+        const fetch = fetchBy(engine, `${build}${index}`, "right");
+        await its.clock.advance(1000);
+        expect(await fetch).toContain(its.digest);
+      }
+    }
+    expect(its.shown).toEqual(["right", "right"]);
+  });
+
+  test("share by user where they are told to, for passwords that are new for every job", async () => {
+    const its = ground({ scopes: [{ repositories: `${host}/*`, shareByUser: true }] });
+    const jobs = Array.from({ length: 10 }, (_, job) => `token of job ${job}`);
+    for (const password of jobs) its.taken.add(password);
+    for (const password of jobs) expect(await fetchBy(its.engine, password, password)).toContain(its.digest);
+    expect(its.shown).toEqual(["token of job 0"]);
+  });
+});
+
+test("neither password nor key stands in any fact, and anonymous questions show no proof", async () => {
+  const its = ground();
+  await fetchBy(its.engine, "1", "right");
+  await expect(fetchBy(its.engine, "2", "wrong")).rejects.toThrow();
+  const { facts } = await its.eventLog.readAll({ limit: 1000 });
+  expect(JSON.stringify(facts.map(({ data, metadata }) => [data, metadata]))).not.toMatch(
+    /"right"|"wrong"|nobody else/,
+  );
+  const plans = typePlans("2", { repository, tag: "v1" });
+  const build = await its.engine.openBuild({ id: "3" });
+  await expect(build.fetchImage({ ...plans, privileged: false })).rejects.toMatchObject(refused);
+  const all = await scopeFactsOf(its);
+  const proofs = all.flatMap((fact) => (fact.type === "RateLimitObserved" ? [] : [fact.data.proof]));
+  expect(new Set(proofs.slice(0, -2)).size).toBe(2);
+  expect(proofs.slice(-2)).toEqual([undefined, undefined]);
+});
+
+test.each(["", "too short", 42 as unknown as string])("the key %j is refused, and not shown", (key) => {
+  const making = () => ground({ credentialKey: key });
+  expect(making).toThrow(expect.objectContaining({ code: "FI_SETTING_INVALID" }));
+  expect(making).toThrow(/^credentialKey must be a text of at least 16 characters/);
+});
