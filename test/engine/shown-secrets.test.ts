@@ -192,7 +192,7 @@ describe("nodes", () => {
 test("neither password nor key stands in any fact, and anonymous questions show no proof", async () => {
   const its = ground();
   await fetchBy(its.engine, "1", "right");
-  await expect(fetchBy(its.engine, "2", "wrong")).rejects.toThrow();
+  await expect(fetchBy(its.engine, "2", "wrong")).rejects.toMatchObject(refused);
   const { facts } = await its.eventLog.readAll({ limit: 1000 });
   expect(JSON.stringify(facts.map(({ data, metadata }) => [data, metadata]))).not.toMatch(
     /"right"|"wrong"|nobody else/,

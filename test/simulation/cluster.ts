@@ -1,4 +1,5 @@
 import { createFetchImageEngine, type FetchImageEngine } from "@fetch-image/engine";
+import { credentialKeyOf } from "./credentials.ts";
 import type { SimulatedHost } from "./host.ts";
 import { SimulatedNode } from "./node.ts";
 import type { SimulationPlan } from "./plan.ts";
@@ -61,6 +62,7 @@ export class Cluster {
       settings: plan.settings,
       clock: node.clock,
       node: node.name,
+      credentialKey: credentialKeyOf(node.name, plan.sharesCredentialKey),
     });
     const member = { node, engine };
     this.#members.push(member);

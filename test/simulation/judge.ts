@@ -29,13 +29,17 @@ export class Judge implements StoreWitness, RegistryWitness {
   readonly #known = new Map<SimulatedNode, Map<string, bigint>>();
   #cluster: Cluster | undefined;
 
-  constructor(world: World, { settings, soleNode }: SimulationPlan, orders: readonly FetchOrder[]) {
+  constructor(
+    world: World,
+    { settings, soleNode, sharesCredentialKey }: SimulationPlan,
+    orders: readonly FetchOrder[],
+  ) {
     this.#world = world;
     const backOff = { baseMs: settings.failureBackoffBaseMs ?? 0, capMs: settings.failureBackoffCapMs ?? 0 };
     const isByHand = (asker: Asker) =>
       orders.some((order) => order.buildId === asker.buildId && isOrderByHand(order)) || asker.buildId === "probe";
     const isAlive = (name: string) => this.#cluster?.isAlive(name) === true;
-    this.scopes = new ScopeJudge(world, { soleNode, isAlive, backOff, isByHand });
+    this.scopes = new ScopeJudge(world, { soleNode, sharesCredentialKey, isAlive, backOff, isByHand });
     this.registries = new RegistryJudge(world, { soleNode, backOff, isByHand });
     const options = {
       orders,

@@ -9,6 +9,8 @@ export interface SimulationPlan {
   /** One process, that may restart, which knows that it is alone. */
   readonly soleNode: boolean;
   readonly nodes: number;
+  /** Whether they have one key to tell secrets apart with, rather than each its own. */
+  readonly sharesCredentialKey: boolean;
   readonly settings: Partial<EngineSettings>;
   readonly policy: boolean;
   readonly readModel: boolean;
@@ -35,6 +37,7 @@ export function planOf(random: Chance): SimulationPlan {
   return {
     soleNode,
     nodes: soleNode ? 1 : random.between(1, 4),
+    sharesCredentialKey: !random.rarely(250),
     settings: {
       claimMs: random.pick([3000, 10_000]),
       checkIntervalMs: random.pick([0, 5000, 20_000]),

@@ -63,7 +63,7 @@ export class RegistryJudge {
   answered({ by, source }: Question, answer: Answer): void {
     const key = keyOf(source);
     const met = { at: by.clock.now(), facts: this.#factsOf(key) };
-    if (!("code" in answer) || answer.code === "FI_FORBIDDEN") {
+    if (!("code" in answer) || answer.code === "FI_FORBIDDEN" || answer.code === "FI_UNAUTHORIZED") {
       this.#answered.set(`${key} ${by.name}`, met);
       return;
     }

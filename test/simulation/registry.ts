@@ -11,6 +11,7 @@ import {
   type RepositoryFacts,
   versionRule,
 } from "@fetch-image/core";
+import { mayAsk } from "./credentials.ts";
 import type { SimulatedNode } from "./node.ts";
 import type { World } from "./world.ts";
 
@@ -88,7 +89,7 @@ export class SimulatedRegistry {
     this.#witness.asked(question);
     world.tell(by.name, `asks for ${question.source.repository}:${question.source.tag ?? "*"}`);
     try {
-      const error = this.#error();
+      const error = mayAsk(question.source) ? this.#error() : new FetchImageError("FI_UNAUTHORIZED");
       await inTime(world.delay(this.#travel()), by, options.signal);
       const check = error === undefined ? this.#check(question.source, options) : undefined;
       await inTime(by.arrival(this.#travel()), by, options.signal);

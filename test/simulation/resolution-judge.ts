@@ -9,7 +9,7 @@ import {
 } from "@fetch-image/core";
 import type { RegistryJudge } from "./registry-judge.ts";
 import { type Delivered, keyOf, type ScopeJudge } from "./scope-judge.ts";
-import type { FetchOrder } from "./workload.ts";
+import { type FetchOrder, orderOf, sourceOf } from "./workload.ts";
 import type { World } from "./world.ts";
 
 export interface ResolutionJudgeOptions {
@@ -52,7 +52,10 @@ export function judgeResolution(
   const bound = via === "stale-served" ? (evidence?.stale?.boundMs ?? 0) : maxAge(options, buildId, fetchId);
   const clockError = options.clockErrorMs();
   const oldest = requestedAt - bound - 2 * clockError;
-  const answers = options.scopes.delivered(keyOf(request.repository, request.tag));
+  const password = sourceOf(options.orders, buildId, fetchId)?.["password"];
+  const answers = options.scopes.delivered(
+    keyOf(request.repository, request.tag, typeof password === "string" ? password : ""),
+  );
   const given = answers.filter(({ digest }) => digest === version["digest"]);
   const says = `${where} resolves ${via} to ${version["digest"]}, observed ${observedAt}`;
   // Who joins a question in flight gets its answer, which may have come before it was stored, or a newer one: while the one
@@ -90,9 +93,7 @@ function judgeStale(
 
 /** How old an observation may be for this fetch; milliseconds. */
 function maxAge({ orders, checkIntervalMs }: ResolutionJudgeOptions, buildId: string, fetchId: string): number {
-  const order = orders.find(
-    (each) => each.buildId === buildId && (each.fetchId === fetchId || fetchId.startsWith(stepOf(each.fetchId))),
-  );
+  const order = orderOf(orders, buildId, fetchId);
   if (order === undefined) return checkIntervalMs;
   const { request } = order;
   if (request.kind === "task") return request.request.skipInterval === true ? 0 : 60_000;
@@ -100,8 +101,4 @@ function maxAge({ orders, checkIntervalMs }: ResolutionJudgeOptions, buildId: st
   if (check?.skip_interval === true) return 0;
   const intervals: { readonly [interval: string]: number } = { "1s": 1000, "30s": 30_000, never: Infinity };
   return intervals[check?.interval ?? ""] ?? checkIntervalMs;
-}
-
-function stepOf(fetchId: string): string {
-  return fetchId.slice(0, fetchId.indexOf("/") + 1);
 }

@@ -7,12 +7,12 @@ import {
   type RecordedFact,
   type RecordedScopeFact,
   type RegistryImageSource,
-  scopeOf,
   scopeStreamPrefix,
   type ScopeState,
   unknownScope,
+  type Version,
 } from "@fetch-image/core";
-import { nodeHash } from "@fetch-image/engine";
+import { credentialKeyOf, type Lineage, lineageOf, passwordOf } from "./credentials.ts";
 import type { SimulatedNode } from "./node.ts";
 import type { Answer, Question } from "./registry.ts";
 import type { Acknowledged } from "./store.ts";
@@ -48,6 +48,7 @@ export interface Delivered {
   inFlightUntil: number;
 }
 
+/** What is told of a scope to who shows the same secret. */
 interface JudgedScope {
   state: ScopeState;
   readonly key: string;
@@ -62,6 +63,7 @@ type Observed = Extract<RecordedScopeFact, { type: "VersionObserved" }>;
 
 export interface ScopeJudgeOptions {
   readonly soleNode: boolean;
+  readonly sharesCredentialKey: boolean;
   readonly backOff: { readonly baseMs: number; readonly capMs: number };
   readonly isByHand: (asker: Asker) => boolean;
   readonly isAlive: (node: string) => boolean;
@@ -72,6 +74,8 @@ export class ScopeJudge {
   readonly #world: World;
   readonly #options: ScopeJudgeOptions;
   readonly #scopes = new Map<string, JudgedScope>();
+  /** The last version of each stream, whoever was told it. */
+  readonly #latest = new Map<string, Version | undefined>();
   /** By what was asked. */
   readonly #delivered = new Map<string, Delivered[]>();
 
@@ -106,6 +110,7 @@ export class ScopeJudge {
       if (fact.type === "VersionObserved") this.#judgeObservation(scope, { fact, by }, where);
       scope.state = evolveScope(scope.state, fact);
       if (fact.type === "VersionObserved" || fact.type === "VersionVanished") {
+        this.#latest.set(fact.stream, fact.type === "VersionObserved" ? fact.data.version : undefined);
         for (const question of scope.inFlight) question.isLeft = true;
         for (const claim of scope.claims.values()) claim.isEnded = true;
       }
@@ -113,9 +118,10 @@ export class ScopeJudge {
   }
 
   acknowledged({ stream, facts, by }: Acknowledged): void {
-    const scope = this.#scopes.get(stream.slice(scopeStreamPrefix.length));
-    if (scope === undefined) return;
     for (const { id, type, data, metadata } of facts) {
+      const { proof } = data as { readonly proof?: string };
+      const scope = this.#scopes.get(nameOf({ scope: stream.slice(scopeStreamPrefix.length), proof }));
+      if (scope === undefined) continue;
       const { time } = metadata as unknown as FactMetadata;
       const at = parseTime(time);
       if (type === "VersionObserved") {
@@ -131,8 +137,8 @@ export class ScopeJudge {
   /** Gives whose claim the question is, where that is known as it is asked. */
   asked(question: Question): Asker | undefined {
     const { by, source } = question;
-    const { id } = scopeOf("registry-image", source, nodeHash);
-    const scope = this.#scopes.get(id) ?? this.#newScope(id, keyOfSource(source));
+    const lineage = lineageOf(source, this.#keyOf(by.name));
+    const scope = this.#scopes.get(nameOf(lineage)) ?? this.#newScope(lineage, keyOfSource(source));
     // The newest: one before it may have been given back.
     const claim = scope.unused.get(by.name)?.pop();
     if (claim === undefined && !this.#options.soleNode) {
@@ -159,7 +165,7 @@ export class ScopeJudge {
   answered(question: Question, answer: Answer): void {
     const { by, source } = question;
     const key = keyOfSource(source);
-    const scope = this.#scopes.get(scopeOf("registry-image", source, nodeHash).id);
+    const scope = this.#scopes.get(nameOf(lineageOf(source, this.#keyOf(by.name))));
     if (scope !== undefined) scope.inFlight = scope.inFlight.filter((each) => each.question !== question);
     if (!("digest" in answer)) return;
     const delivered = { digest: answer.digest, to: by.name, at: this.#world.now(), inFlightUntil: Infinity };
@@ -199,15 +205,15 @@ export class ScopeJudge {
   }
 
   #judgeObservation(
-    { state, key }: JudgedScope,
-    { fact: { data, metadata }, by }: { fact: Observed; by: SimulatedNode },
+    { key }: JudgedScope,
+    { fact: { stream, data, metadata }, by }: { fact: Observed; by: SimulatedNode },
     where: string,
   ): void {
     const { version, changed } = data;
     if (this.#given(key, { digest: version["digest"], at: parseTime(metadata.time), by }) === undefined) {
       this.#world.broken(`${where}: nobody gave ${by.name} the digest ${version["digest"]}`);
     }
-    const before = state.current?.version;
+    const before = this.#latest.get(stream);
     const differs = before?.["digest"] !== version["digest"] || before?.["tag"] !== version["tag"];
     if (changed !== differs) this.#world.broken(`${where} says changed: ${changed}`);
   }
@@ -224,16 +230,23 @@ export class ScopeJudge {
   }
 
   #scopeOf(fact: RecordedScopeFact): JudgedScope {
-    const id = fact.stream.slice(scopeStreamPrefix.length);
-    const known = this.#scopes.get(id);
+    const proof = fact.type === "RateLimitObserved" ? undefined : fact.data.proof;
+    const lineage = { scope: fact.stream.slice(scopeStreamPrefix.length), proof };
+    const known = this.#scopes.get(nameOf(lineage));
     if (known !== undefined) return known;
-    const key = fact.type === "CheckClaimed" ? keyOf(fact.data.repository, fact.data.tag) : "";
-    return this.#newScope(id, key);
+    if (fact.type !== "CheckClaimed") return this.#newScope(lineage, "");
+    const { repository, tag } = fact.data;
+    const password = passwordOf(repository, lineage, this.#keyOf(fact.metadata.node));
+    return this.#newScope(lineage, keyOf(repository, tag, password));
   }
 
-  #newScope(id: string, key: string): JudgedScope {
+  #keyOf(node: string): string {
+    return credentialKeyOf(node, this.#options.sharesCredentialKey);
+  }
+
+  #newScope(lineage: Lineage, key: string): JudgedScope {
     const scope: JudgedScope = { state: unknownScope, key, inFlight: [], claims: new Map(), unused: new Map() };
-    this.#scopes.set(id, scope);
+    this.#scopes.set(nameOf(lineage), scope);
     return scope;
   }
 }
@@ -247,12 +260,17 @@ function isSame(a: Asker, b: Asker): boolean {
   return a.buildId === b.buildId && a.fetchId === b.fetchId;
 }
 
-export function keyOf(repository: string, tag: string | undefined): string {
-  return `${repository}:${tag ?? "*"}`;
+/** What was asked for, and by which password; empty for none. */
+export function keyOf(repository: string, tag: string | undefined, password: string): string {
+  return `${repository}:${tag ?? "*"}${password === "" ? "" : ` by ${password}`}`;
 }
 
-function keyOfSource({ repository, tag }: RegistryImageSource): string {
-  return keyOf(repository, tag);
+function keyOfSource({ repository, tag, password = "" }: RegistryImageSource): string {
+  return keyOf(repository, tag, password);
+}
+
+function nameOf({ scope, proof = "" }: Lineage): string {
+  return `${scope} ${proof}`;
 }
 
 const clocksDifferMs = 5000;

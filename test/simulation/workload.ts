@@ -1,5 +1,7 @@
+import type { JsonObject } from "@fetch-image/core";
 import type { FetchImageRequest, FetchTaskImageRequest } from "@fetch-image/engine";
 import { pinnedPlan, typePlans } from "../support/engine.ts";
+import { logins } from "./credentials.ts";
 import type { Chance } from "./world.ts";
 
 /** One image that a build asks for. */
@@ -77,6 +79,27 @@ function aSource(random: Chance) {
   // Mostly the same one: what is asked once must be asked for at the same time.
   const repository = random.rarely(600) ? (repositories[0] ?? "") : random.pick(repositories);
   const tag = random.rarely(200) ? {} : { tag: random.rarely(600) ? "v3" : random.pick(tags) };
-  const login = random.rarely(200) ? { username: "ci", password: "open sesame" } : {};
+  const login = random.rarely(250) ? random.pick(logins) : {};
   return { repository, ...tag, ...login };
+}
+
+/** The source that is asked for as the fetch; undefined for one that nobody ordered. */
+export function sourceOf(orders: readonly FetchOrder[], buildId: string, fetchId: string): JsonObject | undefined {
+  const order = orderOf(orders, buildId, fetchId);
+  if (order === undefined) return undefined;
+  const { kind, request } = order.request;
+  if (kind === "type") return request.getPlan.get.source;
+  const { imageResource, resourceTypes } = request;
+  return fetchId === order.fetchId ? imageResource.source : resourceTypes[0]?.source;
+}
+
+/** The order of a fetch, or of one whose type it is. */
+export function orderOf(orders: readonly FetchOrder[], buildId: string, fetchId: string): FetchOrder | undefined {
+  return orders.find(
+    (each) => each.buildId === buildId && (each.fetchId === fetchId || fetchId.startsWith(stepOf(each.fetchId))),
+  );
+}
+
+function stepOf(fetchId: string): string {
+  return fetchId.slice(0, fetchId.indexOf("/") + 1);
 }
