@@ -1,7 +1,7 @@
 import { dirname, resolve } from "node:path";
 import { FetchImageError, showText } from "@fetch-image/core/basics";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
-import type { SettingKind } from "./setting-kinds.ts";
+import { secret, type SettingKind } from "./setting-kinds.ts";
 import { environmentOf, flagOf, forSettings, type SettingKey, settings, type Settings } from "./settings.ts";
 
 interface Origin {
@@ -75,8 +75,9 @@ function nonEmpty(text: string | undefined): string | undefined {
 }
 
 function invalid(key: SettingKey, text: string, { from, where }: Origin): FetchImageError {
-  // A connection string that is malformed cannot be cut: nothing of it is shown.
-  const shown = key === "databaseUrl" ? "what is there" : showText(text);
+  // A connection string that is malformed cannot be cut, and a secret that is too short is one: nothing of it is shown.
+  const isSecret = key === "databaseUrl" || settings[key].kind === secret;
+  const shown = isSecret ? "what is there" : showText(text);
   return new FetchImageError("FI_SETTING_INVALID", {
     message: `${where}${from === "file" ? `: ${flagOf(key)}` : ""} must be ${settings[key].kind.wants}, not ${shown}`,
     details: { setting: flagOf(key) },

@@ -13,6 +13,11 @@ test("a rule names a pattern and its settings", () => {
     stalenessBoundMs: 86_400_000,
     claimMs: 10_000,
   });
+  expect(repositoryRule("gitlab.example.com/*=share-by-user:true;claim:10s")).toEqual({
+    repositories: "gitlab.example.com/*",
+    shareByUser: true,
+    claimMs: 10_000,
+  });
   expect(repositoryRule("registry.local:5000/a=failure-backoff:2s")?.repositories).toBe("registry.local:5000/a");
 });
 
@@ -23,6 +28,7 @@ test.each([
   "registry.example.com/a=interval:5m",
   "registry.example.com/a=check-interval:often",
   "registry.example.com/a=claim:0s",
+  "registry.example.com/a=share-by-user:perhaps",
   "registry.example.com/a=",
 ])("%s is none, and the setting is refused", (text) => {
   expect(repositoryRule(text)).toBeUndefined();
@@ -31,11 +37,11 @@ test.each([
 
 test("the config file has them as a map of maps", async () => {
   const directory = mkdtempSync(join(tmpdir(), "fetch-image-rules-"));
-  const text = "repositories:\n  registry.example.com/team/*:\n    check-interval: 5m\n    claim: 10s\n";
+  const text = "repositories:\n  registry.example.com/team/*:\n    check-interval: 5m\n    share-by-user: true\n";
   writeFileSync(join(directory, "fetch-image.config.yaml"), text);
   const file = await readConfigFile(directory, undefined);
   rmSync(directory, { recursive: true });
-  expect(file?.values.get("repositories")).toBe("registry.example.com/team/*=check-interval:5m;claim:10s");
+  expect(file?.values.get("repositories")).toBe("registry.example.com/team/*=check-interval:5m;share-by-user:true");
 });
 
 test("the first rule that fits and says an interval decides it", () => {

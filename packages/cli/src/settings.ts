@@ -162,7 +162,7 @@ export const settings: { readonly [Key in SettingKey]: Setting<Settings[Key]> } 
   credentialKey: {
     kind: kinds.secret,
     default: undefined,
-    does: "a secret that this store's processes tell sources' passwords apart with: those with the same one ask a registry once for all of them. Default: a new one for each process",
+    does: "a secret that tells sources' passwords apart: processes that share it ask once for all of them; without it, each asks for itself",
   },
   rateLimitReserve: {
     kind: kinds.share,

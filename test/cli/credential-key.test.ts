@@ -1,0 +1,76 @@
+// Runs that share a store and name one user of a private registry: each gets what its own password may see.
+import { openEmbedded } from "@fetch-image/store/pglite";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { example } from "../support/cli.ts";
+import { fetchImageInHost as fetchImage } from "../support/command-host.ts";
+import { type DockerRegistry, dockerRegistryMissing, startDockerRegistry } from "../support/docker-registry.ts";
+import { makeEmbeddedStore } from "../support/embedded.ts";
+import { type Scratch, scratch } from "../support/scratch.ts";
+
+const missing = dockerRegistryMissing("htpasswd");
+const password = "s3cret";
+const key = "CaNaRy-9c1f that all of them have".replaceAll(" ", "-");
+
+describe.skipIf(missing !== undefined)(`a private image${missing === undefined ? "" : ` (${missing})`}`, () => {
+  let registry: DockerRegistry;
+  let place: Scratch;
+  let digest: string;
+  beforeAll(async () => {
+    registry = await startDockerRegistry({ auth: "htpasswd" });
+    digest = (await registry.push("acme/private-tools:2.3", { layers: ["tools"] })).digest;
+    place = scratch("credential-key");
+    await makeEmbeddedStore(place.path(".fetch-image"));
+  });
+  afterAll(async () => {
+    place[Symbol.dispose]();
+    await registry.close();
+  });
+
+  const run = (login: { readonly password: string; readonly key?: string }) =>
+    fetchImage(
+      ["run", example("private"), "--json"].concat(
+        ...["registry", "username", "password"].map((name) => [
+          "--var",
+          `${name}=${{ registry: registry.host, username: "alice", password: login.password }[name]}`,
+        ]),
+      ),
+      { cwd: place.directory, env: login.key === undefined ? {} : { FETCH_IMAGE_CREDENTIAL_KEY: login.key } },
+    );
+  /** How each image was found. */
+  const found = ({ stdout }: { readonly stdout: string }) => [
+    ...new Set([...stdout.matchAll(/"via":"([a-zA-Z-]+)"/g)].map(([, via]) => via)),
+  ];
+
+  test("is known to the next run with the same password and key, and to no run that guesses the password", async () => {
+    const first = await run({ password, key });
+    expect({ status: first.status, found: found(first) }).toMatchObject({ status: 0, found: { 0: "HEAD" } });
+    expect(found(await run({ password, key }))).toEqual(["fresh"]);
+    const guessed = await run({ password: "guessed", key });
+    expect(guessed.status).toBe(1);
+    expect(guessed.stdout + guessed.stderr).toContain("FI_UNAUTHORIZED");
+    expect(guessed.stdout + guessed.stderr).not.toContain(digest);
+    expect(found(await run({ password, key }))).toEqual(["fresh"]);
+  });
+
+  test("is asked for by each run without a key", async () => {
+    expect(found(await run({ password }))).toContain("HEAD");
+  });
+
+  test("says neither password nor key in anything that is stored", async () => {
+    const store = await openEmbedded({ directory: place.path(".fetch-image"), access: "read" });
+    const { facts } = await store.eventLog.readAll({ limit: 1000 });
+    await store.close();
+    const stored = JSON.stringify(facts.map(({ data, metadata }) => [data, metadata]));
+    expect(stored).toContain('"proof":');
+    expect(stored).not.toMatch(/CaNaRy|s3cret|guessed/);
+  });
+});
+
+test("config shows that there is a key, and not which; one that could be guessed is refused", async () => {
+  const { stdout } = await fetchImage(["config"], { env: { FETCH_IMAGE_CREDENTIAL_KEY: key } });
+  expect(stdout).toMatch(/credential-key +\*\*\* .*FETCH_IMAGE_CREDENTIAL_KEY/);
+  expect(stdout).not.toContain("CaNaRy");
+  const short = await fetchImage(["config", "--credential-key", "CaNaRy"]);
+  expect([short.status, short.stderr.includes("at least 16 characters")]).toEqual([2, true]);
+  expect(short.stderr).not.toContain("CaNaRy");
+});
