@@ -111,6 +111,27 @@ describe("a wrong password for the user of a private scope", () => {
     expect(its.shown.filter((password) => password === "wrong")).toHaveLength(2);
   });
 
+  test("does not make the tag gone where the registry says that there is none: that is for who was shown it", async () => {
+    const its = ground();
+    await fetchBy(its.engine, "1", "right");
+    const { check } = its.registry;
+    its.registry.check = async (source, asked) => {
+      const found = await check({ ...source, password: "right" }, asked);
+      return source.password === "right" ? found : { ...found, versions: [], status: 404 };
+    };
+    for (const build of ["2", "3"]) {
+      await expect(fetchBy(its.engine, build, "wrong")).rejects.toMatchObject({ cause: { code: "FI_IMAGE_UNKNOWN" } });
+      await expectNothingOf(its, build);
+    }
+    expect(await fetchBy(its.engine, "4", "right")).toContain(its.digest);
+    const types = async () => (await scopeFactsOf(its)).map(({ type }) => type);
+    expect(await types()).toEqual(["CheckClaimed", "VersionObserved", "CheckClaimed", "CheckFailed"]);
+    its.registry.check = async (source, asked) => ({ ...(await check(source, asked)), versions: [], status: 404 });
+    await its.clock.advance(minute);
+    await expect(fetchBy(its.engine, "5", "right")).rejects.toMatchObject({ cause: { code: "FI_IMAGE_UNKNOWN" } });
+    expect((await types()).at(-1)).toBe("VersionVanished");
+  });
+
   test("gets nothing old either where the registry is down, though who has the right one does", async () => {
     const its = ground();
     await fetchBy(its.engine, "1", "right");

@@ -101,7 +101,7 @@ export function factsOf(state: ScopeState, question: ScopeQuestion, outcome: Out
   const asker = askerOf(question);
   if (!outcome.ok) {
     const failure = toFailure(outcome.error, "FI_CHECK_FAILED", redact);
-    const gone = repositoryGone(outcome.error);
+    const gone = maySayGone(state) ? repositoryGone(outcome.error) : undefined;
     if (gone !== undefined) return [{ type: "VersionVanished", data: { ...gone, ...asker } }];
     const limit = refusedWith(outcome.error);
     return [
@@ -111,6 +111,9 @@ export function factsOf(state: ScopeState, question: ScopeQuestion, outcome: Out
   }
   const { versions, via, host, status, repository, rateLimit } = outcome.check;
   const newest = versions.at(-1);
+  if (newest === undefined && !maySayGone(state)) {
+    return [{ type: "CheckFailed", data: { failure: vanishedFailure(question, outcome.check), ...asker } }];
+  }
   if (newest === undefined) {
     return [{ type: "VersionVanished", data: { ...(tag === undefined ? {} : { tag }), host, status, ...asker } }];
   }
@@ -122,6 +125,11 @@ export function factsOf(state: ScopeState, question: ScopeQuestion, outcome: Out
     data: { version: { tag: newest.tag, digest: newest.digest }, changed, via, ...where, ...asker },
   };
   return rateLimit === undefined ? [observed] : [observed, { type: "RateLimitObserved", data: { host, ...rateLimit } }];
+}
+
+/** To who may not see it a registry says that there is nothing: it is for who was shown it to find that it is gone. */
+function maySayGone({ latest, current }: ScopeState): boolean {
+  return latest === null || current !== null;
 }
 
 /** Who asks, as facts have it: with what tells his secrets from others'. */
