@@ -26,16 +26,16 @@ describe.skipIf(missing !== undefined)(`a private image${missing === undefined ?
     await registry.close();
   });
 
+  const vars = (by: string) =>
+    Object.entries({ registry: registry.host, username: "alice", password: by }).flatMap(([name, value]) => [
+      "--var",
+      `${name}=${value}`,
+    ]);
   const run = (login: { readonly password: string; readonly key?: string }) =>
-    fetchImage(
-      ["run", example("private"), "--json"].concat(
-        ...["registry", "username", "password"].map((name) => [
-          "--var",
-          `${name}=${{ registry: registry.host, username: "alice", password: login.password }[name]}`,
-        ]),
-      ),
-      { cwd: place.directory, env: login.key === undefined ? {} : { FETCH_IMAGE_CREDENTIAL_KEY: login.key } },
-    );
+    fetchImage(["run", example("private"), "--json", ...vars(login.password)], {
+      cwd: place.directory,
+      env: login.key === undefined ? {} : { FETCH_IMAGE_CREDENTIAL_KEY: login.key },
+    });
   /** How each image was found. */
   const found = ({ stdout }: { readonly stdout: string }) => [
     ...new Set([...stdout.matchAll(/"via":"([a-zA-Z-]+)"/g)].map(([, via]) => via)),
@@ -54,6 +54,18 @@ describe.skipIf(missing !== undefined)(`a private image${missing === undefined ?
 
   test("is asked for by each run without a key", async () => {
     expect(found(await run({ password }))).toContain("HEAD");
+  });
+
+  test("makes doctor tell to set a key where the store is not this process's own", async () => {
+    const asked = async (...args: readonly string[]) => {
+      const doctor = ["doctor", example("private"), ...vars(password), ...args];
+      return (await fetchImage(doctor, { cwd: place.directory })).stdout;
+    };
+    const shared = ["--database-url", "postgres://127.0.0.1:1/nobody-listens"];
+    const advice = /credential-key: none is set, .*\n +fix: Give all of them the same FETCH_IMAGE_CREDENTIAL_KEY/;
+    expect(await asked(...shared)).toMatch(advice);
+    expect(await asked(...shared, "--credential-key", key)).not.toMatch(advice);
+    expect(await asked()).not.toMatch(advice);
   });
 
   test("says neither password nor key in anything that is stored", async () => {

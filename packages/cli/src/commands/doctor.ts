@@ -15,7 +15,7 @@ references, asks their registries for them; with pipelines, asks for every image
 they give. Stores nothing. The exit status is 1 where something is wrong.`,
   positionals: { min: 0, max: 100 },
   options: [{ name: "job", value: "JOB", does: "only this job of the pipelines" }, ...varOptions],
-  settings: [...storeSettings, ...registrySettings, "checkInterval", "baseTypes"],
+  settings: [...storeSettings, ...registrySettings, "checkInterval", "baseTypes", "credentialKey"],
   examples: [
     "fetch-image doctor",
     "fetch-image doctor registry.example.com/acme/app:1.2 ci.yml --load-vars-from vars.yml",

@@ -5,6 +5,7 @@ import {
   parseReference,
   parseRegistryImageSource,
   type RegistryImageSource,
+  sourceHasCredentials,
 } from "@fetch-image/core";
 import type { OciRegistry } from "@fetch-image/registry";
 import type { CommandContext } from "../command.ts";
@@ -17,7 +18,23 @@ import { type Finding, problem } from "./finding.ts";
 export async function registryFindings(target: string, context: CommandContext): Promise<readonly Finding[]> {
   const sources = /\.ya?ml$/.test(target) ? await sourcesOfPipeline(target, context) : [sourceOfReference(target)];
   await using registry = await openRegistry(context.settings, context.logger);
-  return await Promise.all(sources.map((source) => ask(source, registry, context.signal)));
+  const asked = await Promise.all(sources.map((source) => ask(source, registry, context.signal)));
+  return [...asked, ...keyFinding(sources, context)];
+}
+
+/** Processes that share a store and no key cannot tell that their sources have one password. */
+function keyFinding(sources: readonly RegistryImageSource[], { settings }: CommandContext): readonly Finding[] {
+  const { credentialKey, databaseUrl, eventStore } = settings.values;
+  const isShared = databaseUrl !== undefined || eventStore !== "postgres";
+  if (credentialKey !== undefined || !isShared || !sources.some(sourceHasCredentials)) return [];
+  return [
+    {
+      is: "warning",
+      what: "credential-key",
+      says: "none is set, so each process of this store asks for itself where a source has a password",
+      fix: "Give all of them the same FETCH_IMAGE_CREDENTIAL_KEY: `openssl rand -base64 32`.",
+    },
+  ];
 }
 
 function sourceOfReference(text: string): RegistryImageSource {
