@@ -105,7 +105,8 @@ export async function fetchInCluster(options: ClusterOptions): Promise<ClusterRe
 }
 
 function order(n: number, registryHost: string): RunOrder {
-  const source = { repository: `${registryHost}/${repository}`, tag: "v1" };
+  const login = { username: "ci", password: "of all nodes" };
+  const source = { repository: `${registryHost}/${repository}`, tag: "v1", ...login };
   const request = { ...typePlans("step", source), privileged: false };
   return { buildId: `wants-${n}`, fetches: [{ kind: "type", fetchId: "step/image-get", request }] };
 }

@@ -1,3 +1,4 @@
+import type { JsonObject } from "@fetch-image/core";
 import { randomOf } from "../fuzz/random.ts";
 import { pinnedPlan, typePlans } from "../support/engine.ts";
 import type { FetchOrder, KillOrder, RunOrder } from "./protocol.ts";
@@ -19,10 +20,12 @@ export function planOf(seed: number, registryHost: string): CrashPlan {
   const random = randomOf(seed);
   const repository = `acme/run-${seed}`;
   const source = { repository: `${registryHost}/${repository}`, tag: "v1" };
+  // Whose secret only the one who asks shows: the process that takes over must be able to tell that it has the same.
+  const login = seed % 2 === 0 ? {} : { username: "ci", password: `of run ${seed}` };
   const kinds = Array.from({ length: 1 + random.below(3) }, () =>
     random.pick(["tag", "tag", "task", "task", "pinned", "git-image", "artifact"] as const),
   );
-  const fetches = kinds.map((kind, index) => aFetch(kind, `s${index + 1}`, source));
+  const fetches = kinds.map((kind, index) => aFetch(kind, `s${index + 1}`, { ...source, ...login }));
   const death = (): Death => {
     switch (random.below(8)) {
       case 0:
@@ -41,7 +44,7 @@ export function planOf(seed: number, registryHost: string): CrashPlan {
 function aFetch(
   kind: "tag" | "task" | "pinned" | "git-image" | "artifact",
   stepId: string,
-  source: { readonly repository: string; readonly tag: string },
+  source: JsonObject,
 ): FetchOrder {
   const fetchId = `${stepId}/image-get`;
   const type = (request: Extract<FetchOrder, { kind: "type" }>["request"]) =>

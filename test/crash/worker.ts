@@ -65,6 +65,7 @@ async function open({
     stepRunner: watchedSteps(killPoint, report),
     nativeImageFetch: true,
     soleNode: store.soleNode,
+    credentialKey: "what all workers have",
     // A claim of a dead process is waited for, so it had better be short.
     settings: { claimMs },
   });
