@@ -1,7 +1,5 @@
 import {
   type CancelSignal,
-  type CheckDecision,
-  decideCheck,
   FetchImageError,
   type ImageRegistry,
   type RegistryCheck,
@@ -10,28 +8,13 @@ import {
   type Version,
 } from "@fetch-image/core/fetching";
 import type { EffectiveSettings } from "./engine-settings.ts";
-import { QuestionNow } from "./question-now.ts";
 import { RegistryBudgets } from "./registry-budgets.ts";
 import { RegistryPauses } from "./registry-pauses.ts";
-import {
-  answerOf,
-  answerSince,
-  type Asking,
-  type CheckAnswer,
-  type CheckFailure,
-  failureAnswer,
-  freshMsOf,
-  joined,
-  known,
-  type Outcome,
-  refusedAnswer,
-  type ScopeQuestion,
-  show,
-  unasked,
-} from "./scope-answers.ts";
+import { answerOf, type CheckAnswer, joined, type Outcome, type ScopeQuestion, show } from "./scope-answers.ts";
 import { type Inflight, markDecided, type ScopeEntry, whenDecided } from "./scope-entry.ts";
 import { type Claimed, ScopeClaims } from "./scope-claims.ts";
 import type { ScopeLogOptions } from "./scope-log.ts";
+import { ScopeRulings } from "./scope-rulings.ts";
 
 export interface ScopeAskerOptions extends ScopeLogOptions {
   readonly registry: Pick<ImageRegistry, "check">;
@@ -41,6 +24,8 @@ export interface ScopeAskerOptions extends ScopeLogOptions {
 
 /** Asks a scope's question of its registry, once for all who want to know and only where it may be asked. */
 export class ScopeAsker {
+  /** What becomes of a question before it is asked, and of its answer. */
+  readonly rulings: ScopeRulings;
   readonly #options: ScopeAskerOptions;
   readonly #budgets: RegistryBudgets;
   readonly #pauses: RegistryPauses;
@@ -54,6 +39,7 @@ export class ScopeAsker {
     const isOver = () => this.#closed;
     this.#pauses = new RegistryPauses({ ...options, isOver });
     this.#claims = new ScopeClaims({ ...options, isOver });
+    this.rulings = new ScopeRulings({ ...options, budgets: this.#budgets, pauses: this.#pauses });
   }
 
   get isClosed(): boolean {
@@ -65,64 +51,6 @@ export class ScopeAsker {
     this.#closed = true;
   }
 
-  /** What holds for the question now. */
-  now(entry: ScopeEntry, question: ScopeQuestion): QuestionNow {
-    return new QuestionNow(question, {
-      budgets: this.#budgets,
-      pauses: this.#pauses,
-      settings: this.#options.settings.forScope(question.repository),
-      state: entry.log.state,
-      now: this.#options.clock.now(),
-    });
-  }
-
-  /** `running`: another question of this process that has asked, or will. */
-  decide(entry: ScopeEntry, question: QuestionNow, running?: Inflight): CheckDecision {
-    const { node, soleNode } = this.#options;
-    const { state } = entry.log;
-    // Where there is no other node, a claim is of who asks here, of a predecessor which died, or of a question that was given
-    // up here: the store may have taken it all the same, and nobody will answer it.
-    const orphaned = soleNode && state.claim !== null && (state.claim.node !== node || running === undefined);
-    return decideCheck(orphaned ? { ...state, claim: null } : state, question);
-  }
-
-  /** What a decision answers by itself; undefined where it takes a check, another's or our own. */
-  answerTo(decision: CheckDecision, entry: ScopeEntry, now: QuestionNow): CheckAnswer | undefined {
-    const { question } = now;
-    switch (decision.kind) {
-      case "fresh":
-      case "stale":
-        return known(decision);
-      case "refused":
-        return refusedAnswer(entry.log.state, this.#asking(now), decision);
-      case "join":
-        return undefined;
-      case "ask":
-        break;
-    }
-    const refusal = this.#pauses.refusal(question, now);
-    if (refusal === undefined || (now.atOnce && now.sparing?.because === "failing")) return undefined;
-    return unasked(entry.log.state, this.#asking(now), refusal);
-  }
-
-  /** Whether the registry may not be asked as usual: then an answer that the store has may do. */
-  isSpared(question: ScopeQuestion): boolean {
-    const { limits } = this.#options.settings.forScope(question.repository);
-    if (this.#pauses.sparing(question, limits, false) !== undefined || this.#isHalfOpen(question)) return true;
-    return this.#budgets.sparing(question) !== undefined;
-  }
-
-  /**
-   * The answer, as the scope's stream has it, for who joined a question at `joinedAt` that is not known here. What it was may
-   * have ended by then without his node having seen that, and an answer that stands here be from before: it may be no older
-   * than one that he would have taken for fresh, by hand no older than his joining.
-   */
-  answerForJoined(entry: ScopeEntry, question: ScopeQuestion, joinedAt: number): CheckAnswer | undefined {
-    const { claimMs } = this.#options.settings.forScope(question.repository);
-    const since = joinedAt - Math.min(freshMsOf(question), claimMs);
-    return answerSince(entry.log.state, since, this.#asking(this.now(entry, question)));
-  }
-
   /** Resolves once the question is answered and the answer stored, as far as the store takes it. */
   async ask(entry: ScopeEntry, inflight: Inflight, question: ScopeQuestion): Promise<void> {
     const { soleNode, settings } = this.#options;
@@ -132,10 +60,10 @@ export class ScopeAsker {
     let early: Promise<Asked> | undefined;
     for (;;) {
       if (signal.aborted) throw new FetchImageError("FI_ABORTED");
-      if (!entry.log.isMet && this.isSpared(question)) await entry.log.readOn();
-      const now = this.now(entry, question);
-      const decision = this.decide(entry, now);
-      const answer = this.answerTo(decision, entry, now);
+      if (!entry.log.isMet && this.rulings.isSpared(question)) await entry.log.readOn();
+      const now = this.rulings.now(entry, question);
+      const decision = this.rulings.decide(entry, now);
+      const answer = this.rulings.answerTo(decision, entry, now);
       if (answer !== undefined) {
         settleAs(inflight, answer);
         // What was asked beside a claim that was refused is given up: the next question may come at once.
@@ -162,7 +90,7 @@ export class ScopeAsker {
         if (beside !== undefined) return settleAs(inflight, beside);
         continue;
       }
-      const isHalfOpen = this.#isHalfOpen(question);
+      const isHalfOpen = this.rulings.isHalfOpen(question);
       if (this.#budgets.isTaken(question) || (isHalfOpen && this.#budgets.isBusy(question))) {
         await this.#budgets.nextAnswer(question, signal);
         continue;
@@ -193,7 +121,7 @@ export class ScopeAsker {
         continue;
       }
       const mayTry = isHalfOpen && (soleNode || this.#pauses.isTrying(question));
-      if (early === undefined && (signal.aborted || (!mayTry && this.#mustNotAsk(entry, question)))) {
+      if (early === undefined && (signal.aborted || (!mayTry && this.rulings.mustNotAsk(entry, question)))) {
         answered(undefined);
         const why = signal.aborted ? "nobody waits for the answer" : "the registry is to be spared";
         await this.#claims.release(entry.log, claimed, why);
@@ -237,7 +165,7 @@ export class ScopeAsker {
     // Who waited until the claim of another ran out may have asked in the end.
     if (sameAsker(other.asker, question.asker)) return answer;
     const { failed } = other;
-    return joined(failed === undefined ? answer : this.answerToFailure(entry, question, failed), other.asker);
+    return joined(failed === undefined ? answer : this.rulings.answerToFailure(entry, question, failed), other.asker);
   }
 
   async #ask(
@@ -278,40 +206,19 @@ export class ScopeAsker {
   ): Promise<void> {
     await recorded;
     inflight.failed = { failure, retryAfterMs };
-    inflight.answer.resolve(this.answerToFailure(entry, claimed.question, inflight.failed));
-  }
-
-  /** What becomes of a failed check for this question. */
-  answerToFailure(entry: ScopeEntry, question: ScopeQuestion, failed: CheckFailure): CheckAnswer {
-    return failureAnswer(entry.log.state, this.#asking(this.now(entry, question)), failed);
+    inflight.answer.resolve(this.rulings.answerToFailure(entry, claimed.question, inflight.failed));
   }
 
   /** Where one may try and another node does, false once something may have become of that. */
   async #mayProbe(question: ScopeQuestion, claimMs: number, signal: CancelSignal): Promise<boolean> {
     const { limits } = this.#options.settings.forScope(question.repository);
     if (await this.#pauses.mayProbe(question, limits, claimMs)) return true;
-    if (this.#isHalfOpen(question)) {
+    if (this.rulings.isHalfOpen(question)) {
       await this.#pause(pollMs);
       await this.#pauses.readOn(question);
     }
     if (signal.aborted) throw new FetchImageError("FI_ABORTED");
     return false;
-  }
-
-  #isHalfOpen(question: ScopeQuestion): boolean {
-    return this.#pauses.isHalfOpen(question, this.#options.settings.forScope(question.repository).limits);
-  }
-
-  /** Whether another node met, since we last looked, what keeps us from asking. */
-  #mustNotAsk(entry: ScopeEntry, question: ScopeQuestion): boolean {
-    const decision = { kind: "ask", because: null } as const;
-    return this.answerTo(decision, entry, this.now(entry, question)) !== undefined || this.#isHalfOpen(question);
-  }
-
-  #asking(now: QuestionNow): Asking {
-    const { backoffBaseMs, backoffCapMs, attempts } = this.#options.settings;
-    const longestPauseMs = Math.min(backoffBaseMs * 2 ** Math.max(0, attempts - 2), backoffCapMs);
-    return { question: now.question, now, longestPauseMs };
   }
 
   /** Only the newest is wanted: from the scope's last version on, and with what other scopes learned within the interval. */
@@ -340,7 +247,7 @@ export class ScopeAsker {
     const since = clock.now() - settings.forScope(question.repository).claimMs;
     while (!signal.aborted && clock.now() < until) {
       await entry.log.lookLater();
-      const answer = answerSince(entry.log.state, since, this.#asking(this.now(entry, question)));
+      const answer = this.rulings.answerSince(entry, question, since);
       if (answer !== undefined) return answer;
       if (entry.log.state.claim?.until !== until) return undefined;
     }

@@ -78,7 +78,7 @@ export class ScopeBook {
   #isToBeRead(question: ScopeQuestion): boolean {
     const entry = this.#entries.get(keyOf(question));
     if (entry?.log.isMet === true || entry?.inflight !== undefined) return false;
-    return (entry === undefined && this.isReadFirst(question)) || this.#asker.isSpared(question);
+    return (entry === undefined && this.isReadFirst(question)) || this.#asker.rulings.isSpared(question);
   }
 
   /** The answer to what another fetch, here or on another node, is asking; undefined once `signal` aborts. */
@@ -102,7 +102,7 @@ export class ScopeBook {
         await entry.log.lookNow();
         continue;
       }
-      const answer = this.#asker.answerForJoined(entry, question, joinedAt);
+      const answer = this.#asker.rulings.answerForJoined(entry, question, joinedAt);
       if (answer !== undefined) return answer;
       await entry.log.lookLater();
     }
@@ -155,8 +155,8 @@ export class ScopeBook {
   #start(entry: ScopeEntry, starting: Starting): CheckStart | Promise<CheckStart> {
     const { question } = starting;
     const running = this.#running(entry, question);
-    const now = this.#asker.now(entry, question);
-    const decision = this.#asker.decide(entry, now, running);
+    const now = this.#asker.rulings.now(entry, question);
+    const decision = this.#asker.rulings.decide(entry, now, running);
     if (decision.kind === "stale" && decision.revalidate && running === undefined) this.#revalidate(entry, question);
     const isKnown = decision.kind === "fresh" || decision.kind === "stale";
     const joinsAnother = running === undefined ? decision.kind === "join" : running.follows !== undefined && !isKnown;
@@ -166,7 +166,7 @@ export class ScopeBook {
       running.interested.add(question.asker);
       return { kind: "joined", asker: running.asker };
     }
-    const answer = this.#asker.answerTo(decision, entry, now);
+    const answer = this.#asker.rulings.answerTo(decision, entry, now);
     if (answer !== undefined) return { kind: "answered", answer };
     const { begun, answer: coming } = this.#begin(entry, question, question.asker);
     // Another's claim is followed here for all who come: one of them takes over as soon as it runs out.
