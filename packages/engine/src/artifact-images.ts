@@ -12,7 +12,7 @@ import {
 } from "@fetch-image/core/fetching";
 import type { BuildContext } from "./build-context.ts";
 import { Cancellation } from "./cancellation.ts";
-import { outcomeOf } from "./fetch-run.ts";
+import { outcomeOf } from "./fetch-outcome.ts";
 
 /** A task whose `image:` names what an earlier step of the build has made. */
 export interface ArtifactImageRequest {

@@ -18,10 +18,10 @@ import {
 import { Deferred } from "./deferred.ts";
 import { Owed } from "./effects/owed.ts";
 import { runEffect } from "./effects/run-effect.ts";
-import { toError } from "./failure.ts";
 import type { BuildContext } from "./build-context.ts";
 import type { Writes } from "./build-writer.ts";
 import type { FetchListener } from "./engine-telemetry.ts";
+import { outcomeOf } from "./fetch-outcome.ts";
 import type { FetchImageRequest, ReadRequest } from "./request.ts";
 
 /** A fetch in this process: the machine's state, what it owes, and who waits for it. */
@@ -273,34 +273,6 @@ export class FetchRun implements Writes {
     this.onEnd?.(outcome.ok ? undefined : outcome.error);
     if (outcome.ok) this.#settled.resolve(outcome.imageSpec);
     else this.#settled.reject(outcome.error);
-  }
-}
-
-/** What a finished fetch returns, or rejects with. */
-export function outcomeOf(
-  state: FetchState,
-): { readonly ok: true; readonly imageSpec: ImageSpec } | { readonly ok: false; readonly error: FetchImageError } {
-  const { request, artifact } = state.snapshot.context;
-  const { privileged, type } = request;
-  switch (stateName(state)) {
-    case "short-circuited":
-      return { ok: true, imageSpec: { privileged, ...(state.imageURL === null ? {} : { imageURL: state.imageURL }) } };
-    case "fetched":
-      return {
-        ok: true,
-        imageSpec: {
-          privileged,
-          resourceType: type,
-          ...(artifact === null ? {} : { imageArtifact: { handle: artifact } }),
-        },
-      };
-    case "aborted":
-      return { ok: false, error: new FetchImageError("FI_ABORTED", { details: { fetch: request.fetchId } }) };
-    default:
-      return {
-        ok: false,
-        error: state.failure === null ? new FetchImageError("FI_INTERNAL") : toError(state.failure),
-      };
   }
 }
 
