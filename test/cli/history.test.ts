@@ -117,7 +117,7 @@ describe("beside a running writer", () => {
       const { status, stdout, stderr } = await ask(...args);
       expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
       expect(stderr).toContain("FI_BUILD_UNKNOWN");
-      expect(stderr).toContain("The newest builds are 2, 1.");
+      expect(stderr).toContain("The newest builds are 2, 1. Check --data or --database-url.");
     }
     const { status, json } = await ask("why", "2", "9z", "--json");
     expect(status).toBe(2);

@@ -219,6 +219,19 @@ describe("an archive of builds", () => {
     },
   );
 
+  test("of nothing is one all the same: it restores to nothing, and is added to", async () => {
+    const { eventLog, readModel, directory } = await aStore();
+    const long = Date.parse("2001-01-01T00:00:00Z");
+    expect(await archiveBuilds({ eventLog, readModel, directory, before: long })).toMatchObject({
+      builds: 0,
+      files: [],
+    });
+    const target = createMemoryEventLog();
+    expect(await restoreBuilds({ eventLog: target, directory })).toEqual({ builds: 0, facts: 0, restored: 0 });
+    await archiveBuilds({ eventLog, readModel, directory, before: later });
+    expect((await restoreBuilds({ eventLog: target, directory })).builds).toBeGreaterThan(0);
+  });
+
   test("restored into a store with another build of that id is refused, naming the fact; and where there is none, said", async () => {
     const { eventLog, readModel, directory } = await aStore();
     await archiveBuilds({ eventLog, readModel, directory, before: later });

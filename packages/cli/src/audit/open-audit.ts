@@ -22,7 +22,7 @@ export async function openAudit(settings: EffectiveSettings, logger: Logger): Pr
   }
   const { readModel, where } = stores;
   return {
-    audit: createAudit({ readModel, where }),
+    audit: createAudit({ readModel, where, elsewhere: "Check --data or --database-url." }),
     stores,
     [Symbol.asyncDispose]: () => stores[Symbol.asyncDispose](),
   };

@@ -8,8 +8,9 @@ import { storeSettings } from "../setting-groups.ts";
 export const command: Command = {
   usage: "[--json]",
   about: `Empties the read model and makes it anew from every fact in the event store. The facts are not touched, and what
-comes out is what was there, unless the read model was damaged or is from an older version. What is known of builds whose
-facts were removed cannot be made anew, and is kept as it is; days that were dropped from the audit stay dropped.`,
+comes out is what was there, unless the read model was damaged or is from an older version: facts of builds and of scopes
+count, those of registries that failed and of shadows are not projected. What is known of builds whose facts were removed
+cannot be made anew, and is kept as it is; days that were dropped from the audit stay dropped.`,
   positionals: { min: 0, max: 0 },
   options: [],
   settings: storeSettings,
@@ -28,7 +29,7 @@ facts were removed cannot be made anew, and is kept as it is; days that were dro
     const ms = Math.round(performance.now() - started);
     const notMade = { ...(kept.length > 0 ? { kept: kept.length } : {}), ...(dropped && { droppedBefore: dropped }) };
     if (json) terminal.out(`${JSON.stringify({ facts, ...(skipped > 0 ? { skipped } : {}), ...notMade, ms })}\n`);
-    else terminal.out(`rebuilt the read model from ${facts} facts in ${ms} ms\n`);
+    else terminal.out(`rebuilt the read model from ${facts} facts of builds and scopes in ${ms} ms\n`);
     if (skipped > 0 && !json) terminal.out(`passed over ${skipped} facts of a newer version\n`);
     if (kept.length > 0 && !json) {
       const many = kept.length === manyBuilds ? `${manyBuilds} builds or more` : `${kept.length} builds`;

@@ -29,6 +29,8 @@ export interface AuditOptions {
   readonly readModel: ReadModel;
   /** Where its answers come from, for messages: a data directory, a database. */
   readonly where?: string;
+  /** What to look at where a build is not there, for the hint: the settings that lead to it, say. */
+  readonly elsewhere?: string;
 }
 
 export interface BuildsQuestion extends TimeRange {
@@ -78,7 +80,7 @@ export interface Audit {
   export(table: ExportTable, range?: TimeRange): AsyncIterable<readonly ExportRow[]>;
 }
 
-export function createAudit({ readModel, where = "the read model" }: AuditOptions): Audit {
+export function createAudit({ readModel, where = "the read model", elsewhere }: AuditOptions): Audit {
   async function ofBuild(buildId: string): Promise<{ build: BuildRow; images: readonly BuildImageRow[] }> {
     const [build, images] = await Promise.all([readModel.build(buildId), readModel.imagesOfBuild(buildId)]);
     if (build === undefined) throw await buildUnknown(buildId);
@@ -93,7 +95,7 @@ export function createAudit({ readModel, where = "the read model" }: AuditOption
     const known = newest.length === 0 ? "There are no builds yet." : `The newest builds are ${newest.join(", ")}.`;
     return new FetchImageError("FI_BUILD_UNKNOWN", {
       message: `there is no build ${showText(buildId)} in ${where}`,
-      hint: `${known}${before}`,
+      hint: `${known}${before}${elsewhere === undefined ? "" : ` ${elsewhere}`}`,
       details: { build: showText(buildId).slice(1, -1) },
     });
   }

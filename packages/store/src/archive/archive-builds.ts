@@ -79,6 +79,8 @@ export async function archiveBuilds(options: ArchiveBuildsOptions): Promise<Arch
     try {
       await removeDrafts(directory);
       const manifest = await readManifest(directory);
+      // An archive of nothing is one: it can be restored, and added to.
+      if (manifest === undefined) await writeManifest(directory, { files: [] });
       const run = new ArchiveRun(options, manifest?.files ?? []);
       for await (const { day, ids } of days(options)) await run.archive(day, ids);
       return run.summary;
