@@ -55,6 +55,11 @@ describe("with the facts in EventStoreDB", () => {
     expect(status).toBe(1);
     expect(stdout).toContain("FI_STORE_UNAVAILABLE");
     expect(stdout + stderr).not.toContain("canary");
+    const doctor = await fetchImage(["doctor", "--event-store", url, "--data", "nothing-there"], {
+      cwd: place.directory,
+    });
+    expect(doctor.status).toBe(1);
+    expect(doctor.stdout).toMatch(/problem +store: FI_STORE_UNAVAILABLE: EventStoreDB at 127\.0\.0\.1:1/);
     const shown = await fetchImage(["config", "--event-store", url], { cwd: place.directory });
     expect(shown.stdout).toContain("esdb://***@127.0.0.1:1?***");
   });

@@ -9,8 +9,8 @@ export async function storeFindings({
   settings,
   logger,
 }: Pick<CommandContext, "settings" | "logger">): Promise<readonly Finding[]> {
-  const { data, databaseUrl } = settings.values;
-  if (databaseUrl === undefined && !existsSync(data)) {
+  const { data, databaseUrl, eventStore } = settings.values;
+  if (databaseUrl === undefined && eventStore === "postgres" && !existsSync(data)) {
     return [{ is: "ok", what: "store", says: `${data} is not there yet; the first run makes it` }];
   }
   try {
