@@ -30,10 +30,10 @@ test("the README's embedding example is at most ten lines long and resolves an i
   const body = example
     .replaceAll(/^import (\{.*\}) from "(.*)";$/gm, 'const $1 = modules["$2"];')
     .replaceAll("registry.example.com", embedded.host);
-  const source = `(async (modules, databaseUrl) => {\n${body}\nreturn imageURL;\n})`;
+  const source = `(async (modules) => {\n${body}\nreturn imageURL;\n})`;
   const { outputText } = ts.transpileModule(source, { compilerOptions: { target: ts.ScriptTarget.ES2022 } });
-  const run: (given: typeof modules, url: string) => Promise<string> = runInThisContext(outputText);
-  expect(await run(modules, "postgres://unused")).toBe(`docker:///${embedded.host}/acme/go:1.26@${digest}`);
+  const run: (given: typeof modules) => Promise<string> = runInThisContext(outputText);
+  expect(await run(modules)).toBe(`docker:///${embedded.host}/acme/go:1.26@${digest}`);
   expect(embedded.counts).toMatchObject({ manifestHead: 1, manifestGet: 0, blob: 0 });
 });
 

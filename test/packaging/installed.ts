@@ -30,7 +30,7 @@ export async function installPacked(): Promise<Project> {
   const packs = join(folder, "packs");
   mkdirSync(packs);
   await prepare();
-  const tarballs = must(root, process.execPath, "scripts/lib/pack.mjs", packs).trim().split("\n");
+  const tarballs = must(root, process.execPath, "scripts/pack.mjs", packs).trim().split("\n");
   writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }));
   must(folder, "npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", ...tarballs);
   return {
