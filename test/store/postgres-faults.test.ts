@@ -141,6 +141,55 @@ describe("what an append that fails tells its caller", () => {
     expect(await store.eventLog.read("build-1")).toEqual([]);
   });
 
+  test.each(["a pool of our own", "a host's pool"])(
+    "a transaction whose end was never answered leaves its connection to nobody, in %s",
+    async (whose) => {
+      await using proxy = await startTcpProxy(server.port);
+      const connectionString = through(proxy.port);
+      const pool = new Pool({ connectionString, max: 1 });
+      const sql = createPostgresSql({
+        ...(whose === "a host's pool" ? { pool } : { connectionString, poolSize: 1 }),
+        timeoutMs: 1000,
+      });
+      const failed = sql.transaction(async (tx) => {
+        await tx.query("create table of_the_transaction ()");
+        proxy.answers = "keep";
+        throw new Error("what it was for has failed");
+      });
+      await expect(failed).rejects.toThrow("what it was for has failed");
+      proxy.answers = "pass";
+      expect((await sql.query("select to_regclass('of_the_transaction') as made")).rows).toEqual([{ made: null }]);
+      await sql.close();
+      await pool.end();
+    },
+  );
+
+  test("a transaction of which a statement was never answered is not waited for once more to be rolled back", async () => {
+    await using proxy = await startTcpProxy(server.port);
+    const pool = new Pool({ connectionString: through(proxy.port), max: 1 });
+    const sent: string[] = [];
+    pool.on("connect", (client) => {
+      const query = client.query.bind(client) as (...statement: [{ text: string }, () => void]) => void;
+      client.query = ((...[statement, done]: [{ text: string }, () => void]) => {
+        sent.push(statement.text);
+        query(statement, done);
+      }) as typeof client.query;
+    });
+    const sql = createPostgresSql({ pool, timeoutMs: 1000 });
+    const failed = sql.transaction(async (tx) => {
+      proxy.answers = "keep";
+      await tx.query("select 1").catch(() => {
+        throw new Error("in other words");
+      });
+    });
+    await expect(failed).rejects.toThrow("in other words");
+    expect(sent.slice(1)).toEqual(["select 1"]);
+    proxy.answers = "pass";
+    expect((await sql.query("select 2 as n")).rows).toEqual([{ n: 2 }]);
+    await sql.close();
+    await pool.end();
+  });
+
   test("a host's pool is used, its settings left alone, and not ended", async () => {
     const pool = new Pool({ connectionString: url, max: 1 });
     const log = createPostgresEventLog({ pool });
