@@ -1,4 +1,4 @@
-import { createPostgresEventLog, openPostgresStore } from "@fetch-image/store/postgres";
+import { createPostgresEventLog, createPostgresSql, openPostgresStore } from "@fetch-image/store/postgres";
 import { Pool } from "pg";
 import { expect, test, vi } from "vitest";
 import { codeOf, namedFact, someFacts } from "../conformance/facts.ts";
@@ -92,6 +92,35 @@ test("a server that never answers has the connection ended, with all that is und
   expect(await Promise.all(outcomes)).toEqual(Array.from(outcomes, () => "FI_APPEND_OUTCOME_UNKNOWN"));
   proxy.answers = "pass";
   expect(await codeOf(store.eventLog.append("build-e", "no-stream", someFacts(1)))).toBe("fulfilled");
+});
+
+test("a statement behind one that could not be prepared is done all the same, and other connections go on preparing", async () => {
+  await using raw = await database.rawClient();
+  await raw.query("create table numbers (n int4)");
+  await raw.query("begin; lock table numbers");
+  const sql = createPostgresSql({ connectionString: database.url, poolSize: 1, pipeline: true });
+  const count = async () =>
+    (await sql.queryInLine?.("select count(*)::int4 as n from numbers where n > $1", [0], { name: "count" }))?.rows;
+  const outcomes = Promise.allSettled([count(), count()]);
+  await using operator = await database.rawClient();
+  await vi.waitFor(async () => {
+    const { rowCount } = await operator.query(
+      "select pg_cancel_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'fetch-image'",
+    );
+    expect(rowCount).toBe(1);
+  });
+  await raw.query("rollback");
+  expect(await outcomes).toMatchObject([
+    { status: "rejected", reason: { kind: "answered", sqlState: "57014" } },
+    { status: "fulfilled", value: [{ n: 0 }] },
+  ]);
+
+  await operator.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'fetch-image'");
+  await vi.waitFor(async () => {
+    expect(await count()).toEqual([{ n: 0 }]);
+    expect((await sql.query("select name from pg_prepared_statements")).rows).toEqual([{ name: "count" }]);
+  }, 30_000);
+  await sql.close();
 });
 
 test.each([true, false])(

@@ -24,6 +24,8 @@ class PgSql implements Sql {
   /** By connection, whether no pooler is in between. */
   readonly #direct = new WeakMap<HostClient, boolean>();
   #prepares = true;
+  /** Connections on which nothing is prepared any more, though others have it. */
+  readonly #unprepared = new WeakSet<HostClient>();
   readonly queryInLine?: NonNullable<Sql["queryInLine"]>;
 
   constructor(options: PostgresOptions) {
@@ -85,13 +87,16 @@ class PgSql implements Sql {
     timeoutMs: number,
     { text, parameters, name }: Statement,
   ): Promise<SqlResult<Row>> {
-    if (name === undefined || !this.#prepares) return run<Row>(client, timeoutMs, text, parameters);
+    if (name === undefined || !this.#prepares || this.#unprepared.has(client))
+      return run<Row>(client, timeoutMs, text, parameters);
     try {
       return await run<Row>(client, timeoutMs, text, parameters, name);
     } catch (error) {
       if (!(error instanceof SqlError) || !unprepared.has(error.sqlState ?? "")) throw error;
-      // A pooler gave the connection another backend than the one that prepared it. Nothing was done yet.
-      this.#prepares = false;
+      // Nothing was done yet. On the server itself, the statement before this one was to be prepared and failed; else a
+      // pooler gave the connection another backend than the one that prepared it, which others will meet, too.
+      if (this.#direct.get(client) === true) this.#unprepared.add(client);
+      else this.#prepares = false;
       return run<Row>(client, timeoutMs, text, parameters);
     }
   }
