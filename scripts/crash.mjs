@@ -1,8 +1,8 @@
-// `pnpm crash --store postgres|pglite|eventstoredb --runs N [--seed S]`: kills real processes with SIGKILL at their work, as each of
-// N consecutive seeds has it, has others go on, and looks through what they leave: docs/guides/durability.md. Ends with
+// `pnpm crash --store STORE --runs N [--seed S]`: kills real processes with SIGKILL at their work, as each of N consecutive
+// seeds has it, has others go on, and looks through what they leave: docs/guides/durability.md. Ends with
 // `N runs, N kills, 0 lost, 0 doubled` and exit status 0, or with the seed that failed and exit status 1.
-// `pnpm crash --cluster [--store postgres|eventstoredb] [--processes 4] [--fetches 500] [--claim-ms 30000]`: has many
-// processes want one image, and kills the one that asks for it; the same ending rule.
+// `pnpm crash --cluster [--store STORE] [--processes 4] [--fetches 500] [--claim-ms 30000]`: has many processes want one
+// image, and kills the one that asks for it; the same ending rule.
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -10,14 +10,16 @@ import { parseArgs } from "node:util";
 import { prepare } from "./lib/prepare.mjs";
 import { root, runInForeground } from "./lib/process.mjs";
 
-const stores = ["postgres", "pglite", "eventstoredb"];
+const stores = ["postgres", "postgres-pipeline", "pglite", "eventstoredb"];
+/** Of which several processes can have one. */
+const shared = stores.filter((store) => store !== "pglite");
 const values = readArguments();
 
 if (values?.here) {
   process.exitCode = await (values.cluster ? clusterHere(values) : crashHere(values));
 } else if (values === undefined || values.help) {
   process.stderr.write(`usage: pnpm crash --store ${stores.join("|")} --runs N [--seed S]
-       pnpm crash --cluster [--store postgres|eventstoredb] [--processes N] [--fetches N] [--claim-ms N]\n`);
+       pnpm crash --cluster [--store ${shared.join("|")}] [--processes N] [--fetches N] [--claim-ms N]\n`);
   process.exitCode = values?.help ? 0 : 2;
 } else {
   await prepare();
@@ -93,7 +95,7 @@ function readArguments() {
       },
     });
     const counts = [given.runs, given.seed, given.processes, given.fetches, given["claim-ms"]];
-    const isShared = !given.cluster || given.store !== "pglite";
+    const isShared = !given.cluster || shared.includes(given.store);
     return stores.includes(given.store) && isShared && counts.every(isCount) ? given : undefined;
   } catch (error) {
     process.stderr.write(`${error.message}\n`);

@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { example, fetchImage, type Images, startImages } from "../support/cli.ts";
 import { fetchImageInHost } from "../support/command-host.ts";
 import { postgresMissing, startPostgres, type TestPostgres } from "../support/postgres.ts";
@@ -11,7 +13,10 @@ describe.skipIf(missing !== undefined)(`on a server${missing === undefined ? "" 
   let postgres: TestPostgres;
   let place: Scratch;
   beforeAll(async () => {
-    [images, postgres] = await Promise.all([startImages(), startPostgres()]);
+    [images, postgres] = await Promise.all([
+      startImages(),
+      startPostgres({ settings: ["logging_collector=on", "log_statement=all", "log_line_prefix=%d "] }),
+    ]);
     place = scratch("postgres");
   });
   afterAll(async () => {
@@ -39,6 +44,24 @@ describe.skipIf(missing !== undefined)(`on a server${missing === undefined ? "" 
     // In the order they were opened in, which need not be that of the numbers they drew.
     expect(unknown.stderr).toMatch(/The newest builds are ([123]), (?!\1)([123]), (?!\1|\2)[123]\./);
     expect(unknown.stderr).toContain("postgres://***@127.0.0.1");
+  });
+
+  test("database-pipeline reaches the store, which asks then, and only then, whether there is a pooler in between", async () => {
+    const [usual, pipelined] = [await postgres.createDatabase(), await postgres.createDatabase()];
+    const run = (url: string, args: readonly string[]) =>
+      fetchImageInHost(["run", example("custom-type"), ...images.vars, ...args], {
+        cwd: place.directory,
+        env: { DATABASE_URL: url },
+      });
+    expect(await run(usual, [])).toMatchObject({ status: 0 });
+    expect(await run(pipelined, ["--database-pipeline", "true"])).toMatchObject({ status: 0 });
+    const logs = join(postgres.dataDirectory, "log");
+    const askedOf = (url: string) => {
+      const question = `${new URL(url).pathname.slice(1)} LOG:  statement: select pg_backend_pid() as pid`;
+      return readdirSync(logs).some((file) => readFileSync(join(logs, file), "utf8").includes(question));
+    };
+    await vi.waitFor(() => expect(askedOf(pipelined)).toBe(true));
+    expect(askedOf(usual)).toBe(false);
   });
 
   test("a server that is not there is status 1, and the message has no password", async () => {

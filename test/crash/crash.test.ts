@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { crash } from "./crash.ts";
 import { storeMissing } from "./store-makers.ts";
 
@@ -6,12 +6,17 @@ import { storeMissing } from "./store-makers.ts";
 const seed = Number(process.env["FETCH_IMAGE_SEED"] ?? 1);
 const missing = storeMissing("postgres");
 
-test.skipIf(missing !== undefined)(
-  `processes killed at their work on PostgreSQL lose nothing and do nothing twice${missing === undefined ? "" : `: ${missing}`}`,
-  async () => {
-    const { kills, failure } = await crash({ store: "postgres", runs: 8, seed, sources: true });
-    expect(failure).toBeUndefined();
-    expect(kills).toBeGreaterThanOrEqual(8);
-  },
-  240_000,
-);
+describe.skipIf(missing !== undefined)(`on PostgreSQL${missing === undefined ? "" : `: ${missing}`}`, () => {
+  test.each([
+    ["postgres", seed],
+    ["postgres-pipeline", seed + 3],
+  ] as const)(
+    "processes killed at their work lose nothing and do nothing twice (%s)",
+    async (store, first) => {
+      const { kills, failure } = await crash({ store, runs: 3, seed: first, sources: true });
+      expect(failure).toBeUndefined();
+      expect(kills).toBeGreaterThanOrEqual(3);
+    },
+    240_000,
+  );
+});

@@ -15,11 +15,12 @@ interface MadeStore<Address extends StoreAddress = StoreAddress> extends AsyncDi
 }
 
 export const storeMakers: { readonly [Kind in StoreKind]: () => Promise<StoreMaker> } = {
-  postgres: postgresMaker,
+  postgres: () => postgresMaker("postgres"),
+  "postgres-pipeline": () => postgresMaker("postgres-pipeline"),
   pglite: pgliteMaker,
   async eventstoredb() {
     const databases: StoreMaker<DatabaseAddress> =
-      postgresMissing() === undefined ? await postgresMaker() : await pgliteMaker();
+      postgresMissing() === undefined ? await postgresMaker("postgres") : await pgliteMaker();
     return {
       async make() {
         const [peer, database] = await Promise.all([startPeerProcess(), databases.make()]);
@@ -36,11 +37,11 @@ export const storeMakers: { readonly [Kind in StoreKind]: () => Promise<StoreMak
   },
 };
 
-async function postgresMaker(): Promise<StoreMaker<DatabaseAddress>> {
+async function postgresMaker(kind: "postgres" | "postgres-pipeline"): Promise<StoreMaker<DatabaseAddress>> {
   const server = await startPostgres();
   return {
     make: async () => ({
-      address: { kind: "postgres", url: await server.createDatabase() },
+      address: { kind, url: await server.createDatabase() },
       [Symbol.asyncDispose]: () => Promise.resolve(),
     }),
     [Symbol.asyncDispose]: () => server.stop(),
@@ -60,5 +61,5 @@ function pgliteMaker(): Promise<StoreMaker<DatabaseAddress>> {
 
 /** Why a store of this kind cannot be made here; undefined where it can. */
 export function storeMissing(kind: StoreKind): string | undefined {
-  return kind === "postgres" ? postgresMissing() : undefined;
+  return kind === "postgres" || kind === "postgres-pipeline" ? postgresMissing() : undefined;
 }

@@ -7,7 +7,9 @@ export type StoreAddress =
   | { readonly kind: "eventstoredb"; readonly url: string; readonly readModel: DatabaseAddress };
 
 export type DatabaseAddress =
-  { readonly kind: "postgres"; readonly url: string } | { readonly kind: "pglite"; readonly directory: string };
+  /** The other one sends the next batch of appends while one is stored. */
+  | { readonly kind: "postgres" | "postgres-pipeline"; readonly url: string }
+  | { readonly kind: "pglite"; readonly directory: string };
 
 export type StoreKind = StoreAddress["kind"];
 
@@ -20,13 +22,23 @@ export interface OpenStore extends AsyncDisposable {
 
 /** Loads the driver of that store and of no other: processes start often. */
 export function openStore(address: StoreAddress): Promise<OpenStore> {
-  if (address.kind === "eventstoredb") return openEventStore(address.url, address.readModel);
-  return address.kind === "postgres" ? openPostgres(address.url) : openPglite(address.directory);
+  switch (address.kind) {
+    case "postgres":
+      return openPostgres(address.url, { pipeline: false });
+    case "postgres-pipeline":
+      return openPostgres(address.url, { pipeline: true });
+    case "pglite":
+      return openPglite(address.directory);
+    case "eventstoredb":
+      return openEventStore(address.url, address.readModel);
+    default:
+      return address satisfies never;
+  }
 }
 
-async function openPostgres(connectionString: string): Promise<OpenStore> {
+async function openPostgres(connectionString: string, options: { readonly pipeline: boolean }): Promise<OpenStore> {
   const { openPostgresStore } = await import("@fetch-image/store/postgres");
-  return opened(await openPostgresStore({ connectionString }), false);
+  return opened(await openPostgresStore({ connectionString, ...options }), false);
 }
 
 async function openPglite(directory: string): Promise<OpenStore> {

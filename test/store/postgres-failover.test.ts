@@ -3,31 +3,15 @@ import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { openPostgresStore } from "@fetch-image/store/postgres";
 import { Client } from "pg";
-import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { aFact, codeOf, errorOf, idsOf, someFacts } from "../conformance/facts.ts";
 import { follow } from "../conformance/follower.ts";
-import { postgresMissing, startPostgres, type TestPostgres } from "../support/postgres.ts";
+import { startPostgres } from "../support/postgres.ts";
+import { databaseForEach } from "./database-for-each.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
-const missing = postgresMissing();
-let starting: Promise<TestPostgres> | undefined;
-let server: TestPostgres;
-let url = "";
-beforeEach(async ({ skip }) => {
-  if (missing !== undefined) skip(missing);
-  starting ??= startPostgres();
-  server = await starting;
-  url = await server.createDatabase();
-});
-afterAll(async () => (await starting)?.stop());
-
-async function rawClient(): Promise<Client & AsyncDisposable> {
-  const client = new Client({ connectionString: url });
-  client.on("error", () => undefined);
-  await client.connect();
-  return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() });
-}
+const database = databaseForEach();
 
 const appendOne = (stream: string): string => `
   select outcome from fetch_image.append_one(
@@ -35,9 +19,9 @@ const appendOne = (stream: string): string => `
 
 describe("connections", () => {
   test("there are as many as the pool may have, named so that the server's list tells whose they are", async () => {
-    await using store = await openPostgresStore({ connectionString: url, poolSize: 3 });
+    await using store = await openPostgresStore({ connectionString: database.url, poolSize: 3 });
     await Promise.all(Array.from({ length: 40 }, () => store.sql.query("select pg_sleep(0.01)")));
-    await using raw = await rawClient();
+    await using raw = await database.rawClient();
     const { rows } = await raw.query(
       "select count(*)::int as n from pg_stat_activity where application_name = 'fetch-image' and datname = current_database()",
     );
@@ -45,8 +29,8 @@ describe("connections", () => {
   });
 
   test("who waits for one too long is told so, and nothing was done", async () => {
-    await using store = await openPostgresStore({ connectionString: url, poolSize: 2, connectTimeoutMs: 200 });
-    await using holder = await rawClient();
+    await using store = await openPostgresStore({ connectionString: database.url, poolSize: 2, connectTimeoutMs: 200 });
+    await using holder = await database.rawClient();
     await holder.query("begin; lock table fetch_image.events");
     const held = [1, 2].map(() => store.sql.query("select count(*) from fetch_image.events"));
     const error = await errorOf(store.eventLog.append("build-1", "no-stream", someFacts(1)));
@@ -58,12 +42,12 @@ describe("connections", () => {
   });
 
   test("the server ends by itself what takes too long, before anybody gives the connection up: nothing was done", async () => {
-    await using store = await openPostgresStore({ connectionString: url, timeoutMs: 1000 });
+    await using store = await openPostgresStore({ connectionString: database.url, timeoutMs: 1000 });
     const show = async (name: string) => (await store.sql.query(`show ${name}`)).rows[0]?.[name];
     expect(await show("statement_timeout")).toBe("900ms");
     expect(await show("idle_in_transaction_session_timeout")).toBe("1s");
     await expect(store.sql.query("select pg_sleep(20)")).rejects.toMatchObject({ kind: "answered", sqlState: "57014" });
-    await using holder = await rawClient();
+    await using holder = await database.rawClient();
     await holder.query(`begin; ${appendOne("other")}`);
     expect(await codeOf(store.eventLog.append("build-1", "no-stream", someFacts(1)))).toBe("FI_STORE_UNAVAILABLE");
     await holder.query("rollback");
@@ -71,10 +55,8 @@ describe("connections", () => {
   });
 
   test("a pooler that takes no such limits is used without them", async () => {
-    await using pooler = await startFussyPooler(server.port);
-    const through = new URL(url);
-    through.port = String(pooler.port);
-    await using store = await openPostgresStore({ connectionString: through.href });
+    await using pooler = await startFussyPooler(database.server.port);
+    await using store = await openPostgresStore({ connectionString: database.through(pooler.port) });
     const follower = follow(store.eventLog);
     await store.eventLog.append("build-1", "no-stream", someFacts(2));
     await follower.reached(2);
@@ -85,8 +67,8 @@ describe("connections", () => {
 
 describe("what the server takes back or refuses for a while", () => {
   test.each(["40001", "40P01"])("an append given up for another's sake (%s) is done again", async (sqlState) => {
-    await using store = await openPostgresStore({ connectionString: url });
-    await using raw = await rawClient();
+    await using store = await openPostgresStore({ connectionString: database.url });
+    await using raw = await database.rawClient();
     await raw.query(`
       create sequence tries;
       create function give_up() returns trigger language plpgsql as $$ begin
@@ -100,9 +82,11 @@ describe("what the server takes back or refuses for a while", () => {
   });
 
   test("a server that takes no writes is not kept: once it does, or another is at its address, they go on", async () => {
-    await using store = await openPostgresStore({ connectionString: url, poolSize: 4 });
-    await using raw = await rawClient();
-    await raw.query("alter database " + new URL(url).pathname.slice(1) + " set default_transaction_read_only = on");
+    await using store = await openPostgresStore({ connectionString: database.url, poolSize: 4 });
+    await using raw = await database.rawClient();
+    await raw.query(
+      "alter database " + new URL(database.url).pathname.slice(1) + " set default_transaction_read_only = on",
+    );
     await raw.query(
       "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'fetch-image' and datname = current_database()",
     );
@@ -113,7 +97,9 @@ describe("what the server takes back or refuses for a while", () => {
     expect(refused).toMatchObject({ code: "FI_STORE_UNAVAILABLE", retryable: true });
     expect(refused?.hint).toContain("primary");
     await raw.query("set default_transaction_read_only = off");
-    await raw.query("alter database " + new URL(url).pathname.slice(1) + " reset default_transaction_read_only");
+    await raw.query(
+      "alter database " + new URL(database.url).pathname.slice(1) + " reset default_transaction_read_only",
+    );
     expect(await codeOf(store.eventLog.append("build-1", "no-stream", facts))).toBe("fulfilled");
   });
 
@@ -151,9 +137,9 @@ describe("what the server takes back or refuses for a while", () => {
 describe("what the append lock is for", () => {
   // Both writers have drawn their positions; the one with the lower commits last.
   async function lateCommit(): Promise<{ readonly seen: readonly string[]; readonly stored: readonly string[] }> {
-    await using store = await openPostgresStore({ connectionString: url, pollMs: 50 });
-    await using slow = await rawClient();
-    await using quick = await rawClient();
+    await using store = await openPostgresStore({ connectionString: database.url, pollMs: 50 });
+    await using slow = await database.rawClient();
+    await using quick = await database.rawClient();
     const follower = follow(store.eventLog);
     await follower.caughtUp();
     await slow.query(`begin; ${appendOne("slow")}`);
@@ -178,7 +164,7 @@ describe("what the append lock is for", () => {
   });
 
   test("without it, the same follower never sees it", async () => {
-    await using store = await openPostgresStore({ connectionString: url });
+    await using store = await openPostgresStore({ connectionString: database.url });
     const { rows } = await store.sql.query<{ readonly definition: string }>(
       `select pg_get_functiondef(p.oid) as definition from pg_proc p
        where p.pronamespace = 'fetch_image'::regnamespace and p.proname = 'append_one'`,

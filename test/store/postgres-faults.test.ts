@@ -1,42 +1,18 @@
 import { createPostgresEventLog, createPostgresSql, openPostgresStore } from "@fetch-image/store/postgres";
-import { Client, Pool } from "pg";
-import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { Pool } from "pg";
+import { describe, expect, test, vi } from "vitest";
 import { aFact, codeOf, errorOf, idsOf, someFacts } from "../conformance/facts.ts";
 import { follow } from "../conformance/follower.ts";
-import { postgresMissing, startPostgres, type TestPostgres } from "../support/postgres.ts";
+import { databaseForEach } from "./database-for-each.ts";
 import { startTcpProxy } from "./tcp-proxy.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
-const missing = postgresMissing();
-let starting: Promise<TestPostgres> | undefined;
-let server: TestPostgres;
-let url = "";
-beforeEach(async ({ skip }) => {
-  if (missing !== undefined) skip(missing);
-  starting ??= startPostgres();
-  server = await starting;
-  url = await server.createDatabase();
-});
-afterAll(async () => (await starting)?.stop());
-
-/** The database's URL through another port. */
-function through(port: number): string {
-  const changed = new URL(url);
-  changed.port = String(port);
-  return changed.href;
-}
-
-async function rawClient(): Promise<Client & AsyncDisposable> {
-  const client = new Client({ connectionString: url });
-  client.on("error", () => undefined);
-  await client.connect();
-  return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() });
-}
+const database = databaseForEach();
 
 describe("what an append that fails tells its caller", () => {
   test("a server that cannot be reached: nothing was stored, and the error names it without the password", async () => {
-    const nobody = through(1).replace("postgres@", "postgres:hunter2@");
+    const nobody = database.through(1).replace("postgres@", "postgres:hunter2@");
     const log = createPostgresEventLog({ connectionString: nobody });
     const error = await errorOf(log.append("build-1", "no-stream", [aFact()]));
     expect(error).toMatchObject({ code: "FI_STORE_UNAVAILABLE", retryable: true });
@@ -53,18 +29,18 @@ describe("what an append that fails tells its caller", () => {
   });
 
   test("a database or user that does not exist is told with what to do", async () => {
-    const database = await errorOf(openPostgresStore({ connectionString: url.replace(/[^/]+$/, "nowhere") }));
-    expect(database).toMatchObject({
+    const nowhere = await errorOf(openPostgresStore({ connectionString: database.url.replace(/[^/]+$/, "nowhere") }));
+    expect(nowhere).toMatchObject({
       code: "FI_STORE_UNAVAILABLE",
       hint: expect.stringContaining("Create the database"),
     });
-    const user = await errorOf(openPostgresStore({ connectionString: url.replace("postgres@", "stranger@") }));
+    const user = await errorOf(openPostgresStore({ connectionString: database.url.replace("postgres@", "stranger@") }));
     expect(user).toMatchObject({ code: "FI_STORE_UNAVAILABLE", hint: expect.stringContaining("user") });
   });
 
   test("an answer lost after the commit: unknown; the same append again is answered as the first time", async () => {
-    await using proxy = await startTcpProxy(server.port);
-    await using store = await openPostgresStore({ connectionString: through(proxy.port) });
+    await using proxy = await startTcpProxy(database.server.port);
+    await using store = await openPostgresStore({ connectionString: database.through(proxy.port) });
     const facts = someFacts(2);
     proxy.answers = "cut";
     const error = await errorOf(store.eventLog.append("build-1", "no-stream", facts));
@@ -76,8 +52,8 @@ describe("what an append that fails tells its caller", () => {
   });
 
   test("an answer lost to a whole batch: unknown to each of them, and each can be repeated", async () => {
-    await using proxy = await startTcpProxy(server.port);
-    await using store = await openPostgresStore({ connectionString: through(proxy.port) });
+    await using proxy = await startTcpProxy(database.server.port);
+    await using store = await openPostgresStore({ connectionString: database.through(proxy.port) });
     const batch = Array.from({ length: 10 }, (_, n) => ({ stream: `build-${n}`, facts: someFacts(1) }));
     const appendAll = (): Promise<string[]> =>
       Promise.all(batch.map(({ stream, facts }) => codeOf(store.eventLog.append(stream, "no-stream", facts))));
@@ -89,8 +65,8 @@ describe("what an append that fails tells its caller", () => {
   });
 
   test("a server that never answers: unknown, after the time it was given, and the next append is not held up", async () => {
-    await using proxy = await startTcpProxy(server.port);
-    await using store = await openPostgresStore({ connectionString: through(proxy.port), timeoutMs: 300 });
+    await using proxy = await startTcpProxy(database.server.port);
+    await using store = await openPostgresStore({ connectionString: database.through(proxy.port), timeoutMs: 300 });
     const [known] = someFacts(1);
     await store.eventLog.append("build-0", "no-stream", known === undefined ? [] : [known]);
     proxy.answers = "keep";
@@ -102,14 +78,14 @@ describe("what an append that fails tells its caller", () => {
   });
 
   test("a backend that is terminated in the middle: unknown, nothing stored, and the same append again is taken", async () => {
-    await using store = await openPostgresStore({ connectionString: url });
-    await using holder = await rawClient();
+    await using store = await openPostgresStore({ connectionString: database.url });
+    await using holder = await database.rawClient();
     await holder.query(
       "begin; select * from fetch_image.append_one('other', -1, array[gen_random_uuid()], array['T'], array['{}']::json[], array['{}']::json[])",
     );
     const facts = someFacts(1);
     const append = codeOf(store.eventLog.append("build-1", "no-stream", facts));
-    await using killer = await rawClient();
+    await using killer = await database.rawClient();
     await vi.waitFor(async () => {
       const { rowCount } = await killer.query(
         "select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'fetch-image'",
@@ -123,13 +99,13 @@ describe("what an append that fails tells its caller", () => {
   });
 
   test("a statement that the server cancels: nothing was stored", async () => {
-    await using store = await openPostgresStore({ connectionString: url });
-    await using holder = await rawClient();
+    await using store = await openPostgresStore({ connectionString: database.url });
+    await using holder = await database.rawClient();
     await holder.query(
       "begin; select * from fetch_image.append_one('other', -1, array[gen_random_uuid()], array['T'], array['{}']::json[], array['{}']::json[])",
     );
     const append = codeOf(store.eventLog.append("build-1", "no-stream", someFacts(1)));
-    await using canceller = await rawClient();
+    await using canceller = await database.rawClient();
     await vi.waitFor(async () => {
       const { rowCount } = await canceller.query(
         "select pg_cancel_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'fetch-image'",
@@ -141,8 +117,57 @@ describe("what an append that fails tells its caller", () => {
     expect(await store.eventLog.read("build-1")).toEqual([]);
   });
 
+  test.each(["a pool of our own", "a host's pool"])(
+    "a transaction whose end was never answered leaves its connection to nobody, in %s",
+    async (whose) => {
+      await using proxy = await startTcpProxy(database.server.port);
+      const connectionString = database.through(proxy.port);
+      const pool = new Pool({ connectionString, max: 1 });
+      const sql = createPostgresSql({
+        ...(whose === "a host's pool" ? { pool } : { connectionString, poolSize: 1 }),
+        timeoutMs: 1000,
+      });
+      const failed = sql.transaction(async (tx) => {
+        await tx.query("create table of_the_transaction ()");
+        proxy.answers = "keep";
+        throw new Error("what it was for has failed");
+      });
+      await expect(failed).rejects.toThrow("what it was for has failed");
+      proxy.answers = "pass";
+      expect((await sql.query("select to_regclass('of_the_transaction') as made")).rows).toEqual([{ made: null }]);
+      await sql.close();
+      await pool.end();
+    },
+  );
+
+  test("a transaction of which a statement was never answered is not waited for once more to be rolled back", async () => {
+    await using proxy = await startTcpProxy(database.server.port);
+    const pool = new Pool({ connectionString: database.through(proxy.port), max: 1 });
+    const sent: string[] = [];
+    pool.on("connect", (client) => {
+      const query = client.query.bind(client) as (...statement: [{ text: string }, () => void]) => void;
+      client.query = ((...[statement, done]: [{ text: string }, () => void]) => {
+        sent.push(statement.text);
+        query(statement, done);
+      }) as typeof client.query;
+    });
+    const sql = createPostgresSql({ pool, timeoutMs: 1000 });
+    const failed = sql.transaction(async (tx) => {
+      proxy.answers = "keep";
+      await tx.query("select 1").catch(() => {
+        throw new Error("in other words");
+      });
+    });
+    await expect(failed).rejects.toThrow("in other words");
+    expect(sent.slice(1)).toEqual(["select 1"]);
+    proxy.answers = "pass";
+    expect((await sql.query("select 2 as n")).rows).toEqual([{ n: 2 }]);
+    await sql.close();
+    await pool.end();
+  });
+
   test("a host's pool is used, its settings left alone, and not ended", async () => {
-    const pool = new Pool({ connectionString: url, max: 1 });
+    const pool = new Pool({ connectionString: database.url, max: 1 });
     const log = createPostgresEventLog({ pool });
     const follower = follow(log);
     await Promise.all(Array.from({ length: 5 }, (_, n) => log.append(`build-${n}`, "no-stream", someFacts(1))));
@@ -162,9 +187,9 @@ describe("subscriptions", () => {
       '${stream}', -1, array['${id}'::uuid], array['Slow'], array['{}']::json[], array['{}']::json[])`;
 
   test("a slow transaction that holds the lock never makes a reader skip what it commits late", async () => {
-    await using store = await openPostgresStore({ connectionString: url, pollMs: 250 });
-    await using slow = await rawClient();
-    await using quick = await rawClient();
+    await using store = await openPostgresStore({ connectionString: database.url, pollMs: 250 });
+    await using slow = await database.rawClient();
+    await using quick = await database.rawClient();
     const follower = follow(store.eventLog);
     await follower.caughtUp();
     const [first, second, third] = [aFact(), aFact(), aFact()];
@@ -186,8 +211,8 @@ describe("subscriptions", () => {
   });
 
   test("positions that a rolled back transaction took are left out, and nothing is waited for", async () => {
-    await using store = await openPostgresStore({ connectionString: url });
-    await using slow = await rawClient();
+    await using store = await openPostgresStore({ connectionString: database.url });
+    await using slow = await database.rawClient();
     const follower = follow(store.eventLog);
     await slow.query("begin");
     await slow.query(appendOne("slow", aFact().id));
@@ -200,13 +225,13 @@ describe("subscriptions", () => {
   });
 
   test("what another process appends is seen, told by NOTIFY long before the next look", async () => {
-    await using reading = await openPostgresStore({ connectionString: url, pollMs: 60_000 });
-    await using writing = await openPostgresStore({ connectionString: url });
+    await using reading = await openPostgresStore({ connectionString: database.url, pollMs: 60_000 });
+    await using writing = await openPostgresStore({ connectionString: database.url });
     const follower = follow(reading.eventLog);
     await follower.caughtUp();
     // The first wait is what starts to listen.
     await vi.waitFor(async () => {
-      await using raw = await rawClient();
+      await using raw = await database.rawClient();
       const { rowCount } = await raw.query("select 1 from pg_stat_activity where query ilike 'listen%'");
       expect(rowCount).toBeGreaterThan(0);
     });
@@ -218,7 +243,7 @@ describe("subscriptions", () => {
   });
 
   test("where NOTIFY does not come through, looking finds everything", async () => {
-    const real = createPostgresSql({ connectionString: url });
+    const real = createPostgresSql({ connectionString: database.url });
     const log = createPostgresEventLog({
       sql: {
         name: real.name,
@@ -241,9 +266,9 @@ describe("subscriptions", () => {
   });
 
   test("they go on over broken connections, a restarted server, and miss and repeat nothing", async () => {
-    await using proxy = await startTcpProxy(server.port);
-    await using reading = await openPostgresStore({ connectionString: through(proxy.port), pollMs: 250 });
-    await using writing = await openPostgresStore({ connectionString: url });
+    await using proxy = await startTcpProxy(database.server.port);
+    await using reading = await openPostgresStore({ connectionString: database.through(proxy.port), pollMs: 250 });
+    await using writing = await openPostgresStore({ connectionString: database.url });
     const all = follow(reading.eventLog);
     const some = follow(reading.eventLog, { filter: { stream: "build-0" } });
     await writing.eventLog.append("build-0", "no-stream", someFacts(3));
@@ -251,8 +276,8 @@ describe("subscriptions", () => {
     proxy.cut();
     await writing.eventLog.append("build-1", "no-stream", someFacts(3));
     await all.reached(6);
-    await server.halt("immediate");
-    await server.start();
+    await database.server.halt("immediate");
+    await database.server.start();
     for (
       let n = 2;
       (await codeOf(writing.eventLog.append("build-2", "no-stream", someFacts(1)))) !== "fulfilled";
@@ -270,12 +295,12 @@ describe("subscriptions", () => {
   });
 
   test("all subscriptions of a log share one connection that listens", async () => {
-    await using store = await openPostgresStore({ connectionString: url });
+    await using store = await openPostgresStore({ connectionString: database.url });
     const followers = Array.from({ length: 10 }, () => follow(store.eventLog));
     await Promise.all(followers.map((follower) => follower.caughtUp()));
     await store.eventLog.append("build-1", "no-stream", someFacts(1));
     await Promise.all(followers.map((follower) => follower.reached(1)));
-    await using raw = await rawClient();
+    await using raw = await database.rawClient();
     const { rowCount } = await raw.query(
       "select 1 from pg_stat_activity where query ilike 'listen%' and datname = current_database()",
     );

@@ -1,53 +1,30 @@
-import { createPostgresEventLog, openPostgresStore } from "@fetch-image/store/postgres";
-import { Client, Pool } from "pg";
-import { afterAll, beforeEach, expect, test, vi } from "vitest";
+import { createPostgresEventLog, createPostgresSql, openPostgresStore } from "@fetch-image/store/postgres";
+import { Pool } from "pg";
+import { expect, test, vi } from "vitest";
 import { codeOf, namedFact, someFacts } from "../conformance/facts.ts";
-import { postgresMissing, startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { pgBouncerMissing, startPgBouncer } from "../support/pgbouncer.ts";
+import { databaseForEach } from "./database-for-each.ts";
 import { startTcpProxy } from "./tcp-proxy.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
-const missing = postgresMissing();
-let starting: Promise<TestPostgres> | undefined;
-let server: TestPostgres;
-let url = "";
-beforeEach(async ({ skip }) => {
-  if (missing !== undefined) skip(missing);
-  starting ??= startPostgres();
-  server = await starting;
-  url = await server.createDatabase();
-});
-afterAll(async () => (await starting)?.stop());
-
-function through(port: number): string {
-  const changed = new URL(url);
-  changed.port = String(port);
-  return changed.href;
-}
+const database = databaseForEach();
 
 /** Does something while another writer keeps the append lock. */
 async function whileLocked<T>(work: () => Promise<T>): Promise<T> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query(
-      "begin; select * from fetch_image.append_one('other', -1, array[gen_random_uuid()], array['T'], array['{}']::json[], array['{}']::json[])",
-    );
-    return await work();
-  } finally {
-    await client.end();
-  }
+  await using client = await database.rawClient();
+  await client.query(
+    "begin; select * from fetch_image.append_one('other', -1, array[gen_random_uuid()], array['T'], array['{}']::json[], array['{}']::json[])",
+  );
+  return await work();
 }
 
 async function waitingForTheLock(atLeast: number): Promise<void> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
+  await using client = await database.rawClient();
   await vi.waitFor(async () => {
     const { rowCount } = await client.query("select from pg_locks where locktype = 'advisory' and not granted");
     expect(rowCount).toBeGreaterThanOrEqual(atLeast);
   });
-  await client.end();
 }
 
 const aTurn = () => new Promise((resolve) => setImmediate(resolve));
@@ -66,8 +43,8 @@ async function twoBatches(log: Log): Promise<readonly Promise<string>[]> {
 }
 
 test("the next batch is on its way while one is being stored: what breaks their connection is unknown to both", async () => {
-  await using proxy = await startTcpProxy(server.port);
-  await using store = await openPostgresStore({ connectionString: through(proxy.port), pipeline: true });
+  await using proxy = await startTcpProxy(database.server.port);
+  await using store = await openPostgresStore({ connectionString: database.through(proxy.port), pipeline: true });
   await whileLocked(async () => {
     const outcomes = await twoBatches(store.eventLog);
     proxy.cut();
@@ -80,7 +57,7 @@ test("the next batch is on its way while one is being stored: what breaks their 
 });
 
 test("both are stored in the order in which they were sent, on one connection", async () => {
-  await using store = await openPostgresStore({ connectionString: url, pipeline: true });
+  await using store = await openPostgresStore({ connectionString: database.url, pipeline: true });
   const outcomes = await whileLocked(() => twoBatches(store.eventLog));
   expect(await Promise.all(outcomes)).toEqual(Array.from(outcomes, () => "fulfilled"));
   const { facts } = await store.eventLog.readAll({ limit: 10 });
@@ -92,7 +69,7 @@ test("both are stored in the order in which they were sent, on one connection", 
 });
 
 test("one that the server ends for taking too long is nothing to the one behind it, which has its time for itself", async () => {
-  await using store = await openPostgresStore({ connectionString: url, timeoutMs: 1000, pipeline: true });
+  await using store = await openPostgresStore({ connectionString: database.url, timeoutMs: 1000, pipeline: true });
   await whileLocked(async () => {
     const outcomes = await twoBatches(store.eventLog);
     // The server's word, and so not unknown: nothing was stored.
@@ -101,9 +78,9 @@ test("one that the server ends for taking too long is nothing to the one behind 
 });
 
 test("a server that never answers has the connection ended, with all that is under way there", async () => {
-  await using proxy = await startTcpProxy(server.port);
+  await using proxy = await startTcpProxy(database.server.port);
   await using store = await openPostgresStore({
-    connectionString: through(proxy.port),
+    connectionString: database.through(proxy.port),
     timeoutMs: 500,
     pipeline: true,
   });
@@ -117,10 +94,39 @@ test("a server that never answers has the connection ended, with all that is und
   expect(await codeOf(store.eventLog.append("build-e", "no-stream", someFacts(1)))).toBe("fulfilled");
 });
 
+test("a statement behind one that could not be prepared is done all the same, and other connections go on preparing", async () => {
+  await using raw = await database.rawClient();
+  await raw.query("create table numbers (n int4)");
+  await raw.query("begin; lock table numbers");
+  const sql = createPostgresSql({ connectionString: database.url, poolSize: 1, pipeline: true });
+  const count = async () =>
+    (await sql.queryInLine?.("select count(*)::int4 as n from numbers where n > $1", [0], { name: "count" }))?.rows;
+  const outcomes = Promise.allSettled([count(), count()]);
+  await using operator = await database.rawClient();
+  await vi.waitFor(async () => {
+    const { rowCount } = await operator.query(
+      "select pg_cancel_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'fetch-image'",
+    );
+    expect(rowCount).toBe(1);
+  });
+  await raw.query("rollback");
+  expect(await outcomes).toMatchObject([
+    { status: "rejected", reason: { kind: "answered", sqlState: "57014" } },
+    { status: "fulfilled", value: [{ n: 0 }] },
+  ]);
+
+  await operator.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'fetch-image'");
+  await vi.waitFor(async () => {
+    expect(await count()).toEqual([{ n: 0 }]);
+    expect((await sql.query("select name from pg_prepared_statements")).rows).toEqual([{ name: "count" }]);
+  }, 30_000);
+  await sql.close();
+});
+
 test.each([true, false])(
   "a host's pool serves as it is, in pipeline mode (%s) or not, and has its connection back when all is answered",
   async (pipeline) => {
-    const pool = new Pool({ connectionString: url, max: 1, pipeline });
+    const pool = new Pool({ connectionString: database.url, max: 1, pipeline });
     const log = createPostgresEventLog({ pool });
     await log.append("build-0", "no-stream", someFacts(1));
     const outcomes = await whileLocked(() => twoBatches(log));
@@ -138,8 +144,8 @@ test("behind a pooler a connection has one batch at a time: it would give the an
 }) => {
   const noPooler = pgBouncerMissing();
   if (noPooler !== undefined) skip(noPooler);
-  await using pooler = await startPgBouncer(server.port, { mode: "transaction", poolSize: 5 });
-  await using store = await openPostgresStore({ connectionString: pooler.through(url), pipeline: true });
+  await using pooler = await startPgBouncer(database.server.port, { mode: "transaction", poolSize: 5 });
+  await using store = await openPostgresStore({ connectionString: pooler.through(database.url), pipeline: true });
   const outcomes = await whileLocked(async () => {
     const sent = await twoBatches(store.eventLog);
     // Each on a connection of its own.

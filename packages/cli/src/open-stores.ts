@@ -79,8 +79,8 @@ async function openPostgres(
   settings: EffectiveSettings,
   { access, makes, logger }: OpenStoresOptions,
 ): Promise<Stores> {
-  const { databaseUrl: url, databaseConnections: poolSize, data } = settings.values;
-  if (url !== undefined) return await openServer(url, poolSize);
+  const { databaseUrl: url, data } = settings.values;
+  if (url !== undefined) return await openServer(url, settings);
   const isNew = access === "read" && isEmpty(data);
   if (isNew && makes !== true) return await openNothing(data);
   const { openEmbedded } = await import("@fetch-image/store/pglite");
@@ -99,9 +99,10 @@ async function openPostgres(
   };
 }
 
-async function openServer(url: string, poolSize: number): Promise<Stores> {
+async function openServer(url: string, { values }: EffectiveSettings): Promise<Stores> {
   const postgres = await import("@fetch-image/store/postgres");
-  const store = await postgres.openPostgresStore({ connectionString: url, poolSize });
+  const { databaseConnections: poolSize, databasePipeline: pipeline } = values;
+  const store = await postgres.openPostgresStore({ connectionString: url, poolSize, pipeline });
   const { eventLog, readModel, sql } = store;
   return {
     eventLog,

@@ -8,6 +8,7 @@ export const storeSettings: readonly SettingKey[] = [
   "data",
   "databaseUrl",
   "databaseConnections",
+  "databasePipeline",
   "eventStore",
   ...logSettings,
 ];

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import {
   baseTypes,
+  boolean,
   databaseUrl,
   duration,
   endpoints,
@@ -62,6 +63,15 @@ test("a list of words has each once, in the words' own order", () => {
   ]);
   expect(clouds.parse("aws,gcp")).toBeUndefined();
   expect([clouds.wants, clouds.show(["aws", "azure"])]).toEqual(["one or more of aws, azure", "aws,azure"]);
+});
+
+test("a boolean is true or false, and no other word for it", () => {
+  expect(["true", "false", "yes", "1", "TRUE", ""].map((text) => boolean.parse(text))).toEqual([
+    true,
+    false,
+    ...Array.from({ length: 4 }, () => undefined),
+  ]);
+  expect([true, false].map((value) => boolean.show(value))).toEqual(["true", "false"]);
 });
 
 test("a file or the usual one is a path, true or false", () => {

@@ -129,11 +129,18 @@ export function listOf<const T extends string>(...words: readonly T[]): SettingK
   };
 }
 
+export const boolean: SettingKind<boolean> = {
+  placeholder: "true|false",
+  wants: "true or false",
+  parse: (text) => (text === "true" || text === "false" ? text === "true" : undefined),
+  show: String,
+};
+
 /** `true` and `false`, and everything else is a file. */
 export const fileOrDefault: SettingKind<string | boolean> = {
   placeholder: "FILE|true",
   wants: "the path of a file, true or false",
-  parse: (text) => (text === "true" || text === "false" ? text === "true" : directory.parse(text)),
+  parse: (text) => boolean.parse(text) ?? directory.parse(text),
   show: String,
 };
 

@@ -6,6 +6,7 @@ export interface Settings {
   readonly data: string;
   readonly databaseUrl: string | undefined;
   readonly databaseConnections: number;
+  readonly databasePipeline: boolean;
   readonly eventStore: string;
   readonly runtime: "kubernetes" | "artifact";
   readonly checkInterval: number;
@@ -112,6 +113,11 @@ export const settings: { readonly [Key in SettingKey]: Setting<Settings[Key]> } 
     kind: kinds.wholeNumber(1, 1000),
     default: 8,
     does: "connections to the PostgreSQL server at the same time, at most; one more listens for news",
+  },
+  databasePipeline: {
+    kind: kinds.boolean,
+    default: false,
+    does: "whether the next facts are sent while the PostgreSQL server stores others; only where no pooler is in between",
   },
   eventStore: {
     kind: kinds.eventStore,

@@ -6,7 +6,8 @@ export type PostgresOptions = (
   | { readonly pool: HostPool; readonly connectionString?: never }
 ) & {
   /** How long a statement may take before its connection is given up, in milliseconds. Default: 30 000. On connections of
-   *  our own, the server ends it by itself a little earlier; a `query_timeout` of the host's pool that is shorter holds too. */
+   *  our own, the server ends it by itself a little earlier; a `query_timeout` of the host's pool that is shorter holds too.
+   *  Twice as long where it waits behind another (`pipeline`), which may take as long. */
   readonly timeoutMs?: number;
 };
 
@@ -15,8 +16,9 @@ interface OwnPoolSettings {
   readonly poolSize?: number;
   /** How long a connection may take to be made, or to become free, in milliseconds. Default: 10 000. */
   readonly connectTimeoutMs?: number;
-  /** Whether the next batch of appends is sent while one is being stored. For a server that is reached directly: a pooler may
-   *  give a connection that ends meanwhile, and the answer still to come there, to somebody else. Default: false. */
+  /** Whether the next batch of appends is sent while one is being stored; it is given up after twice `timeoutMs`. For a server
+   *  that is reached directly: a pooler may give a connection that ends meanwhile, and the answer still to come there, to
+   *  somebody else. Default: false. */
   readonly pipeline?: boolean;
 }
 

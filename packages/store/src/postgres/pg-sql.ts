@@ -24,6 +24,8 @@ class PgSql implements Sql {
   /** By connection, whether no pooler is in between. */
   readonly #direct = new WeakMap<HostClient, boolean>();
   #prepares = true;
+  /** Connections on which nothing is prepared any more, though others have it. */
+  readonly #unprepared = new WeakSet<HostClient>();
   readonly queryInLine?: NonNullable<Sql["queryInLine"]>;
 
   constructor(options: PostgresOptions) {
@@ -85,13 +87,16 @@ class PgSql implements Sql {
     timeoutMs: number,
     { text, parameters, name }: Statement,
   ): Promise<SqlResult<Row>> {
-    if (name === undefined || !this.#prepares) return run<Row>(client, timeoutMs, text, parameters);
+    if (name === undefined || !this.#prepares || this.#unprepared.has(client))
+      return run<Row>(client, timeoutMs, text, parameters);
     try {
       return await run<Row>(client, timeoutMs, text, parameters, name);
     } catch (error) {
       if (!(error instanceof SqlError) || !unprepared.has(error.sqlState ?? "")) throw error;
-      // A pooler gave the connection another backend than the one that prepared it. Nothing was done yet.
-      this.#prepares = false;
+      // Nothing was done yet. On the server itself, the statement before this one was to be prepared and failed; else a
+      // pooler gave the connection another backend than the one that prepared it, which others will meet, too.
+      if (this.#direct.get(client) === true) this.#unprepared.add(client);
+      else this.#prepares = false;
       return run<Row>(client, timeoutMs, text, parameters);
     }
   }
@@ -105,18 +110,30 @@ class PgSql implements Sql {
     { takesLong = false }: { readonly takesLong?: boolean } = {},
   ): Promise<T> {
     const timeoutMs = takesLong ? 0 : this.#timeoutMs;
-    return this.#withClient(async (client) => {
+    return this.#withClient(async (client, giveUp) => {
+      let broken = false;
+      const send: typeof run = async (...statement) => {
+        try {
+          return await run(...statement);
+        } catch (error) {
+          broken ||= isBroken(error);
+          throw error;
+        }
+      };
       await run(client, this.#timeoutMs, "begin isolation level read committed");
       let result: T;
       try {
         // For this transaction alone, so that a pooler may give the connection to others afterwards.
-        if (takesLong) await run(client, timeoutMs, "set local statement_timeout = 0; set local lock_timeout = 0");
+        if (takesLong) await send(client, timeoutMs, "set local statement_timeout = 0; set local lock_timeout = 0");
         result = await work({
-          query: (text, parameters, options) => run(client, timeoutMs, text, parameters, options?.name),
-          script: async (text) => void (await run(client, timeoutMs, text)),
+          query: (text, parameters, options) => send(client, timeoutMs, text, parameters, options?.name),
+          script: async (text) => void (await send(client, timeoutMs, text)),
         });
       } catch (error) {
-        await run(client, this.#timeoutMs, "rollback").catch(ignore);
+        // Whatever `work` made of what broke the connection: an answer would not come, or not help. The server rolls back
+        // where a connection ends.
+        if (broken) giveUp();
+        else await run(client, this.#timeoutMs, "rollback").catch(giveUp);
         throw error;
       }
       const { command } = await run(client, timeoutMs, "commit");
@@ -143,16 +160,21 @@ class PgSql implements Sql {
     this.#pool.off("error", ignore);
   }
 
-  async #withClient<T>(work: (client: HostClient) => Promise<T>): Promise<T> {
+  /** `giveUp`: nobody else is to have the connection, whatever `work` ends with. */
+  async #withClient<T>(work: (client: HostClient, giveUp: () => void) => Promise<T>): Promise<T> {
     const client = await this.#connect();
     // A connection that breaks while it is held tells its statement, which is enough.
     client.on("error", ignore);
     let broken = false;
+    const giveUp = (): void => {
+      broken = true;
+      cutOff(client);
+    };
     try {
-      return await work(client);
+      return await work(client, giveUp);
     } catch (error) {
-      broken = isBroken(error);
-      if (error instanceof SqlError && error.kind === "lost") cutOff(client);
+      broken ||= isBroken(error);
+      if (error instanceof SqlError && error.kind === "lost") giveUp();
       if (error instanceof SqlError && error.sqlState === readOnly) this.#round++;
       throw error;
     } finally {
