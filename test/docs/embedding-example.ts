@@ -2,14 +2,34 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { EventLog, ImageRegistry, ReadModel } from "@fetch-image/core";
 import { type Build, createFetchImageEngine, type FetchImageEngine } from "@fetch-image/engine";
+import { createImageRegistry } from "@fetch-image/registry";
+import { openPostgresStore } from "@fetch-image/store/postgres";
 import { context, metrics, trace } from "@opentelemetry/api";
 
-export function open(eventLog: EventLog, readModel: ReadModel, registry: ImageRegistry): FetchImageEngine {
+export interface Ports {
+  readonly eventLog: EventLog;
+  readonly readModel: ReadModel;
+  readonly registry: ImageRegistry;
+}
+
+export async function portsOn(connectionString: string): Promise<Ports & { readonly close: () => Promise<void> }> {
+  const store = await openPostgresStore({ connectionString });
+  const { eventLog, readModel } = store;
+  const registry = createImageRegistry();
+  const close = async () => {
+    await registry.close();
+    await store.close();
+  };
+  return { eventLog, readModel, registry, close };
+}
+
+export function open({ eventLog, readModel, registry }: Ports, credentialKey: string): FetchImageEngine {
   const engine = createFetchImageEngine({
     eventLog,
     readModel,
     registry,
     nativeImageFetch: true,
+    credentialKey,
     settings: { maxFetches: 2000, maxWaitingFetches: 10_000 },
     telemetry: {
       tracer: trace.getTracer("scheduler"),

@@ -5,7 +5,8 @@ import { createImageRegistry } from "@fetch-image/registry";
 import { startEmbeddedRegistry } from "@fetch-image/registry/embedded";
 import { createMemoryEventLog, createMemoryReadModel } from "@fetch-image/store/memory";
 import { expect, test, vi } from "vitest";
-import { fetchOne, open, probes, stop, whatRan } from "./embedding-example.ts";
+import { postgresMissing, startPostgres } from "../support/postgres.ts";
+import { fetchOne, open, portsOn, probes, stop, whatRan } from "./embedding-example.ts";
 
 const read = (path: string) => readFileSync(fileURLToPath(new URL(path, import.meta.url)), "utf8");
 const guide = read("../../docs/guides/embedding.md");
@@ -14,7 +15,7 @@ test("every piece of code in the embedding guide stands in the example that is c
   const lines = (code: string) => code.split("\n").map((line) => line.trim());
   const example = lines(read("./embedding-example.ts")).join("\n");
   const blocks = [...guide.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = ""]) => code.trim());
-  expect(blocks).toHaveLength(5);
+  expect(blocks).toHaveLength(6);
   for (const block of blocks) expect(example).toContain(lines(block).join("\n"));
 });
 
@@ -22,7 +23,8 @@ test("the example fetches, answers its probes, and stops", async () => {
   await using embedded = await startEmbeddedRegistry();
   const { digest } = await embedded.push("acme/go:1.26");
   const registry = createImageRegistry({ endpoints: { "registry.example.com": `http://${embedded.host}` } });
-  const engine = open(createMemoryEventLog(), createMemoryReadModel(), registry);
+  const ports = { eventLog: createMemoryEventLog(), readModel: createMemoryReadModel(), registry };
+  const engine = open(ports, "a secret of all nodes");
   const server = probes(engine);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
@@ -49,4 +51,13 @@ test("the guide names the limits as they are", () => {
   const cells = guide.replaceAll(/ +/g, " ");
   expect(cells).toContain(`\`maxFetches\` | ${maxFetches.toLocaleString("en")} |`);
   expect(cells).toContain(`\`maxWaitingFetches\` | ${maxWaitingFetches.toLocaleString("en")} |`);
+});
+
+test.skipIf(postgresMissing() !== undefined)("the example's stores are there, and closed", async () => {
+  const server = await startPostgres();
+  const { eventLog, readModel, close } = await portsOn(await server.createDatabase());
+  expect(await eventLog.readAll({ limit: 1 })).toMatchObject({ facts: [] });
+  expect(await readModel.checkpoint()).toBeUndefined();
+  await close();
+  await server.stop();
 });
