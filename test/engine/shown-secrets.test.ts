@@ -1,8 +1,9 @@
 // Who names a scope's user without its password has not the credential: nothing that the scope was answered is for him. See
 // docs/decisions/0023.
-import { decodeScopeFact, FetchImageError, scopeStreamPrefix } from "@fetch-image/core";
+import { decodeScopeFact, type EventLog, FetchImageError, scopeStreamPrefix } from "@fetch-image/core";
 import { createFetchImageEngine, type EngineOptions, type FetchImageEngine } from "@fetch-image/engine";
-import { describe, expect, test } from "vitest";
+import { createMemoryEventLog } from "@fetch-image/store/memory";
+import { describe, expect, test, vi } from "vitest";
 import { factsOf, factTypesOf, type Scene, scene, typePlans } from "../support/engine.ts";
 
 const repository = "registry.example.com/acme/private";
@@ -114,7 +115,7 @@ describe("a wrong password for the user of a private scope", () => {
   test("does not make the tag gone where the registry says that there is none: that is for who was shown it", async () => {
     const its = ground();
     await fetchBy(its.engine, "1", "right");
-    const { check } = its.registry;
+    const check = its.registry.check.bind(its.registry);
     its.registry.check = async (source, asked) => {
       const found = await check({ ...source, password: "right" }, asked);
       return source.password === "right" ? found : { ...found, versions: [], status: 404 };
@@ -199,6 +200,37 @@ describe("nodes", () => {
       }
     }
     expect(its.shown).toEqual(["right", "right"]);
+  });
+
+  test("asked by a hundred passwords at once ask once for each, and write one after another: no append is refused", async () => {
+    const log = createMemoryEventLog();
+    let refusals = 0;
+    const append: EventLog["append"] = async (...appending) => {
+      try {
+        return await log.append(...appending);
+      } catch (error) {
+        refusals++;
+        throw error;
+      }
+    };
+    const eventLog: EventLog = {
+      append,
+      read: log.read.bind(log),
+      readAll: log.readAll.bind(log),
+      subscribe: log.subscribe.bind(log),
+      close: log.close.bind(log),
+    };
+    const its = ground({ eventLog });
+    const jobs = Array.from({ length: 100 }, (_, job) => `token of job ${job}`);
+    for (const password of jobs) its.taken.add(password);
+    const fetches = jobs.map((password) => fetchBy(its.engine, password, password));
+    await its.clock.advance(10_000);
+    for (const imageURL of await Promise.all(fetches)) expect(imageURL).toContain(its.digest);
+    expect([its.shown.length, refusals]).toEqual([100, 0]);
+    await vi.waitFor(async () => {
+      const answers = (await scopeFactsOf(its)).filter(({ type }) => type === "VersionObserved");
+      expect(answers).toHaveLength(100);
+    });
   });
 
   test("share by user where they are told to, for passwords that are new for every job", async () => {

@@ -5,6 +5,7 @@ import { toFailure } from "./failure.ts";
 import { type CheckAnswer, freshMsOf, type ScopeQuestion } from "./scope-answers.ts";
 import { ScopeAsker, type ScopeAskerOptions } from "./scope-asker.ts";
 import { type CheckStart, type Inflight, markDecided, type ScopeEntry, whenDecided } from "./scope-entry.ts";
+import { ScopeLane } from "./scope-lane.ts";
 import { type Lineage, ScopeLog, type ScopeLogOptions } from "./scope-log.ts";
 
 interface Starting {
@@ -27,6 +28,8 @@ export class ScopeBook {
   /** The same for all scopes. */
   readonly #logOptions: ScopeLogOptions;
   readonly #asker: ScopeAsker;
+  /** By scope, of those that are asked for with secrets. */
+  readonly #lanes = new Map<string, ScopeLane>();
   /** By `keyOf`, as are those being read. Two secrets of one scope meet in its stream only, as two nodes do. */
   readonly #entries = new Map<string, ScopeEntry>();
   readonly #loading = new Map<string, Promise<ScopeEntry>>();
@@ -126,7 +129,7 @@ export class ScopeBook {
   }
 
   async #read(lineage: Lineage, key: string): Promise<ScopeEntry> {
-    const log = this.#entries.get(key)?.log ?? new ScopeLog(lineage, this.#logOptions);
+    const log = this.#entries.get(key)?.log ?? this.#newLog(lineage);
     try {
       await log.readOn();
     } finally {
@@ -135,11 +138,23 @@ export class ScopeBook {
     return this.#entries.get(key) ?? this.#enter(lineage, log);
   }
 
-  #enter(lineage: Lineage, log = new ScopeLog(lineage, this.#logOptions)): ScopeEntry {
+  #enter(lineage: Lineage, log = this.#newLog(lineage)): ScopeEntry {
     const entry: ScopeEntry = { log, inflight: undefined };
     this.#entries.set(keyOf(lineage), entry);
     this.#forgetIdle();
     return entry;
+  }
+
+  /** Without a secret, there is one fold of the scope alone. */
+  #newLog(lineage: Lineage): ScopeLog {
+    const { scope, proof } = lineage;
+    if (proof === null) return new ScopeLog(lineage, this.#logOptions);
+    const lane = this.#lanes.get(scope) ?? new ScopeLane();
+    this.#lanes.set(scope, lane);
+    // Who still writes on one that is forgotten meets newer ones in the stream alone, as other nodes do.
+    const [oldest = scope] = this.#lanes.keys();
+    if (this.#lanes.size > maxScopes) this.#lanes.delete(oldest);
+    return new ScopeLog(lineage, this.#logOptions, lane);
   }
 
   /** Folds are kept for the scopes read last; a scope that comes back is read again. */

@@ -40,7 +40,7 @@ export class ScopeClaims {
         until: formatTime(until),
       },
     };
-    return log.append([claim], asker.buildId, this.#options.clock.now());
+    return log.append(() => [claim], asker.buildId, this.#options.clock.now());
   }
 
   /** A claim that is not used after all: another node met a failure meanwhile, or whoever waited has gone. */
@@ -59,7 +59,7 @@ export class ScopeClaims {
     try {
       // Who was called off frees his claim, not the next one of the same fetch.
       while (!isCalledOff(outcome) || log.state.claim?.until === until) {
-        if (await log.append(factsOf(log.state, question, outcome), question.asker.buildId, at)) return;
+        if (await log.append((state) => factsOf(state, question, outcome), question.asker.buildId, at)) return;
         if ((log.state.checkedAt ?? 0) >= at) return;
       }
     } catch (error) {

@@ -18,6 +18,7 @@ import {
   scopeStream,
   unknownScope,
 } from "@fetch-image/core/fetching";
+import type { ScopeLane } from "./scope-lane.ts";
 import { withPatience, workAgain } from "./store-patience.ts";
 import type { Ticker } from "./ticker.ts";
 
@@ -55,6 +56,7 @@ export class ScopeLog {
   readonly #options: ScopeLogOptions;
   readonly #stream: string;
   readonly #proof: string | null;
+  readonly #lane: ScopeLane | undefined;
   #state: ScopeState = unknownScope;
   /** The stream holds a fact of a newer version. */
   #aside = false;
@@ -63,10 +65,12 @@ export class ScopeLog {
   #look: Promise<void> | undefined;
   #lookNow: Promise<void> | undefined;
 
-  constructor({ scope, proof }: Lineage, options: ScopeLogOptions) {
+  /** `lane`: where other folds of this process may write to the stream. */
+  constructor({ scope, proof }: Lineage, options: ScopeLogOptions, lane?: ScopeLane) {
     this.#options = options;
     this.#stream = scopeStream(scope);
     this.#proof = proof;
+    this.#lane = lane;
   }
 
   get state(): ScopeState {
@@ -137,11 +141,26 @@ export class ScopeLog {
     this.#state = unknownScope;
   }
 
-  /** Appends behind the fold; false, with the fold read on, where another writer was first. */
-  async append(facts: readonly ScopeFact[], buildId: string, at: number): Promise<boolean> {
+  /** Appends behind the fold what it calls for; false, with the fold read on, where another writer was first. */
+  append(factsFor: FactsFor, buildId: string, at: number): Promise<boolean> {
+    const lane = this.#lane;
+    if (lane === undefined) return this.#append(factsFor, buildId, at);
+    const before = this.#state;
+    return lane.run(async () => {
+      if (lane.revision > (this.#state.revision ?? -1n)) await this.readOn();
+      // What others were told changes nothing for who shows this secret.
+      if (!isAsBefore(before, this.#state)) return false;
+      const isStored = await this.#append(factsFor, buildId, at);
+      lane.reached(this.#state.revision);
+      return isStored;
+    });
+  }
+
+  async #append(factsFor: FactsFor, buildId: string, at: number): Promise<boolean> {
     const { eventLog, clock, ticker } = this.#options;
     const { revision } = this.#state;
     const next = this.#next();
+    const facts = factsFor(this.#state);
     const toStore = facts.map((fact) => this.#toStore(fact, buildId, at));
     await ticker.turnEnd();
     if (this.#aside) {
@@ -202,6 +221,15 @@ export class ScopeLog {
     const recorded = { type, data, id, metadata, stream: this.#stream, revision, position };
     this.#state = evolveScopeFor(this.#proof, this.#state, recorded as unknown as RecordedScopeFact);
   }
+}
+
+/** Of a state, what is to be stored on it. */
+type FactsFor = (state: ScopeState) => readonly ScopeFact[];
+
+function isAsBefore(before: ScopeState, now: ScopeState): boolean {
+  const { current, claim, failure, vanished, checkedAt, calledOff } = before;
+  const isAnsweredAlike = now.current === current && now.failure === failure && now.vanished === vanished;
+  return isAnsweredAlike && now.claim === claim && now.checkedAt === checkedAt && now.calledOff === calledOff;
 }
 
 const lookMs = 250;
