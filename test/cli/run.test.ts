@@ -285,6 +285,30 @@ describe("run", () => {
   });
 });
 
+describe("a run that takes long because of its registry", () => {
+  const image = '{type: registry-image, source: {repository: "127.0.0.1:1/acme/app", tag: "1"}}';
+  const config = `{platform: linux, run: {path: sh}, image_resource: ${image}}`;
+  const waiting = () => pipeline("away.yml", `jobs: [{name: unit, plan: [{task: t, config: ${config}}]}]`);
+  const patiently = ["--attempts", "2", "--backoff", "2s", "--failure-backoff", "2s"];
+
+  test("says why on standard error, before it has ended", async () => {
+    const { status, stdout, stderr } = await run([waiting(), ...patiently]);
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/^ *STEP .*\n.*task t .* FI_CHECK_FAILED\n$/);
+    const warning =
+      /^warning: task t: image: check failed: 127\.0\.0\.1:1 refuses connections \(FI_REGISTRY_UNREACHABLE\); /m;
+    expect(stderr).toMatch(warning);
+    expect(stderr).toContain("(attempt 2 of 2)");
+    expect(stderr.search(warning)).toBeLessThan(stderr.indexOf("error FI_CHECK_FAILED"));
+    expect(stderr.match(/^warning: /gm)).toHaveLength(1);
+  });
+
+  test("says nothing of it to a program, which gets the outcome", async () => {
+    const { stderr, json } = await run([waiting(), ...patiently, "--json"]);
+    expect([stderr, rowsOf(json).map(({ state }) => state)]).toEqual(["", ["failed"]]);
+  });
+});
+
 describe("what is wrong with the input is refused with status 2 before anything is asked or stored", () => {
   test.each([
     { name: "a var that is missing", args: () => [example("pinned")], code: "FI_VAR_MISSING", says: "((registry))" },

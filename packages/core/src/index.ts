@@ -229,6 +229,7 @@ export {
   type VersionCandidate,
   type VersionExplanation,
 } from "./build-log/explain.ts";
+export { followSetbacks, type SetbackFollower } from "./build-log/follow-setbacks.ts";
 export { followBuildLog, type TextFollower } from "./build-log/follow-text.ts";
 export { renderExplanation } from "./build-log/render-explanation.ts";
 export { renderFact, type RenderFactOptions } from "./build-log/render-fact.ts";

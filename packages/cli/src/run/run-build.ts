@@ -12,6 +12,7 @@ import { fetchImages } from "./fetch-images.ts";
 import type { PreparedJob } from "./prepare-job.ts";
 import { type ImageRow, nameOf, rowFormat, rowJson } from "./rows.ts";
 import { showSummary } from "./summary.ts";
+import { tellSetbacks } from "./tell-setbacks.ts";
 
 export type RunBuildContext = CommandContext & {
   /** The next number, where it is left out. */
@@ -32,21 +33,28 @@ export async function runBuild(job: PreparedJob, context: RunBuildContext): Prom
   const buildId = id ?? (await nextBuildId(stores));
   const { team, pipelineName: pipeline } = context;
   const plan = publicPlan(job.plan);
+  const since = Date.now();
   await using build = await engine.openBuild({ id: buildId, team, pipeline, job: job.job, plan });
   const teller = createTeller(job, { ...context, buildId });
   const native = settings.values.runtime === "kubernetes";
   const isStored = job.wanted.some(({ how }) => how === "fetch" || (how === "built" && native));
   if (isStored) await build.append({ key: "started", event: "status", data: { status: "started" } });
-  await fetchImages(job.wanted, {
-    build,
-    baseTypes: job.baseTypes,
-    baseTypePrefix: settings.values.baseTypePrefix,
-    secrets: job.secrets,
-    native,
-    concurrency: settings.values.concurrency,
-    signal: context.signal,
-    onRow: (row) => teller.tell(row),
-  });
+  const tell = (setback: string) => teller.warn(setback);
+  const telling = tellSetbacks({ eventLog: stores.eventLog, buildId, since, tell });
+  try {
+    await fetchImages(job.wanted, {
+      build,
+      baseTypes: job.baseTypes,
+      baseTypePrefix: settings.values.baseTypePrefix,
+      secrets: job.secrets,
+      native,
+      concurrency: settings.values.concurrency,
+      signal: context.signal,
+      onRow: (row) => teller.tell(row),
+    });
+  } finally {
+    await telling.end();
+  }
   if (isStored) await build.append({ key: "ended", event: "status", data: { status: teller.status() } });
   await engine.project();
   if (isStored && context.idFile !== undefined) await writeFile(resolve(context.cwd, context.idFile), `${buildId}\n`);
@@ -57,6 +65,7 @@ export async function runBuild(job: PreparedJob, context: RunBuildContext): Prom
 function createTeller({ wanted, job }: PreparedJob, context: RunBuildContext & { readonly buildId: string }) {
   const { terminal, json, secrets, signal, settings, buildId, team, pipelineName } = context;
   const format = rowFormat(wanted, { color: terminal.outColor, columns: terminal.outColumns });
+  const { warning: warned } = createStyle(terminal.errColor);
   const redact = (text: string) => secrets.redact(text);
   const rows = new Map<number, ImageRow>();
   const shown = new Set<string>();
@@ -94,6 +103,10 @@ function createTeller({ wanted, job }: PreparedJob, context: RunBuildContext & {
       }
       const left = wanted.length - rows.size;
       terminal.progress(left === 0 || json ? "" : `${rows.size} of ${wanted.length} images…`);
+    },
+    /** Of a fetch that goes on. */
+    warn(setback: string) {
+      if (!json) terminal.err(redact(`${warned("warning")}: ${setback}\n`));
     },
     /** In Concourse's terms. A build that was resumed keeps the status with which it ended first. */
     status(): BuildStatus {
