@@ -1,5 +1,6 @@
 // Runs that share a store and name one user of a private registry: each gets what its own password may see.
 import { openEmbedded } from "@fetch-image/store/pglite";
+import { readFileSync, rmSync, statSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { example } from "../support/cli.ts";
 import { fetchImageInHost as fetchImage } from "../support/command-host.ts";
@@ -52,8 +53,16 @@ describe.skipIf(missing !== undefined)(`a private image${missing === undefined ?
     expect(found(await run({ password, key }))).toEqual(["fresh"]);
   });
 
-  test("is asked for by each run without a key", async () => {
+  test("is known to the next run without a key as well: the data directory has one, for its owner alone", async () => {
     expect(found(await run({ password }))).toContain("HEAD");
+    expect(found(await run({ password }))).toEqual(["fresh"]);
+    const file = place.path(".fetch-image/credential-key");
+    expect((statSync(file).mode & 0o777).toString(8)).toBe("600");
+    const own = readFileSync(file, "utf8").trim();
+    expect(own).toMatch(/^[\w-]{43}$/);
+    rmSync(file);
+    expect(found(await run({ password }))).toContain("HEAD");
+    expect(readFileSync(file, "utf8").trim()).not.toBe(own);
   });
 
   test("makes doctor tell to set a key where the store is not this process's own", async () => {

@@ -5,6 +5,7 @@ import type { Logger } from "@fetch-image/core";
 import type { EngineOptions, EngineSettings, FetchImageEngine, Shadow } from "@fetch-image/engine";
 import type { createArtifactPusher, OciRegistry, UnpackLimits } from "@fetch-image/registry";
 import { artifactPlaces } from "./artifact-places.ts";
+import { keyOfDirectory } from "./credential-key.ts";
 import type { EffectiveSettings } from "./effective-settings.ts";
 import type { Stores } from "./open-stores.ts";
 import { openPolicy } from "./open-policy.ts";
@@ -48,6 +49,8 @@ export async function openEngine(
   const artifacts = artifactPlaces(values.data);
   const policy = await openPolicy({ values });
   const store = createFileArtifactStore({ directory: artifacts.store });
+  const isLocal = values.databaseUrl === undefined;
+  const credentialKey = values.credentialKey ?? (isLocal ? await keyOfDirectory(values.data) : undefined);
   const engine = createFetchImageEngine({
     eventLog: stores.eventLog,
     readModel: stores.readModel,
@@ -62,7 +65,7 @@ export async function openEngine(
     ...(policy === undefined ? {} : { policy }),
     nativeImageFetch: values.runtime === "kubernetes",
     soleNode: stores.soleNode,
-    ...(values.credentialKey === undefined ? {} : { credentialKey: values.credentialKey }),
+    ...(credentialKey === undefined ? {} : { credentialKey }),
     logger,
     ...checkRules({ values }),
   });

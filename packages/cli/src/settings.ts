@@ -168,7 +168,7 @@ export const settings: { readonly [Key in SettingKey]: Setting<Settings[Key]> } 
   credentialKey: {
     kind: kinds.secret,
     default: undefined,
-    does: "a secret that tells sources' passwords apart: processes that share it ask once for all of them; without it, each asks for itself",
+    does: "a secret that tells sources' passwords apart: processes that share it ask once for all; a data directory has one of its own",
   },
   rateLimitReserve: {
     kind: kinds.share,
