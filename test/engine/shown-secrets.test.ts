@@ -233,6 +233,24 @@ describe("nodes", () => {
     });
   });
 
+  test("give a store that is away up together, however many passwords wait to write to one scope", async () => {
+    const its = ground({ settings: { storePatienceMs: 5000, attempts: 1 } });
+    let isAway = true;
+    const append = its.eventLog.append.bind(its.eventLog);
+    its.eventLog.append = (stream, ...appending) => {
+      if (isAway && stream.startsWith(scopeStreamPrefix))
+        return Promise.reject(new FetchImageError("FI_STORE_UNAVAILABLE"));
+      return append(stream, ...appending);
+    };
+    const fetches = ["right", "two", "three", "four"].map((password) => fetchBy(its.engine, password, password));
+    const ended = Promise.allSettled(fetches);
+    await its.clock.advance(8000);
+    isAway = false;
+    const outcomes = await Promise.race([ended, its.clock.settle().then(() => "still waiting")]);
+    expect(outcomes).toHaveLength(4);
+    expect(await fetchBy(its.engine, "later", "right")).toContain(its.digest);
+  });
+
   test("share by user where they are told to, for passwords that are new for every job", async () => {
     const its = ground({ scopes: [{ repositories: `${host}/*`, shareByUser: true }] });
     const jobs = Array.from({ length: 10 }, (_, job) => `token of job ${job}`);

@@ -108,13 +108,13 @@ export class ScopeLog {
     return this.#look;
   }
 
-  /** Folds what has come since. */
-  async readOn(): Promise<void> {
+  /** Folds what has come since. The store may be away for as long as it may from `waitsSince` on, which is now as a rule. */
+  async readOn(waitsSince?: number): Promise<void> {
     if (this.#aside) return;
     const { eventLog, clock } = this.#options;
     const begunAt = clock.now();
     const from = this.#state.revision === undefined ? 0n : this.#state.revision + 1n;
-    const facts = await withPatience(() => eventLog.read(this.#stream, { from }), this.#options);
+    const facts = await withPatience(() => eventLog.read(this.#stream, { from }), this.#options, waitsSince);
     // Another reading may have stood aside meanwhile.
     if (this.#aside) return;
     this.#meet(facts.length === 0);
@@ -146,17 +146,19 @@ export class ScopeLog {
     const lane = this.#lane;
     if (lane === undefined) return this.#append(factsFor, buildId, at);
     const before = this.#state;
+    // Who waits for his turn has no patience left for a store that was away all the time.
+    const waitsSince = this.#options.clock.now();
     return lane.run(async () => {
-      if (lane.revision > (this.#state.revision ?? -1n)) await this.readOn();
+      if (lane.revision > (this.#state.revision ?? -1n)) await this.readOn(waitsSince);
       // What others were told changes nothing for who shows this secret.
       if (!isAsBefore(before, this.#state)) return false;
-      const isStored = await this.#append(factsFor, buildId, at);
+      const isStored = await this.#append(factsFor, buildId, at, waitsSince);
       lane.reached(this.#state.revision);
       return isStored;
     });
   }
 
-  async #append(factsFor: FactsFor, buildId: string, at: number): Promise<boolean> {
+  async #append(factsFor: FactsFor, buildId: string, at: number, waitsSince?: number): Promise<boolean> {
     const { eventLog, clock, ticker } = this.#options;
     const { revision } = this.#state;
     const next = this.#next();
@@ -168,7 +170,7 @@ export class ScopeLog {
       return true;
     }
     const expected: ExpectedRevision = revision ?? "no-stream";
-    const begunAt = clock.now();
+    const begunAt = waitsSince ?? clock.now();
     const append = () => eventLog.append(this.#stream, expected, toStore);
     let appended: Appended;
     try {

@@ -11,8 +11,11 @@ export interface StorePatience {
 }
 
 /** Works again while the store is away or did not say what it did: with the same bytes, whose ids make that harmless. */
-export async function withPatience<T>(work: () => Promise<T>, patience: StorePatience): Promise<T> {
-  const begunAt = patience.clock.now();
+export async function withPatience<T>(
+  work: () => Promise<T>,
+  patience: StorePatience,
+  begunAt: number = patience.clock.now(),
+): Promise<T> {
   try {
     return await work();
   } catch (error) {
