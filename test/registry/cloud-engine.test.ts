@@ -64,6 +64,7 @@ function node(options: RegistryOptions = {}, name = "a", stepRunner?: StepRunner
     nativeImageFetch: true,
     soleNode: true,
     node: name,
+    credentialKey: "a secret of all processes",
     ...(stepRunner === undefined ? {} : { stepRunner }),
   });
   opened.push(registry, engine);
