@@ -49,11 +49,19 @@ async function transactions(): Promise<number[]> {
   return rows.map((row) => Number(row["facts"]));
 }
 
-test("appends of one turn to different streams share one transaction, and one statement", async () => {
-  await Promise.all(Array.from({ length: 60 }, (_, n) => eventLog.append(`build-${n}`, "no-stream", someFacts(2))));
-  expect(await transactions()).toEqual([120]);
-  expect(statements).toHaveLength(1);
-});
+test.each([
+  { appends: 16, stored: [32] },
+  // One half is stored while this thread does what the other has led to.
+  { appends: 60, stored: [60, 60] },
+])(
+  "$appends appends of one turn, of two facts each, are as few transactions, and statements, as $stored",
+  async ({ appends, stored }) => {
+    const work = Array.from({ length: appends }, (_, n) => eventLog.append(`build-${n}`, "no-stream", someFacts(2)));
+    await Promise.all(work);
+    expect(await transactions()).toEqual(stored);
+    expect(statements).toHaveLength(stored.length);
+  },
+);
 
 test("an append that is alone is one plain statement", async () => {
   await eventLog.append("build-1", "no-stream", someFacts(3));
@@ -127,9 +135,9 @@ test("nor does one whose id stands already: each is made again by itself", async
 });
 
 test.each([
-  // That a few do not fit is known when they were not stored.
+  // That a few do not fit is known when they were not stored; many are two batches.
   ["few", 0, 2],
-  ["many", 20, 1],
+  ["many", 60, 2],
 ])("each is answered with what was stored of it, whichever of its batch of %s do not fit", async (_, others, sent) => {
   const known = someFacts(3);
   const first = await eventLog.append("known", "no-stream", known);

@@ -144,6 +144,36 @@ describe("group commit", () => {
       return { commits, fifth };
     }
 
+    test.each([
+      { atOnce: 2, count: 16, sizes: [16] },
+      { atOnce: 2, count: 60, sizes: [30, 30] },
+      { atOnce: 1, count: 60, sizes: [30, 30] },
+      { atOnce: 2, count: 500, sizes: [128, 128, 128, 116] },
+    ])(
+      "$count of one turn, $atOnce batches at once, are sent as $sizes: one half is done while the other is looked after",
+      async ({ atOnce, count, sizes }) => {
+        const batches: number[] = [];
+        const commits = new GroupCommit<number, number>({
+          maxItems: 128,
+          maxSize: 1000,
+          sizeOf: () => 1,
+          keyOf: String,
+          failed: (error) => error as Error,
+          isOneItemsFault: () => false,
+          bound: { items: 500, size: 1000, full: () => new Error("full") },
+          elsewhere: true,
+          atOnce: () => atOnce,
+          flush: (items) => {
+            batches.push(items.length);
+            return new Promise((resolve) => setTimeout(resolve, 5, items));
+          },
+        });
+        const items = Array.from({ length: count }, (_, index) => index);
+        expect(await Promise.all(items.map((item) => commits.add(item)))).toEqual(items);
+        expect(batches).toEqual(sizes);
+      },
+    );
+
     test("the next batch is on its way before outcomes are handed on, where enough waits", async () => {
       const sent: string[] = [];
       const { fifth } = await fourAndOne(async (items) => {

@@ -27,11 +27,14 @@ const enough = 1 / 4;
 /** Of a batch on its way, the part that has to wait for another one to be sent behind it: many small ones cost more. */
 const enoughBehind = 1 / 2;
 
+/** So many are one batch at least, where as many wait: to divide them costs more than what it saves. */
+const undivided = 16;
+
 /**
  * Does items in batches, in the order they came, without timers: what comes in while a batch is in flight makes the next
- * one, and what comes in during one turn of the event loop goes together. Whoever gets an outcome has a lot to do, as a
- * rule: where enough waits already, it is sent before the outcomes are handed on, or even behind the batch in flight
- * (docs/decisions/0022).
+ * one, and what comes in during one turn of the event loop goes together; where it is much, one half after the other.
+ * Whoever gets an outcome has a lot to do, as a rule: where enough waits already, it is sent before the outcomes are handed
+ * on, or even behind the batch in flight (docs/decisions/0022).
  */
 export class GroupCommit<Item, Outcome> {
   readonly #options: GroupCommitOptions<Item, Outcome>;
@@ -46,6 +49,8 @@ export class GroupCommit<Item, Outcome> {
   #handedOn: Promise<void> = Promise.resolve();
   /** Batches whose outcomes are not handed on. */
   #owed = 0;
+  /** Items of them. */
+  #owedItems = 0;
   #isToSend = false;
 
   constructor(options: GroupCommitOptions<Item, Outcome>) {
@@ -92,6 +97,7 @@ export class GroupCommit<Item, Outcome> {
       const batch = { entries, keys: new Set(entries.map(({ item }) => this.#options.keyOf(item))) };
       this.#sent = [...this.#sent, batch];
       this.#owed++;
+      this.#owedItems += entries.length;
       this.#handedOn = this.#run(batch, this.#handedOn);
       hasSent = true;
     }
@@ -109,14 +115,15 @@ export class GroupCommit<Item, Outcome> {
 
   /** Of what waits, the first that make a batch; what is about the same as a batch on its way goes on waiting. */
   #take(): Entry<Item, Outcome>[] {
-    const { maxItems, maxSize, sizeOf, keyOf } = this.#options;
+    const { maxSize, sizeOf, keyOf } = this.#options;
+    const most = this.#mostItems();
     const taken: Entry<Item, Outcome>[] = [];
     const left: Entry<Item, Outcome>[] = [];
     let size = 0;
     let index = 0;
     for (; index < this.#waiting.length; index++) {
       const entry = this.#waiting[index];
-      if (entry === undefined || taken.length === maxItems) break;
+      if (entry === undefined || taken.length === most) break;
       if (this.#isOnItsWay(keyOf(entry.item))) {
         left.push(entry);
         continue;
@@ -129,6 +136,17 @@ export class GroupCommit<Item, Outcome> {
     this.#waitingSize -= size;
     this.#waiting = left.concat(this.#waiting.slice(index));
     return taken;
+  }
+
+  /**
+   * Where batches are done elsewhere, half of what waits and of what is not answered to those who wait for it, at most: a
+   * batch of everything would have this thread idle while it is done, and whoever does it while its outcomes are handed on
+   * (docs/decisions/0022).
+   */
+  #mostItems(): number {
+    const { maxItems, elsewhere } = this.#options;
+    if (!elsewhere) return maxItems;
+    return Math.min(maxItems, Math.max(undivided, Math.ceil((this.#waiting.length + this.#owedItems) / 2)));
   }
 
   #isOnItsWay(key: string): boolean {
@@ -151,6 +169,7 @@ export class GroupCommit<Item, Outcome> {
       settle(entries, outcomes);
     }
     this.#owed--;
+    this.#owedItems -= entries.length;
     this.#sendSoon();
   }
 
