@@ -46,7 +46,8 @@ export interface Lineage {
 }
 
 /**
- * One scope's stream and its fold in memory, for those who show the same secret. It has many writers: a conflict means that the fold is behind.
+ * One scope's stream and its fold in memory, for those who show the same secret. It has many writers: a conflict means that
+ * the fold is behind.
  *
  * A stream with a fact of a newer version is neither written nor believed: the fact may say that what stands before it
  * counts no more. What this process asks itself is then remembered in memory alone, so that its fetches still share one
