@@ -123,20 +123,28 @@ describe("group commit", () => {
       return happened;
     }
 
-    /** Puts four items in one batch, a fifth in the next, and waits for the first four. */
-    async function fourAndOne(flush: (items: readonly number[]) => Promise<readonly number[]>) {
-      const commits = new GroupCommit<number, number>({
-        maxItems: 4,
-        maxSize: 100,
+    /** Each item about something else, and none of them large. */
+    function doneBy(
+      flush: (items: readonly number[]) => Promise<readonly number[]>,
+      { maxItems, atOnce = 1 }: { readonly maxItems: number; readonly atOnce?: number },
+    ) {
+      return new GroupCommit<number, number>({
+        maxItems,
+        maxSize: 1000,
         sizeOf: () => 1,
         keyOf: String,
         failed: (error) => error as Error,
         isOneItemsFault: () => false,
-        bound: { items: 6, size: 1000, full: () => new Error("full") },
+        bound: { items: 500, size: 1000, full: () => new Error("full") },
         elsewhere: true,
-        atOnce: () => 1,
+        atOnce: () => atOnce,
         flush,
       });
+    }
+
+    /** Puts four items in one batch, a fifth in the next, and waits for the first four. */
+    async function fourAndOne(flush: (items: readonly number[]) => Promise<readonly number[]>) {
+      const commits = doneBy(flush, { maxItems: 4 });
       const first = [1, 2, 3, 4].map((item) => commits.add(item));
       await new Promise((resolve) => setImmediate(resolve));
       const fifth = commits.add(5);
@@ -153,21 +161,11 @@ describe("group commit", () => {
       "$count of one turn, $atOnce batches at once, are sent as $sizes: one half is done while the other is looked after",
       async ({ atOnce, count, sizes }) => {
         const batches: number[] = [];
-        const commits = new GroupCommit<number, number>({
-          maxItems: 128,
-          maxSize: 1000,
-          sizeOf: () => 1,
-          keyOf: String,
-          failed: (error) => error as Error,
-          isOneItemsFault: () => false,
-          bound: { items: 500, size: 1000, full: () => new Error("full") },
-          elsewhere: true,
-          atOnce: () => atOnce,
-          flush: (items) => {
-            batches.push(items.length);
-            return new Promise((resolve) => setTimeout(resolve, 5, items));
-          },
-        });
+        const flush = (items: readonly number[]) => {
+          batches.push(items.length);
+          return new Promise<readonly number[]>((resolve) => setTimeout(resolve, 5, items));
+        };
+        const commits = doneBy(flush, { maxItems: 128, atOnce });
         const items = Array.from({ length: count }, (_, index) => index);
         expect(await Promise.all(items.map((item) => commits.add(item)))).toEqual(items);
         expect(batches).toEqual(sizes);
