@@ -25,7 +25,7 @@ import { type Sql, SqlError, type SqlQueries, type SqlResult, type SqlRow } from
 const few = 16;
 
 /**
- * What is appended to the log. Appends that wait at the same time are committed together, one transaction after another
+ * What is appended to the log. Appends that wait at the same time are committed many together, one transaction after another
  * (`GroupCommit`), each succeeding or failing by itself. A few, as a rule all of which fit, are a plain insert.
  */
 export class Appends {
