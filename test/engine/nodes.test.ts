@@ -295,9 +295,9 @@ describe("several nodes on one event log", () => {
     await expect(lost).rejects.toMatchObject({ code: "FI_STORE_FULL" });
     const again = (await engine.openBuild({ id: "1" })).fetchImage(plans);
     await clock.advance(10);
-    expect(registry.questions).toHaveLength(2);
     arrive();
-    await clock.settle();
+    await clock.advance(10);
+    expect(registry.questions).toHaveLength(2);
     const joining = (await b.openBuild({ id: "2" })).fetchImage(plans);
     await clock.settle();
     registry.release();

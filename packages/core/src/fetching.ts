@@ -135,7 +135,14 @@ export {
   registryHealth,
   type RegistryState,
 } from "./scope/registry-state.ts";
-export { evolveScope, evolveScopeFor, sameAsker, type ScopeState, unknownScope } from "./scope/scope-state.ts";
+export {
+  evolveOutline,
+  evolveScope,
+  sameAsker,
+  type ScopeOutline,
+  type ScopeState,
+  unknownScope,
+} from "./scope/scope-state.ts";
 export {
   explainDifference,
   type Look,

@@ -286,10 +286,12 @@ export {
   type RegistryState,
 } from "./scope/registry-state.ts";
 export {
+  evolveOutline,
   evolveScope,
   evolveScopeFor,
   sameAsker,
   type ScopeObservation,
+  type ScopeOutline,
   type ScopeRateLimit,
   type ScopeState,
   unknownScope,

@@ -11,7 +11,7 @@ import {
   type RegistryState,
   registryStream,
 } from "@fetch-image/core/fetching";
-import type { ScopeLogOptions } from "./scope-log.ts";
+import type { StreamOptions } from "./scope-stream.ts";
 import { withPatience } from "./store-patience.ts";
 
 /**
@@ -20,7 +20,7 @@ import { withPatience } from "./store-patience.ts";
  */
 export class RegistryLog {
   readonly #stream: string;
-  readonly #options: ScopeLogOptions;
+  readonly #options: StreamOptions;
   #stored: RegistryState = healthyRegistry;
   #revision: bigint | undefined;
   #isRead = false;
@@ -33,7 +33,7 @@ export class RegistryLog {
   #next: Promise<void> | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(id: string, options: ScopeLogOptions) {
+  constructor(id: string, options: StreamOptions) {
     this.#stream = registryStream(id);
     this.#options = options;
   }

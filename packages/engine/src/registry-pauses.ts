@@ -14,9 +14,9 @@ import { retryAfterOf, toFailure } from "./failure.ts";
 import { RegistryLog } from "./registry-log.ts";
 import { type RegistryKey, registryKeyOf } from "./registry-key.ts";
 import type { Outcome, ScopeQuestion } from "./scope-answers.ts";
-import type { ScopeLogOptions } from "./scope-log.ts";
+import type { StreamOptions } from "./scope-stream.ts";
 
-export interface RegistryPausesOptions extends ScopeLogOptions {
+export interface RegistryPausesOptions extends StreamOptions {
   readonly soleNode: boolean;
 }
 

@@ -13,10 +13,10 @@ import { RegistryPauses } from "./registry-pauses.ts";
 import { answerOf, type CheckAnswer, joined, type Outcome, type ScopeQuestion, show } from "./scope-answers.ts";
 import { type Inflight, markDecided, type ScopeEntry, whenDecided } from "./scope-entry.ts";
 import { type Claimed, ScopeClaims } from "./scope-claims.ts";
-import type { ScopeLogOptions } from "./scope-log.ts";
+import type { StreamOptions } from "./scope-stream.ts";
 import { ScopeRulings } from "./scope-rulings.ts";
 
-export interface ScopeAskerOptions extends ScopeLogOptions {
+export interface ScopeAskerOptions extends StreamOptions {
   readonly registry: Pick<ImageRegistry, "check">;
   readonly soleNode: boolean;
   readonly settings: EffectiveSettings;
@@ -99,24 +99,26 @@ export class ScopeAsker {
       const before = entry.log.state.current?.version;
       const answered = early === undefined ? this.#budgets.begin(question) : () => {};
       const ask = () => this.#ask(question, inflight, before, answered);
-      const until = this.#options.clock.now() + claimMs;
-      if (early === undefined) inflight.claimedUntil = until;
-      const claimed = { question, until };
-      const claim = this.#claims.make(entry.log, claimed);
+      // Who waited may be gone when its turn comes; but what the registry has answered meanwhile is worth its place.
+      const isWanted = () => !signal.aborted || inflight.isAnswered;
+      const claim = this.#claims.make(entry.log, { question, claimMs, isWanted });
       // A HEAD changes nothing: where no other node could ask, it is in flight beside its claim, but for a scope that may be
       // known already. Where one could, what others met at the registry is read beside it.
       if (soleNode && entry.log.isMet) {
+        if (early === undefined) inflight.claimedUntil = this.#options.clock.now() + claimMs;
         early ??= ask();
         markDecided(inflight);
       }
       const told = soleNode ? undefined : this.#pauses.readOn(question);
-      if (!(await claim.catch(giveUp(early, answered, inflight)))) {
+      const claimed = await claim.catch(giveUp(early, answered, inflight));
+      if (claimed === undefined) {
         if (early === undefined) answered(undefined);
         continue;
       }
+      if (early === undefined) inflight.claimedUntil = claimed.until;
       await told;
       // It may have been on its way for so long that another has claimed since.
-      if (early === undefined && this.#options.clock.now() >= until) {
+      if (early === undefined && this.#options.clock.now() >= claimed.until) {
         answered(undefined);
         continue;
       }

@@ -5,8 +5,8 @@ import { toFailure } from "./failure.ts";
 import { type CheckAnswer, freshMsOf, type ScopeQuestion } from "./scope-answers.ts";
 import { ScopeAsker, type ScopeAskerOptions } from "./scope-asker.ts";
 import { type CheckStart, type Inflight, markDecided, type ScopeEntry, whenDecided } from "./scope-entry.ts";
-import { ScopeLane } from "./scope-lane.ts";
-import { type Lineage, ScopeLog, type ScopeLogOptions } from "./scope-log.ts";
+import type { Lineage } from "./scope-log.ts";
+import { ScopeStream, type ScopeStreamOptions } from "./scope-stream.ts";
 
 interface Starting {
   readonly question: ScopeQuestion;
@@ -26,13 +26,13 @@ type Owing = { readonly hasEnded: boolean };
 export class ScopeBook {
   readonly #options: ScopeAskerOptions;
   /** The same for all scopes. */
-  readonly #logOptions: ScopeLogOptions;
+  readonly #streamOptions: ScopeStreamOptions;
   readonly #asker: ScopeAsker;
-  /** By scope, of those that are asked for with secrets. */
-  readonly #lanes = new Map<string, ScopeLane>();
-  /** By `keyOf`, as are those being read. Two secrets of one scope meet in its stream only, as two nodes do. */
-  readonly #entries = new Map<string, ScopeEntry>();
-  readonly #loading = new Map<string, Promise<ScopeEntry>>();
+  /** By scope, as are those being read. */
+  readonly #streams = new Map<string, ScopeStream>();
+  readonly #loading = new Map<string, Promise<ScopeStream>>();
+  /** How many folds, of whatever secret, the streams keep. */
+  #kept = 0;
   /**
    * Whether the scope that was met last was new to the store. Then the next one is taken for new too, and claimed without
    * being read: where it is known after all, the claim is refused, which costs what was to be saved, and it is read.
@@ -42,51 +42,70 @@ export class ScopeBook {
   constructor(options: ScopeAskerOptions) {
     this.#options = options;
     this.#asker = new ScopeAsker(options);
-    const onMet = (isNew: boolean) => {
-      this.#expectsNew = isNew;
+    this.#streamOptions = {
+      ...options,
+      isOver: () => this.#asker.isClosed,
+      onMet: (isNew) => {
+        this.#expectsNew = isNew;
+      },
+      onKept: (change) => {
+        this.#kept += change;
+      },
     };
-    this.#logOptions = { ...options, isOver: () => this.#asker.isClosed, onMet };
   }
 
   /** Folds the scope's stream, once; from then on `start` answers at once where it can. */
-  load(lineage: Lineage): Promise<ScopeEntry> {
-    const key = keyOf(lineage);
-    const known = this.#entries.get(key);
-    if (known?.log.isMet === true) return Promise.resolve(known);
-    let loading = this.#loading.get(key);
+  load({ scope }: Lineage): Promise<ScopeStream> {
+    const known = this.#streams.get(scope);
+    if (known?.isMet === true) return Promise.resolve(known);
+    let loading = this.#loading.get(scope);
     if (loading === undefined) {
-      loading = this.#read(lineage, key);
-      this.#loading.set(key, loading);
+      loading = this.#read(scope);
+      this.#loading.set(scope, loading);
     }
     return loading;
   }
 
-  isLoaded(lineage: Lineage): boolean {
-    return this.#entries.get(keyOf(lineage))?.log.isMet === true;
+  isLoaded({ scope }: Lineage): boolean {
+    return this.#streams.get(scope)?.isMet === true;
   }
 
   /** Whether a fetch that nobody has begun is to wait until the scope is loaded. */
-  isReadFirst(lineage: Lineage): boolean {
-    const key = keyOf(lineage);
-    return !this.#entries.has(key) && (!this.#expectsNew || this.#loading.has(key));
+  isReadFirst({ scope }: Lineage): boolean {
+    return !this.#streams.has(scope) && (!this.#expectsNew || this.#loading.has(scope));
   }
 
   start(question: ScopeQuestion, owed: Owing): CheckStart | Promise<CheckStart> {
+    this.#forgetIdle();
     const starting = { question, owed, now: this.#options.clock.now() };
     if (this.#isToBeRead(question)) return this.load(question).then((loaded) => this.#start(loaded, starting));
-    return this.#start(this.#entries.get(keyOf(question)) ?? this.#enter(question), starting);
+    return this.#start(this.#streams.get(question.scope) ?? this.#enter(question.scope), starting);
   }
 
   /** Before anything is decided. What a registry that is to be spared has for an answer stands in the scope's stream. */
   #isToBeRead(question: ScopeQuestion): boolean {
-    const entry = this.#entries.get(keyOf(question));
-    if (entry?.log.isMet === true || entry?.inflight !== undefined) return false;
-    return (entry === undefined && this.isReadFirst(question)) || this.#asker.rulings.isSpared(question);
+    const stream = this.#streams.get(question.scope);
+    if (stream?.isMet === true || stream?.find(question.proof)?.inflight !== undefined) return false;
+    return (stream === undefined && this.isReadFirst(question)) || this.#asker.rulings.isSpared(question);
   }
 
   /** The answer to what another fetch, here or on another node, is asking; undefined once `signal` aborts. */
   async join(question: ScopeQuestion, joinedAt: number, signal: CancelSignal): Promise<CheckAnswer | undefined> {
-    const entry = this.#entries.get(keyOf(question)) ?? (await this.load(question));
+    const stream = this.#streams.get(question.scope) ?? (await this.load(question));
+    const entry = stream.entryOf(question.proof);
+    entry.followers++;
+    try {
+      return await this.#follow(entry, question, { joinedAt, signal });
+    } finally {
+      entry.followers--;
+    }
+  }
+
+  async #follow(
+    entry: ScopeEntry,
+    question: ScopeQuestion,
+    { joinedAt, signal }: { readonly joinedAt: number; readonly signal: CancelSignal },
+  ): Promise<CheckAnswer | undefined> {
     let isBehind = true;
     while (!signal.aborted) {
       const { inflight } = entry;
@@ -113,8 +132,8 @@ export class ScopeBook {
   }
 
   /** The fetch no longer waits; when nobody does, the request is given up. */
-  leave(lineage: Lineage, me: Asker): void {
-    const inflight = this.#entries.get(keyOf(lineage))?.inflight;
+  leave({ scope, proof }: Lineage, me: Asker): void {
+    const inflight = this.#streams.get(scope)?.find(proof)?.inflight;
     if (inflight === undefined || !inflight.interested.delete(me)) return;
     // A fetch that turns from asking to joining leaves and comes back in one turn.
     queueMicrotask(() => {
@@ -125,59 +144,50 @@ export class ScopeBook {
   /** Gives up every question without recording anything: another process takes the claims over when they run out. */
   close(): void {
     this.#asker.close();
-    for (const { inflight } of this.#entries.values()) inflight?.cancellation.abort("the engine was closed");
+    for (const stream of this.#streams.values()) stream.abort("the engine was closed");
   }
 
-  async #read(lineage: Lineage, key: string): Promise<ScopeEntry> {
-    const log = this.#entries.get(key)?.log ?? this.#newLog(lineage);
+  async #read(scope: string): Promise<ScopeStream> {
+    const stream = this.#streams.get(scope) ?? new ScopeStream(scope, this.#streamOptions);
     try {
-      await log.readOn();
+      await stream.readOn();
     } finally {
-      this.#loading.delete(key);
+      this.#loading.delete(scope);
     }
-    return this.#entries.get(key) ?? this.#enter(lineage, log);
+    const entered = this.#streams.get(scope) ?? this.#enter(scope, stream);
+    // It was claimed unread meanwhile.
+    if (entered !== stream) stream.forgetIdle(0);
+    return entered;
   }
 
-  #enter(lineage: Lineage, log = this.#newLog(lineage)): ScopeEntry {
-    const entry: ScopeEntry = { log, inflight: undefined };
-    this.#entries.set(keyOf(lineage), entry);
-    this.#forgetIdle();
-    return entry;
-  }
-
-  /** Without a secret, there is one fold of the scope alone. */
-  #newLog(lineage: Lineage): ScopeLog {
-    const { scope, proof } = lineage;
-    if (proof === null) return new ScopeLog(lineage, this.#logOptions);
-    const lane = this.#lanes.get(scope) ?? new ScopeLane();
-    this.#lanes.set(scope, lane);
-    // Who still writes on one that is forgotten meets newer ones in the stream alone, as other nodes do.
-    const [oldest = scope] = this.#lanes.keys();
-    if (this.#lanes.size > maxScopes) this.#lanes.delete(oldest);
-    return new ScopeLog(lineage, this.#logOptions, lane);
+  #enter(scope: string, stream = new ScopeStream(scope, this.#streamOptions)): ScopeStream {
+    this.#streams.set(scope, stream);
+    return stream;
   }
 
   /** Folds are kept for the scopes read last; a scope that comes back is read again. */
   #forgetIdle(): void {
-    if (this.#entries.size <= maxScopes) return;
+    if (this.#kept <= maxKept && this.#streams.size <= maxKept) return;
     // Many at a time: each going over the map passes by all that was deleted from it since it was last packed.
-    for (const [scope, { inflight }] of this.#entries) {
-      if (this.#entries.size <= maxScopes * 0.95) return;
-      if (inflight === undefined) this.#entries.delete(scope);
+    for (const [scope, stream] of this.#streams) {
+      if (Math.max(this.#kept, this.#streams.size) <= maxKept * 0.95) return;
+      stream.forgetIdle(0);
+      if (stream.isForgotten) this.#streams.delete(scope);
     }
   }
 
-  #start(entry: ScopeEntry, starting: Starting): CheckStart | Promise<CheckStart> {
+  #start(stream: ScopeStream, starting: Starting): CheckStart | Promise<CheckStart> {
     const { question } = starting;
+    const entry = stream.entryOf(question.proof);
     const running = this.#running(entry, question);
     const now = this.#asker.rulings.now(entry, question);
     const decision = this.#asker.rulings.decide(entry, now, running);
     if (decision.kind === "stale" && decision.revalidate && running === undefined) this.#revalidate(entry, question);
     const isKnown = decision.kind === "fresh" || decision.kind === "stale";
     const joinsAnother = running === undefined ? decision.kind === "join" : running.follows !== undefined && !isKnown;
-    if (joinsAnother && mayHaveEnded(entry, starting)) return this.#startLater(entry.log.lookNow(), entry, starting);
+    if (joinsAnother && mayHaveEnded(entry, starting)) return this.#startLater(stream.lookNow(), stream, starting);
     if (running !== undefined && !isKnown) {
-      if (mayGiveOlder(running, question)) return this.#startLater(whenDecided(running), entry, starting);
+      if (mayGiveOlder(running, question)) return this.#startLater(whenDecided(running), stream, starting);
       running.interested.add(question.asker);
       return { kind: "joined", asker: running.asker };
     }
@@ -189,11 +199,11 @@ export class ScopeBook {
     return this.#options.soleNode ? { kind: "asked", answer: coming.promise } : begun.promise;
   }
 
-  async #startLater(then: Promise<void>, entry: ScopeEntry, starting: Starting): Promise<CheckStart> {
+  async #startLater(then: Promise<void>, stream: ScopeStream, starting: Starting): Promise<CheckStart> {
     await then;
     // Its leaving went by before it had come: nobody would wait for what it began.
     if (starting.owed.hasEnded) throw new FetchImageError("FI_ABORTED");
-    return await this.#start(entry, starting);
+    return await this.#start(stream, starting);
   }
 
   #running({ inflight, log }: ScopeEntry, { asker }: ScopeQuestion): Inflight | undefined {
@@ -259,9 +269,5 @@ function mayGiveOlder({ isOpen, freshMs }: Inflight, question: ScopeQuestion): b
   return isOpen && freshMsOf(question) < freshMs;
 }
 
-function keyOf({ scope, proof }: Lineage): string {
-  return proof === null ? scope : `${scope}\n${proof}`;
-}
-
 /** At some 2 kB each. */
-const maxScopes = 5000;
+const maxKept = 5000;

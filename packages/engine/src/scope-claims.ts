@@ -16,6 +16,13 @@ export interface Claimed {
   readonly until: number;
 }
 
+interface Claiming {
+  readonly question: ScopeQuestion;
+  readonly claimMs: number;
+  /** Asked when its turn comes. */
+  readonly isWanted: () => boolean;
+}
+
 /** How a question's claim stands in its scope's stream, and how it ends: with an answer, or given back. */
 export class ScopeClaims {
   readonly #options: ScopeClaimsOptions;
@@ -24,23 +31,30 @@ export class ScopeClaims {
     this.#options = options;
   }
 
-  /** False, with the fold read on, where another writer was first. */
-  make(log: ScopeLog, { question, until }: Claimed): Promise<boolean> {
+  /** Stands for `claimMs` from its turn on. Undefined where nothing was stored: another was first, or it is not wanted any more. */
+  async make(log: ScopeLog, { question, claimMs, isWanted }: Claiming): Promise<Claimed | undefined> {
     const { scope, repository, tag, publicSource, credential, asker } = question;
-    const claim: ScopeFact = {
-      type: "CheckClaimed",
-      data: {
-        scope,
-        type: "registry-image",
-        repository,
-        ...(tag === undefined ? {} : { tag }),
-        source: publicSource,
-        credential,
-        ...askerOf(question),
-        until: formatTime(until),
-      },
-    };
-    return log.append(() => [claim], asker.buildId, this.#options.clock.now());
+    let until = 0;
+    const isStored = await log.append(() => {
+      if (this.#options.isOver() || !isWanted()) return undefined;
+      const at = this.#options.clock.now();
+      until = at + claimMs;
+      const claim: ScopeFact = {
+        type: "CheckClaimed",
+        data: {
+          scope,
+          type: "registry-image",
+          repository,
+          ...(tag === undefined ? {} : { tag }),
+          source: publicSource,
+          credential,
+          ...askerOf(question),
+          until: formatTime(until),
+        },
+      };
+      return { facts: [claim], buildId: asker.buildId, at };
+    });
+    return isStored ? { question, until } : undefined;
   }
 
   /** A claim that is not used after all: another node met a failure meanwhile, or whoever waited has gone. */
@@ -55,16 +69,19 @@ export class ScopeClaims {
     { question, until }: Claimed,
     { outcome, at }: { readonly outcome: Outcome; readonly at: number },
   ): Promise<void> {
-    if (this.#options.isOver()) return;
+    const { isOver, logger } = this.#options;
+    // Who was called off frees his claim, not the next one of the same fetch.
+    const isDue = () => !isOver() && (!isCalledOff(outcome) || log.state.claim?.until === until);
     try {
-      // Who was called off frees his claim, not the next one of the same fetch.
-      while (!isCalledOff(outcome) || log.state.claim?.until === until) {
-        if (await log.append((state) => factsOf(state, question, outcome), question.asker.buildId, at)) return;
-        if ((log.state.checkedAt ?? 0) >= at) return;
+      while (isDue()) {
+        const isStored = await log.append((state) =>
+          isDue() ? { facts: factsOf(state, question, outcome), buildId: question.asker.buildId, at } : undefined,
+        );
+        if (isStored || (log.state.checkedAt ?? 0) >= at) return;
       }
     } catch (error) {
       const { code } = toFailure(error, "FI_INTERNAL", question.redact);
-      this.#options.logger.warn("an observation could not be recorded", { scope: question.scope, code });
+      logger.warn("an observation could not be recorded", { scope: question.scope, code });
     }
   }
 }

@@ -53,4 +53,6 @@ export function whenDecided(inflight: Inflight): Promise<void> {
 export interface ScopeEntry {
   readonly log: ScopeLog;
   inflight: Inflight | undefined;
+  /** How many wait for another node's answer. */
+  followers: number;
 }

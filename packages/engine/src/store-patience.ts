@@ -31,7 +31,7 @@ export async function workAgain<T>(
 ): Promise<T> {
   let { error } = first;
   for (let attempt = 1; ; attempt++) {
-    if (!FetchImageError.is(error) || !passingCodes.has(error.code)) throw error;
+    if (!isPassing(error)) throw error;
     const delay = Math.min(50 * 2 ** attempt, 2000);
     if (clock.now() + delay > first.begunAt + storePatienceMs || isOver?.() === true) throw error;
     onRetry?.(error.code, attempt);
@@ -44,6 +44,11 @@ export async function workAgain<T>(
       error = again;
     }
   }
+}
+
+/** Whether the store is away, or did not say what it did. */
+export function isPassing(error: unknown): error is FetchImageError {
+  return FetchImageError.is(error) && passingCodes.has(error.code);
 }
 
 const passingCodes: ReadonlySet<string> = new Set(["FI_STORE_UNAVAILABLE", "FI_APPEND_OUTCOME_UNKNOWN"]);

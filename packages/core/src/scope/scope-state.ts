@@ -1,4 +1,5 @@
 import type { Asker, Failure, RecordedScopeFact } from "../facts/facts.ts";
+import type { ScopeFactData } from "../facts/scope-facts.ts";
 import { parseTime } from "../facts/time.ts";
 import type { Version } from "../plan/plan.ts";
 
@@ -104,13 +105,19 @@ export function evolveScope(state: ScopeState, fact: RecordedScopeFact): ScopeSt
     case "RateLimitObserved":
       break;
   }
-  const { host, limit, remaining, windowSeconds } = fact.data;
-  const told = {
-    ...(limit === undefined ? {} : { limit }),
-    ...(remaining === undefined ? {} : { remaining }),
-    ...(windowSeconds === undefined ? {} : { windowSeconds }),
-  };
-  return { ...state, revision, rateLimit: { host, at, ...told } };
+  return { ...state, revision, rateLimit: rateLimitOf(fact.data, at) };
+}
+
+/** What a scope's stream says to all who ask, whatever secret they show. */
+export type ScopeOutline = Pick<ScopeState, "revision" | "latest" | "rateLimit">;
+
+/** What a fact says to those whom it was not for. */
+export function evolveOutline<Outline extends ScopeOutline>(outline: Outline, fact: RecordedScopeFact): Outline {
+  const { type, revision, data } = fact;
+  if (type === "VersionObserved") return { ...outline, revision, latest: data.version };
+  if (type === "VersionVanished") return { ...outline, revision, latest: null };
+  if (type !== "RateLimitObserved") return { ...outline, revision };
+  return { ...outline, revision, rateLimit: rateLimitOf(data, parseTime(fact.metadata.time)) };
 }
 
 /**
@@ -118,10 +125,22 @@ export function evolveScope(state: ScopeState, fact: RecordedScopeFact): ScopeSt
  * or without any, is not for him, and does not hold him up. `proof` is `credentialProof`'s.
  */
 export function evolveScopeFor(proof: string | null, state: ScopeState, fact: RecordedScopeFact): ScopeState {
-  if (fact.type === "RateLimitObserved" || (fact.data.proof ?? null) === proof) return evolveScope(state, fact);
-  const { revision } = fact;
-  if (fact.type === "VersionObserved") return { ...state, revision, latest: fact.data.version };
-  return fact.type === "VersionVanished" ? { ...state, revision, latest: null } : { ...state, revision };
+  return concernsProof(proof, fact) ? evolveScope(state, fact) : evolveOutline(state, fact);
+}
+
+function concernsProof(proof: string | null, fact: RecordedScopeFact): boolean {
+  return fact.type !== "RateLimitObserved" && (fact.data.proof ?? null) === proof;
+}
+
+function rateLimitOf(data: ScopeFactData<"RateLimitObserved">, at: number): ScopeRateLimit {
+  const { host, limit, remaining, windowSeconds } = data;
+  return {
+    host,
+    at,
+    ...(limit === undefined ? {} : { limit }),
+    ...(remaining === undefined ? {} : { remaining }),
+    ...(windowSeconds === undefined ? {} : { windowSeconds }),
+  };
 }
 
 export function sameAsker(a: Asker, b: Asker): boolean {

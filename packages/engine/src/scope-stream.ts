@@ -1,0 +1,221 @@
+import {
+  type Clock,
+  decodeScopeFact,
+  type EventLog,
+  evolveOutline,
+  type Hash,
+  type Logger,
+  newerPart,
+  type RecordedFact,
+  type RecordedScopeFact,
+  type ScopeOutline,
+  scopeStream,
+  unknownScope,
+} from "@fetch-image/core/fetching";
+import type { ScopeEntry } from "./scope-entry.ts";
+import { ScopeLog } from "./scope-log.ts";
+import { type Make, ScopeWriter } from "./scope-writer.ts";
+import { withPatience } from "./store-patience.ts";
+import type { Ticker } from "./ticker.ts";
+
+export interface StreamOptions {
+  readonly eventLog: EventLog;
+  readonly clock: Clock;
+  readonly hash: Hash;
+  readonly ticker: Ticker;
+  readonly logger: Logger;
+  readonly node: string;
+  /** Another one each time, of this incarnation: tells its facts apart. */
+  readonly nextNumber: () => number;
+  /** How long the store may be away. */
+  readonly storePatienceMs: number;
+  /** Whether nobody waits any more. */
+  readonly isOver?: () => boolean;
+}
+
+export interface ScopeStreamOptions extends StreamOptions {
+  /** Told once of each stream, when it is first met, whether there was nothing in it. */
+  readonly onMet: (isNew: boolean) => void;
+  /** Told how many secrets' folds have come to be kept, or how many have been forgotten. */
+  readonly onKept: (change: number) => void;
+}
+
+/**
+ * One scope's stream, read once for all who ask in this process, and its folds in memory: one for each secret that they show.
+ * It has many writers: a conflict means that the folds are behind.
+ *
+ * A stream with a fact of a newer version is neither written nor believed: the fact may say that what stands before it
+ * counts no more. What this process asks itself is then remembered in memory alone, so that its fetches still share one
+ * question and one interval. Asking a registry changes nothing, and builds go on while nodes are upgraded one by one.
+ */
+export class ScopeStream {
+  /** In the event log. */
+  readonly name: string;
+  readonly #options: ScopeStreamOptions;
+  readonly #writer: ScopeWriter;
+  /** By proof; the one that was written last stands last. */
+  readonly #entries = new Map<string | null, ScopeEntry>();
+  #outline: ScopeOutline = unknownScope;
+  #isAside = false;
+  #isMet = false;
+  #readAt = -Infinity;
+  #look: Promise<void> | undefined;
+  #lookNow: Promise<void> | undefined;
+
+  constructor(scope: string, options: ScopeStreamOptions) {
+    this.name = scopeStream(scope);
+    this.#options = options;
+    this.#writer = new ScopeWriter(this, options);
+  }
+
+  /** What all are told. */
+  get outline(): ScopeOutline {
+    return this.#outline;
+  }
+
+  /** Whether it holds a fact of a newer version. */
+  get isAside(): boolean {
+    return this.#isAside;
+  }
+
+  /** Whether the folds are of what stands in the stream. Until then they are a guess: that the scope is new. */
+  get isMet(): boolean {
+    return this.#isMet;
+  }
+
+  /** What was stored by then is in the folds; milliseconds since the epoch, by this node's clock. */
+  get readAt(): number {
+    return this.#readAt;
+  }
+
+  /** Whether nothing is kept of it. */
+  get isForgotten(): boolean {
+    return this.#entries.size === 0;
+  }
+
+  find(proof: string | null): ScopeEntry | undefined {
+    return this.#entries.get(proof);
+  }
+
+  entryOf(proof: string | null): ScopeEntry {
+    return (
+      this.#entries.get(proof) ?? this.#keep(proof, { log: new ScopeLog(this), inflight: undefined, followers: 0 })
+    );
+  }
+
+  /** Forgets what nobody here waits for, from what was written longest ago on, until `most` are left or nothing is idle. */
+  forgetIdle(most: number): void {
+    const before = this.#entries.size;
+    for (const [proof, { inflight, followers }] of this.#entries) {
+      if (this.#entries.size <= most) break;
+      if (inflight === undefined && followers === 0) this.#entries.delete(proof);
+    }
+    this.#options.onKept(this.#entries.size - before);
+  }
+
+  /** Gives up every question of this process. */
+  abort(reason: string): void {
+    for (const { inflight } of this.#entries.values()) inflight?.cancellation.abort(reason);
+  }
+
+  /** Folds all that was stored before the call: one read for all who ask in one turn. */
+  lookNow(): Promise<void> {
+    this.#lookNow ??= this.#options.ticker.turnEnd().then(() => {
+      this.#lookNow = undefined;
+      return this.readOn();
+    });
+    return this.#lookNow;
+  }
+
+  /** Folds what has come, in a while. All who wait for another node's answer look together: one read, however many wait. */
+  lookLater(): Promise<void> {
+    this.#look ??= new Promise<void>((resolve) => {
+      this.#options.clock.after(lookMs, resolve);
+    })
+      .then(() => this.readOn())
+      .finally(() => {
+        this.#look = undefined;
+      });
+    return this.#look;
+  }
+
+  /** Folds what has come since. The store may be away for as long as it may from `waitsSince` on, which is now as a rule. */
+  async readOn(waitsSince?: number): Promise<void> {
+    if (this.#isAside) return;
+    const { eventLog, clock } = this.#options;
+    const begunAt = clock.now();
+    const { revision } = this.#outline;
+    const from = revision === undefined ? 0n : revision + 1n;
+    const facts = await withPatience(() => eventLog.read(this.name, { from }), this.#options, waitsSince);
+    // Another reading may have stood aside meanwhile.
+    if (this.#isAside) return;
+    this.meet(facts.length === 0);
+    for (const recorded of facts) {
+      if (!this.#isNext(recorded)) continue;
+      const newer = newerPart(recorded);
+      if (newer !== undefined) {
+        this.#standAside(recorded, newer);
+        return;
+      }
+      const decoded = decodeScopeFact(recorded);
+      if (decoded.known) this.fold(decoded.fact);
+    }
+    this.#readAt = Math.max(this.#readAt, begunAt);
+  }
+
+  /** As {@link ScopeLog.append}. */
+  append(log: ScopeLog, make: Make): Promise<boolean> {
+    return this.#writer.append(log, make);
+  }
+
+  /** For the writer: what the stream was taken for is what it is. */
+  meet(isNew: boolean): void {
+    if (this.#isMet) return;
+    this.#isMet = true;
+    this.#options.onMet(isNew);
+  }
+
+  /** For the writer, too. Another reading may have been faster. */
+  fold(fact: RecordedScopeFact): void {
+    if (!this.#isNext(fact)) return;
+    if (fact.type !== "RateLimitObserved") this.#entryWritten(fact.data.proof ?? null).log.evolve(fact);
+    this.#outline = evolveOutline(this.#outline, fact);
+  }
+
+  #isNext({ revision }: Pick<RecordedFact, "revision">): boolean {
+    return this.#outline.revision === undefined || revision > this.#outline.revision;
+  }
+
+  #entryWritten(proof: string | null): ScopeEntry {
+    const entry = this.entryOf(proof);
+    if (this.#entries.size > 1) {
+      this.#entries.delete(proof);
+      this.#entries.set(proof, entry);
+    }
+    return entry;
+  }
+
+  #keep(proof: string | null, entry: ScopeEntry): ScopeEntry {
+    // Many at a time: each going over the map passes by all that was deleted from it since it was last packed.
+    if (this.#entries.size >= maxSecrets) this.forgetIdle(maxSecrets * 0.95);
+    this.#entries.set(proof, entry);
+    this.#options.onKept(1);
+    return entry;
+  }
+
+  #standAside({ stream, revision, type }: RecordedFact, newer: string): void {
+    const what = { stream, revision: String(revision), type, newer };
+    this.#options.logger.warn(
+      "a scope has a fact of a newer version: its registry is asked, and nothing recorded",
+      what,
+    );
+    this.#isAside = true;
+    this.#outline = unknownScope;
+    for (const { log } of this.#entries.values()) log.forget();
+  }
+}
+
+const lookMs = 250;
+
+/** Of one scope. With the fold of a secret that is forgotten goes what it was answered: it is asked by once more. */
+const maxSecrets = 1000;
