@@ -1,75 +1,31 @@
 // Who names a scope's user without its password has not the credential: nothing that the scope was answered is for him. See
 // docs/decisions/0023.
-import { decodeScopeFact, type EventLog, FetchImageError, scopeStreamPrefix } from "@fetch-image/core";
-import { createFetchImageEngine, type EngineOptions, type FetchImageEngine } from "@fetch-image/engine";
-import { createMemoryEventLog } from "@fetch-image/store/memory";
-import { describe, expect, test, vi } from "vitest";
-import { factsOf, factTypesOf, type Scene, scene, typePlans } from "../support/engine.ts";
+import { FetchImageError } from "@fetch-image/core";
+import { createFetchImageEngine } from "@fetch-image/engine";
+import { describe, expect, test } from "vitest";
+import { factsOf, factTypesOf, typePlans } from "../support/engine.ts";
+import {
+  fetchBy,
+  host,
+  node,
+  type PrivateGround,
+  privateGround,
+  repository,
+  scopeFactsOf,
+} from "../support/private-scope.ts";
 
-const repository = "registry.example.com/acme/private";
-const host = "registry.example.com";
-const credentialKey = "a key that all nodes have, and nobody else";
 const minute = 60_000;
-
-interface Ground extends Scene {
-  readonly digest: string;
-  /** The passwords that are taken. */
-  readonly taken: Set<string>;
-  /** The passwords that the registry was shown, in order. */
-  readonly shown: string[];
-}
-
-/** A registry that gives its one image to user `ci`, by a password that is taken. */
-function ground(options: Partial<EngineOptions> = {}): Ground {
-  const made = scene({ node: "a", soleNode: false, credentialKey, ...options });
-  const { registry } = made;
-  const taken = new Set(["right"]);
-  const shown: string[] = [];
-  const check = registry.check.bind(registry);
-  registry.check = async (source, asked) => {
-    const { username, password = "" } = source;
-    shown.push(password);
-    const found = await check(source, asked);
-    if (username === "ci" && taken.has(password)) return found;
-    throw new FetchImageError("FI_UNAUTHORIZED", { message: `${host} answered 401`, details: { host, status: 401 } });
-  };
-  return { ...made, digest: registry.push(`${repository}:v1`, "one"), taken, shown };
-}
-
-function node({ eventLog, registry, clock }: Scene, name: string, options: Partial<EngineOptions> = {}) {
-  const own = { nativeImageFetch: true, node: name, credentialKey, ...options };
-  return createFetchImageEngine({ eventLog, registry, clock, ...own });
-}
-
-function fetchBy(engine: FetchImageEngine, buildId: string, password: string, options: { skip?: boolean } = {}) {
-  const plans = typePlans("2", { repository, tag: "v1", username: "ci", password }, options);
-  const fetching = engine
-    .openBuild({ id: buildId })
-    .then((build) => build.fetchImage({ ...plans, privileged: false }))
-    .then(({ imageURL }) => imageURL);
-  fetching.catch(() => {});
-  return fetching;
-}
 
 const refused = { cause: { code: "FI_UNAUTHORIZED" } };
 
-async function scopeFactsOf({ eventLog }: Scene) {
-  const { facts } = await eventLog.readAll({ limit: 1000, filter: { streamPrefixes: [scopeStreamPrefix] } });
-  return facts.map((fact) => {
-    const decoded = decodeScopeFact(fact);
-    if (!decoded.known) throw new Error(`unknown fact ${fact.type}`);
-    return decoded.fact;
-  });
-}
-
 /** Nothing of what the build was told has the digest. */
-async function expectNothingOf({ eventLog, digest }: Ground, buildId: string) {
+async function expectNothingOf({ eventLog, digest }: PrivateGround, buildId: string) {
   expect(JSON.stringify((await factsOf(eventLog, buildId)).map(({ data }) => data))).not.toContain(digest);
 }
 
 describe("a wrong password for the user of a private scope", () => {
   test("gets a refusal and no digest, on the node that knows it and on another", async () => {
-    const its = ground();
+    const its = privateGround();
     const b = node(its, "b");
     expect(await fetchBy(its.engine, "1", "right")).toContain(its.digest);
     await expect(fetchBy(its.engine, "2", "wrong")).rejects.toMatchObject(refused);
@@ -81,7 +37,7 @@ describe("a wrong password for the user of a private scope", () => {
   });
 
   test("joins nobody who has the right one, nor keeps him waiting", async () => {
-    const its = ground();
+    const its = privateGround();
     const b = node(its, "b");
     its.registry.hold();
     const right = [fetchBy(its.engine, "1", "right"), fetchBy(its.engine, "2", "right")];
@@ -100,7 +56,7 @@ describe("a wrong password for the user of a private scope", () => {
   });
 
   test("is remembered as long as any refusal, whatever others are answered meanwhile, and hides nothing from them", async () => {
-    const its = ground();
+    const its = privateGround();
     for (let turn = 0; turn < 4; turn++) {
       await expect(fetchBy(its.engine, `wrong ${turn}`, "wrong")).rejects.toMatchObject(refused);
       expect(await fetchBy(its.engine, `right ${turn}`, "right", { skip: true })).toContain(its.digest);
@@ -113,7 +69,7 @@ describe("a wrong password for the user of a private scope", () => {
   });
 
   test("does not make the tag gone where the registry says that there is none: that is for who was shown it", async () => {
-    const its = ground();
+    const its = privateGround();
     await fetchBy(its.engine, "1", "right");
     const check = its.registry.check.bind(its.registry);
     its.registry.check = async (source, asked) => {
@@ -134,7 +90,7 @@ describe("a wrong password for the user of a private scope", () => {
   });
 
   test("gets nothing old either where the registry is down, though who has the right one does", async () => {
-    const its = ground();
+    const its = privateGround();
     await fetchBy(its.engine, "1", "right");
     await its.clock.advance(2 * minute);
     its.registry.check = () =>
@@ -150,7 +106,7 @@ describe("a wrong password for the user of a private scope", () => {
 
 describe("a password that rotates", () => {
   test("is asked by once, and its scope's history goes on in the one stream", async () => {
-    const its = ground();
+    const its = privateGround();
     await fetchBy(its.engine, "1", "right");
     its.taken.add("rotated");
     for (const build of ["2", "3"]) expect(await fetchBy(its.engine, build, "rotated")).toContain(its.digest);
@@ -163,7 +119,7 @@ describe("a password that rotates", () => {
   });
 
   test("is worth nothing any more once it is revoked and its last answer is old, whatever the new one keeps fresh", async () => {
-    const its = ground();
+    const its = privateGround();
     await fetchBy(its.engine, "1", "right");
     its.taken.delete("right");
     its.taken.add("rotated");
@@ -178,7 +134,7 @@ describe("a password that rotates", () => {
 
 describe("nodes", () => {
   test("with one key ask once for all of them, and go on with it after a restart", async () => {
-    const its = ground();
+    const its = privateGround();
     const fetches = ["b", "c", "d"].map((name) => fetchBy(node(its, name), name, "right"));
     await its.clock.advance(1000);
     for (const imageURL of await Promise.all(fetches)) expect(imageURL).toContain(its.digest);
@@ -188,7 +144,7 @@ describe("nodes", () => {
   });
 
   test("without a key ask once each: what another was answered cannot be told to be theirs", async () => {
-    const its = ground();
+    const its = privateGround();
     const keyless = ["b", "c"].map((name) =>
       createFetchImageEngine({ ...its, nativeImageFetch: true, node: name, soleNode: false }),
     );
@@ -202,57 +158,8 @@ describe("nodes", () => {
     expect(its.shown).toEqual(["right", "right"]);
   });
 
-  test("asked by a hundred passwords at once ask once for each, and write one after another: no append is refused", async () => {
-    const log = createMemoryEventLog();
-    let refusals = 0;
-    const append: EventLog["append"] = async (...appending) => {
-      try {
-        return await log.append(...appending);
-      } catch (error) {
-        refusals++;
-        throw error;
-      }
-    };
-    const eventLog: EventLog = {
-      append,
-      read: log.read.bind(log),
-      readAll: log.readAll.bind(log),
-      subscribe: log.subscribe.bind(log),
-      close: log.close.bind(log),
-    };
-    const its = ground({ eventLog });
-    const jobs = Array.from({ length: 100 }, (_, job) => `token of job ${job}`);
-    for (const password of jobs) its.taken.add(password);
-    const fetches = jobs.map((password) => fetchBy(its.engine, password, password));
-    await its.clock.advance(10_000);
-    for (const imageURL of await Promise.all(fetches)) expect(imageURL).toContain(its.digest);
-    expect([its.shown.length, refusals]).toEqual([100, 0]);
-    await vi.waitFor(async () => {
-      const answers = (await scopeFactsOf(its)).filter(({ type }) => type === "VersionObserved");
-      expect(answers).toHaveLength(100);
-    });
-  });
-
-  test("give a store that is away up together, however many passwords wait to write to one scope", async () => {
-    const its = ground({ settings: { storePatienceMs: 5000, attempts: 1 } });
-    let isAway = true;
-    const append = its.eventLog.append.bind(its.eventLog);
-    its.eventLog.append = (stream, ...appending) => {
-      if (isAway && stream.startsWith(scopeStreamPrefix))
-        return Promise.reject(new FetchImageError("FI_STORE_UNAVAILABLE"));
-      return append(stream, ...appending);
-    };
-    const fetches = ["right", "two", "three", "four"].map((password) => fetchBy(its.engine, password, password));
-    const ended = Promise.allSettled(fetches);
-    await its.clock.advance(8000);
-    isAway = false;
-    const outcomes = await Promise.race([ended, its.clock.settle().then(() => "still waiting")]);
-    expect(outcomes).toHaveLength(4);
-    expect(await fetchBy(its.engine, "later", "right")).toContain(its.digest);
-  });
-
   test("share by user where they are told to, for passwords that are new for every job", async () => {
-    const its = ground({ scopes: [{ repositories: `${host}/*`, shareByUser: true }] });
+    const its = privateGround({ scopes: [{ repositories: `${host}/*`, shareByUser: true }] });
     const jobs = Array.from({ length: 10 }, (_, job) => `token of job ${job}`);
     for (const password of jobs) its.taken.add(password);
     for (const password of jobs) expect(await fetchBy(its.engine, password, password)).toContain(its.digest);
@@ -261,7 +168,7 @@ describe("nodes", () => {
 });
 
 test("neither password nor key stands in any fact, and anonymous questions show no proof", async () => {
-  const its = ground();
+  const its = privateGround();
   await fetchBy(its.engine, "1", "right");
   await expect(fetchBy(its.engine, "2", "wrong")).rejects.toMatchObject(refused);
   const { facts } = await its.eventLog.readAll({ limit: 1000 });
@@ -278,7 +185,7 @@ test("neither password nor key stands in any fact, and anonymous questions show 
 });
 
 test.each(["", "too short", 42 as unknown as string])("the key %j is refused, and not shown", (key) => {
-  const making = () => ground({ credentialKey: key });
+  const making = () => privateGround({ credentialKey: key });
   expect(making).toThrow(expect.objectContaining({ code: "FI_SETTING_INVALID" }));
   expect(making).toThrow(/^credentialKey must be a text of at least 16 characters/);
 });
