@@ -60,7 +60,7 @@ export class ScopeAsker {
     let early: Promise<Asked> | undefined;
     for (;;) {
       if (signal.aborted) throw new FetchImageError("FI_ABORTED");
-      if (!entry.log.isMet && this.rulings.isSpared(question)) await entry.log.readOn();
+      if (!entry.stream.isMet && this.rulings.isSpared(question)) await entry.stream.readOn();
       const now = this.rulings.now(entry, question);
       const decision = this.rulings.decide(entry, now);
       const answer = this.rulings.answerTo(decision, entry, now);
@@ -72,7 +72,7 @@ export class ScopeAsker {
       }
       if (decision.kind === "join") {
         inflight.asker = decision.asker;
-        inflight.follows = entry.log.state.claim?.until ?? this.#options.clock.now();
+        inflight.follows = entry.state.claim?.until ?? this.#options.clock.now();
         markDecided(inflight);
         inflight.begun.resolve({ kind: "joined", asker: decision.asker });
         const followed = await this.#follow(entry, { question, until: inflight.follows }, signal);
@@ -96,15 +96,15 @@ export class ScopeAsker {
         continue;
       }
       if (isHalfOpen && !soleNode && !(await this.#mayProbe(question, claimMs, signal))) continue;
-      const before = entry.log.state.current?.version;
+      const before = entry.state.current?.version;
       const answered = early === undefined ? this.#budgets.begin(question) : () => {};
       const ask = () => this.#ask(question, inflight, before, answered);
       // Who waited may be gone when its turn comes; but what the registry has answered meanwhile is worth its place.
       const isWanted = () => !signal.aborted || inflight.isAnswered;
-      const claim = this.#claims.make(entry.log, { question, claimMs, isWanted });
+      const claim = this.#claims.make(entry, { question, claimMs, isWanted });
       // A HEAD changes nothing: where no other node could ask, it is in flight beside its claim, but for a scope that may be
       // known already. Where one could, what others met at the registry is read beside it.
-      if (soleNode && entry.log.isMet) {
+      if (soleNode && entry.stream.isMet) {
         if (early === undefined) inflight.claimedUntil = this.#options.clock.now() + claimMs;
         early ??= ask();
         markDecided(inflight);
@@ -126,7 +126,7 @@ export class ScopeAsker {
       if (early === undefined && (signal.aborted || (!mayTry && this.rulings.mustNotAsk(entry, question)))) {
         answered(undefined);
         const why = signal.aborted ? "nobody waits for the answer" : "the registry is to be spared";
-        await this.#claims.release(entry.log, claimed, why);
+        await this.#claims.release(entry, claimed, why);
         continue;
       }
       markDecided(inflight);
@@ -196,7 +196,7 @@ export class ScopeAsker {
     const { question } = claimed;
     const given = answerOf(question, outcome, at, passedOver);
     if (given.ok || given.failure.code === "FI_ABORTED") inflight.answer.resolve(given);
-    const recorded = this.#claims.end(entry.log, claimed, { outcome, at });
+    const recorded = this.#claims.end(entry, claimed, { outcome, at });
     return given.ok ? recorded : this.#concludeFailed(entry, asked, given, recorded);
   }
 
@@ -248,10 +248,10 @@ export class ScopeAsker {
     // Nodes' clocks differ, and an answer is stamped before it is stored: that the claim has ended tells its answer.
     const since = clock.now() - settings.forScope(question.repository).claimMs;
     while (!signal.aborted && clock.now() < until) {
-      await entry.log.lookLater();
+      await entry.stream.lookLater();
       const answer = this.rulings.answerSince(entry, question, since);
       if (answer !== undefined) return answer;
-      if (entry.log.state.claim?.until !== until) return undefined;
+      if (entry.state.claim?.until !== until) return undefined;
     }
     if (signal.aborted) throw new FetchImageError("FI_ABORTED");
     return undefined;

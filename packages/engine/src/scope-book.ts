@@ -4,8 +4,14 @@ import { Deferred } from "./deferred.ts";
 import { toFailure } from "./failure.ts";
 import { type CheckAnswer, freshMsOf, type ScopeQuestion } from "./scope-answers.ts";
 import { ScopeAsker, type ScopeAskerOptions } from "./scope-asker.ts";
-import { type CheckStart, type Inflight, markDecided, type ScopeEntry, whenDecided } from "./scope-entry.ts";
-import type { Lineage } from "./scope-log.ts";
+import {
+  type CheckStart,
+  type Inflight,
+  type Lineage,
+  markDecided,
+  type ScopeEntry,
+  whenDecided,
+} from "./scope-entry.ts";
 import { ScopeStream, type ScopeStreamOptions } from "./scope-stream.ts";
 
 interface Starting {
@@ -121,12 +127,12 @@ export class ScopeBook {
         // What is known here may be from before the question that is waited for, asked by a node which died: its claim
         // would be missed, and an answer from before it be taken for its own.
         isBehind = false;
-        await entry.log.lookNow();
+        await entry.stream.lookNow();
         continue;
       }
       const answer = this.#asker.rulings.answerForJoined(entry, question, joinedAt);
       if (answer !== undefined) return answer;
-      await entry.log.lookLater();
+      await entry.stream.lookLater();
     }
     return undefined;
   }
@@ -156,7 +162,7 @@ export class ScopeBook {
     }
     const entered = this.#streams.get(scope) ?? this.#enter(scope, stream);
     // It was claimed unread meanwhile.
-    if (entered !== stream) stream.forgetIdle(0);
+    if (entered !== stream) stream.forgetIdle();
     return entered;
   }
 
@@ -171,7 +177,7 @@ export class ScopeBook {
     // Many at a time: each going over the map passes by all that was deleted from it since it was last packed.
     for (const [scope, stream] of this.#streams) {
       if (Math.max(this.#kept, this.#streams.size) <= maxKept * 0.95) return;
-      stream.forgetIdle(0);
+      stream.forgetIdle();
       if (stream.isForgotten) this.#streams.delete(scope);
     }
   }
@@ -206,12 +212,12 @@ export class ScopeBook {
     return await this.#start(stream, starting);
   }
 
-  #running({ inflight, log }: ScopeEntry, { asker }: ScopeQuestion): Inflight | undefined {
+  #running({ inflight, state }: ScopeEntry, { asker }: ScopeQuestion): Inflight | undefined {
     if (inflight === undefined || !this.#isJoinable(inflight)) return undefined;
     if (inflight.follows === undefined) return inflight;
     // Who follows a claim looks now and then: one that has ended since was not asked for those who come later. And where the
     // one whose claim it is comes back, on this node now, nobody else will answer it.
-    const { claim } = log.state;
+    const { claim } = state;
     return claim?.until !== inflight.follows || sameAsker(claim.asker, asker) ? undefined : inflight;
   }
 
@@ -260,8 +266,8 @@ export class ScopeBook {
  * Whether another node's claim in the fold may have been answered longer ago than the fetch takes an answer for fresh: by
  * hand that is before it came. Who joined it would get that answer.
  */
-function mayHaveEnded({ log }: ScopeEntry, { question, now }: Starting): boolean {
-  return log.readAt < now - freshMsOf(question);
+function mayHaveEnded({ stream }: ScopeEntry, { question, now }: Starting): boolean {
+  return stream.readAt < now - freshMsOf(question);
 }
 
 /** Whether the question in flight may yet be answered by what is fresh for who asks it, and not for who would join. */

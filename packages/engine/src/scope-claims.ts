@@ -1,7 +1,7 @@
 import { type Clock, FetchImageError, formatTime, type Logger, type ScopeFact } from "@fetch-image/core/fetching";
 import { toFailure } from "./failure.ts";
 import { askerOf, factsOf, type Outcome, type ScopeQuestion } from "./scope-answers.ts";
-import type { ScopeLog } from "./scope-log.ts";
+import type { ScopeEntry } from "./scope-entry.ts";
 
 interface ScopeClaimsOptions {
   readonly clock: Clock;
@@ -32,10 +32,10 @@ export class ScopeClaims {
   }
 
   /** Stands for `claimMs` from its turn on. Undefined where nothing was stored: another was first, or it is not wanted any more. */
-  async make(log: ScopeLog, { question, claimMs, isWanted }: Claiming): Promise<Claimed | undefined> {
+  async make(entry: ScopeEntry, { question, claimMs, isWanted }: Claiming): Promise<Claimed | undefined> {
     const { scope, repository, tag, publicSource, credential, asker } = question;
     let until = 0;
-    const isStored = await log.append(() => {
+    const isStored = await entry.append(() => {
       if (this.#options.isOver() || !isWanted()) return undefined;
       const at = this.#options.clock.now();
       until = at + claimMs;
@@ -58,26 +58,26 @@ export class ScopeClaims {
   }
 
   /** A claim that is not used after all: another node met a failure meanwhile, or whoever waited has gone. */
-  async release(log: ScopeLog, claimed: Claimed, why: string): Promise<void> {
+  async release(entry: ScopeEntry, claimed: Claimed, why: string): Promise<void> {
     const error = new FetchImageError("FI_ABORTED", { message: `not asked: ${why}` });
-    await this.end(log, claimed, { outcome: { ok: false, error }, at: this.#options.clock.now() });
+    await this.end(entry, claimed, { outcome: { ok: false, error }, at: this.#options.clock.now() });
   }
 
   /** Writes the answer to the scope. A newer answer of another node stands; a store that is away loses only the memory. */
   async end(
-    log: ScopeLog,
+    entry: ScopeEntry,
     { question, until }: Claimed,
     { outcome, at }: { readonly outcome: Outcome; readonly at: number },
   ): Promise<void> {
     const { isOver, logger } = this.#options;
     // Who was called off frees his claim, not the next one of the same fetch.
-    const isDue = () => !isOver() && (!isCalledOff(outcome) || log.state.claim?.until === until);
+    const isDue = () => !isOver() && (!isCalledOff(outcome) || entry.state.claim?.until === until);
     try {
       while (isDue()) {
-        const isStored = await log.append((state) =>
+        const isStored = await entry.append((state) =>
           isDue() ? { facts: factsOf(state, question, outcome), buildId: question.asker.buildId, at } : undefined,
         );
-        if (isStored || (log.state.checkedAt ?? 0) >= at) return;
+        if (isStored || (entry.state.checkedAt ?? 0) >= at) return;
       }
     } catch (error) {
       const { code } = toFailure(error, "FI_INTERNAL", question.redact);

@@ -1,8 +1,15 @@
-import type { Asker } from "@fetch-image/core/fetching";
+import {
+  type Asker,
+  evolveScope,
+  type RecordedScopeFact,
+  type ScopeState,
+  unknownScope,
+} from "@fetch-image/core/fetching";
 import type { Cancellation } from "./cancellation.ts";
 import { Deferred } from "./deferred.ts";
 import type { CheckAnswer, CheckFailure } from "./scope-answers.ts";
-import type { ScopeLog } from "./scope-log.ts";
+import type { ScopeStream } from "./scope-stream.ts";
+import type { Make } from "./scope-writer.ts";
 
 /** How a question begins to be answered. */
 export type CheckStart =
@@ -49,10 +56,53 @@ export function whenDecided(inflight: Inflight): Promise<void> {
   return inflight.decided.promise;
 }
 
-/** A scope as this process knows it, for those who show the same secrets. */
-export interface ScopeEntry {
-  readonly log: ScopeLog;
+/** A scope, and what is told to who shows one secret; `proof` is null where there is none to show. */
+export interface Lineage {
+  readonly scope: string;
+  readonly proof: string | null;
+}
+
+/** A scope as this process knows it, for those who show one secret. */
+export class ScopeEntry {
+  readonly stream: ScopeStream;
   inflight: Inflight | undefined;
   /** How many wait for another node's answer. */
-  followers: number;
+  followers = 0;
+  #state: ScopeState = unknownScope;
+
+  constructor(stream: ScopeStream) {
+    this.stream = stream;
+  }
+
+  /** What the stream says to them. */
+  get state(): ScopeState {
+    const { outline } = this.stream;
+    // What others were told is looked at when somebody asks: it may be much.
+    if (this.#state.revision !== outline.revision) {
+      const { revision, latest, rateLimit } = outline;
+      this.#state = { ...this.#state, revision, latest, rateLimit };
+    }
+    return this.#state;
+  }
+
+  /** Whether nobody waits for it. */
+  get isIdle(): boolean {
+    return this.inflight === undefined && this.followers === 0;
+  }
+
+  /** Stores what `make` gives in its turn; false where it gives nothing, or where the state is another by then. */
+  append(make: Make): Promise<boolean> {
+    return this.stream.append(this, make);
+  }
+
+  /** For the stream, of a fact that is for who shows the secret: what it says to them, before its outline goes on to it. */
+  evolve(fact: RecordedScopeFact): ScopeState {
+    this.#state = evolveScope(this.state, fact);
+    return this.#state;
+  }
+
+  /** For the stream: what stood in it counts no more. */
+  forget(): void {
+    this.#state = unknownScope;
+  }
 }

@@ -40,7 +40,7 @@ export class ScopeRulings {
       budgets: this.#options.budgets,
       pauses: this.#options.pauses,
       settings: this.#options.settings.forScope(question.repository),
-      state: entry.log.state,
+      state: entry.state,
       now: this.#options.clock.now(),
     });
   }
@@ -48,7 +48,7 @@ export class ScopeRulings {
   /** `running`: another question of this process that has asked, or will. */
   decide(entry: ScopeEntry, question: QuestionNow, running?: Inflight): CheckDecision {
     const { node, soleNode } = this.#options;
-    const { state } = entry.log;
+    const { state } = entry;
     // Where there is no other node, a claim is of who asks here, of a predecessor which died, or of a question that was given
     // up here: the store may have taken it all the same, and nobody will answer it.
     const orphaned = soleNode && state.claim !== null && (state.claim.node !== node || running === undefined);
@@ -63,7 +63,7 @@ export class ScopeRulings {
       case "stale":
         return known(decision);
       case "refused":
-        return refusedAnswer(entry.log.state, this.#asking(now), decision);
+        return refusedAnswer(entry.state, this.#asking(now), decision);
       case "join":
         return undefined;
       case "ask":
@@ -71,7 +71,7 @@ export class ScopeRulings {
     }
     const refusal = this.#options.pauses.refusal(question, now);
     if (refusal === undefined || (now.atOnce && now.sparing?.because === "failing")) return undefined;
-    return unasked(entry.log.state, this.#asking(now), refusal);
+    return unasked(entry.state, this.#asking(now), refusal);
   }
 
   /** Whether the registry may not be asked as usual: then an answer that the store has may do. */
@@ -94,12 +94,12 @@ export class ScopeRulings {
 
   /** What the scope's stream says was answered at or after `since`, milliseconds since the epoch. */
   answerSince(entry: ScopeEntry, question: ScopeQuestion, since: number): CheckAnswer | undefined {
-    return answerSince(entry.log.state, since, this.#asking(this.now(entry, question)));
+    return answerSince(entry.state, since, this.#asking(this.now(entry, question)));
   }
 
   /** What becomes of a failed check for this question. */
   answerToFailure(entry: ScopeEntry, question: ScopeQuestion, failed: CheckFailure): CheckAnswer {
-    return failureAnswer(entry.log.state, this.#asking(this.now(entry, question)), failed);
+    return failureAnswer(entry.state, this.#asking(this.now(entry, question)), failed);
   }
 
   /** Whether the pause of its registry is over, and nobody has tried it since. */

@@ -77,7 +77,7 @@ test("read once, it is for each secret what it would be if it were read for that
         for (const fact of facts) stream.fold(fact);
         for (const proof of proofs) {
           const alone = facts.reduce((state, fact) => evolveScopeFor(proof, state, fact), unknownScope);
-          expect(stream.entryOf(proof).log.state).toEqual(alone);
+          expect(stream.entryOf(proof).state).toEqual(alone);
         }
       }
     }
@@ -88,10 +88,10 @@ test("what was folded already is not folded again by a reading that comes late",
   const facts = recorded(factsOf(null));
   const stream = streamOf(facts);
   for (const fact of facts) stream.fold(fact);
-  const { state } = stream.entryOf(null).log;
+  const { state } = stream.entryOf(null);
   await stream.readOn();
   for (const fact of facts) stream.fold(fact);
-  expect(stream.entryOf(null).log.state).toBe(state);
+  expect(stream.entryOf(null).state).toBe(state);
 });
 
 test("keeps what somebody waits for, however many secrets come after", () => {

@@ -12,8 +12,7 @@ import {
   scopeStream,
   unknownScope,
 } from "@fetch-image/core/fetching";
-import type { ScopeEntry } from "./scope-entry.ts";
-import { ScopeLog } from "./scope-log.ts";
+import { ScopeEntry } from "./scope-entry.ts";
 import { type Make, ScopeWriter } from "./scope-writer.ts";
 import { withPatience } from "./store-patience.ts";
 import type { Ticker } from "./ticker.ts";
@@ -52,9 +51,12 @@ export class ScopeStream {
   /** In the event log. */
   readonly name: string;
   readonly #options: ScopeStreamOptions;
-  readonly #writer: ScopeWriter;
+  /** While something is to be written. */
+  #writer: ScopeWriter | undefined;
+  /** Of those who show no secret. */
+  #anonymous: ScopeEntry | undefined;
   /** By proof; the one that was written last stands last. */
-  readonly #entries = new Map<string | null, ScopeEntry>();
+  #bySecret: Map<string, ScopeEntry> | undefined;
   #outline: ScopeOutline = unknownScope;
   #isAside = false;
   #isMet = false;
@@ -65,7 +67,6 @@ export class ScopeStream {
   constructor(scope: string, options: ScopeStreamOptions) {
     this.name = scopeStream(scope);
     this.#options = options;
-    this.#writer = new ScopeWriter(this, options);
   }
 
   /** What all are told. */
@@ -90,32 +91,29 @@ export class ScopeStream {
 
   /** Whether nothing is kept of it. */
   get isForgotten(): boolean {
-    return this.#entries.size === 0;
+    return this.#anonymous === undefined && (this.#bySecret === undefined || this.#bySecret.size === 0);
   }
 
   find(proof: string | null): ScopeEntry | undefined {
-    return this.#entries.get(proof);
+    return proof === null ? this.#anonymous : this.#bySecret?.get(proof);
   }
 
   entryOf(proof: string | null): ScopeEntry {
-    return (
-      this.#entries.get(proof) ?? this.#keep(proof, { log: new ScopeLog(this), inflight: undefined, followers: 0 })
-    );
+    return this.find(proof) ?? this.#keep(proof, new ScopeEntry(this));
   }
 
-  /** Forgets what nobody here waits for, from what was written longest ago on, until `most` are left or nothing is idle. */
-  forgetIdle(most: number): void {
-    const before = this.#entries.size;
-    for (const [proof, { inflight, followers }] of this.#entries) {
-      if (this.#entries.size <= most) break;
-      if (inflight === undefined && followers === 0) this.#entries.delete(proof);
+  /** Forgets all that nobody here waits for. */
+  forgetIdle(): void {
+    if (this.#anonymous?.isIdle === true) {
+      this.#anonymous = undefined;
+      this.#options.onKept(-1);
     }
-    this.#options.onKept(this.#entries.size - before);
+    this.#forgetSecrets(0);
   }
 
   /** Gives up every question of this process. */
   abort(reason: string): void {
-    for (const { inflight } of this.#entries.values()) inflight?.cancellation.abort(reason);
+    for (const { inflight } of this.#entries()) inflight?.cancellation.abort(reason);
   }
 
   /** Folds all that was stored before the call: one read for all who ask in one turn. */
@@ -163,9 +161,15 @@ export class ScopeStream {
     this.#readAt = Math.max(this.#readAt, begunAt);
   }
 
-  /** As {@link ScopeLog.append}. */
-  append(log: ScopeLog, make: Make): Promise<boolean> {
-    return this.#writer.append(log, make);
+  /** As {@link ScopeEntry.append}. */
+  append(entry: ScopeEntry, make: Make): Promise<boolean> {
+    this.#writer ??= new ScopeWriter(this, this.#options);
+    return this.#writer.append(entry, make);
+  }
+
+  /** For the writer: nothing waits any more. */
+  wroteAll(): void {
+    this.#writer = undefined;
   }
 
   /** For the writer: what the stream was taken for is what it is. */
@@ -178,8 +182,12 @@ export class ScopeStream {
   /** For the writer, too. Another reading may have been faster. */
   fold(fact: RecordedScopeFact): void {
     if (!this.#isNext(fact)) return;
-    if (fact.type !== "RateLimitObserved") this.#entryWritten(fact.data.proof ?? null).log.evolve(fact);
-    this.#outline = evolveOutline(this.#outline, fact);
+    if (fact.type === "RateLimitObserved") {
+      this.#outline = evolveOutline(this.#outline, fact);
+    } else {
+      // What he is told whom a fact is for has what all are.
+      this.#outline = this.#entryWritten(fact.data.proof ?? null).evolve(fact);
+    }
   }
 
   #isNext({ revision }: Pick<RecordedFact, "revision">): boolean {
@@ -188,19 +196,40 @@ export class ScopeStream {
 
   #entryWritten(proof: string | null): ScopeEntry {
     const entry = this.entryOf(proof);
-    if (this.#entries.size > 1) {
-      this.#entries.delete(proof);
-      this.#entries.set(proof, entry);
+    if (proof !== null) {
+      this.#bySecret?.delete(proof);
+      this.#bySecret?.set(proof, entry);
     }
     return entry;
   }
 
   #keep(proof: string | null, entry: ScopeEntry): ScopeEntry {
-    // Many at a time: each going over the map passes by all that was deleted from it since it was last packed.
-    if (this.#entries.size >= maxSecrets) this.forgetIdle(maxSecrets * 0.95);
-    this.#entries.set(proof, entry);
+    if (proof === null) {
+      this.#anonymous = entry;
+    } else {
+      this.#bySecret ??= new Map();
+      // Many at a time: each going over the map passes by all that was deleted from it since it was last packed.
+      if (this.#bySecret.size >= maxSecrets) this.#forgetSecrets(maxSecrets * 0.95);
+      this.#bySecret.set(proof, entry);
+    }
     this.#options.onKept(1);
     return entry;
+  }
+
+  /** From what was written longest ago on, until `most` are left or somebody waits for all of them. */
+  #forgetSecrets(most: number): void {
+    const all = this.#bySecret;
+    if (all === undefined) return;
+    const before = all.size;
+    for (const [proof, { isIdle }] of all) {
+      if (all.size <= most) break;
+      if (isIdle) all.delete(proof);
+    }
+    this.#options.onKept(all.size - before);
+  }
+
+  #entries(): readonly ScopeEntry[] {
+    return [...(this.#anonymous === undefined ? [] : [this.#anonymous]), ...(this.#bySecret?.values() ?? [])];
   }
 
   #standAside({ stream, revision, type }: RecordedFact, newer: string): void {
@@ -211,7 +240,7 @@ export class ScopeStream {
     );
     this.#isAside = true;
     this.#outline = unknownScope;
-    for (const { log } of this.#entries.values()) log.forget();
+    for (const entry of this.#entries()) entry.forget();
   }
 }
 

@@ -7,7 +7,7 @@ import {
   scopeFactToStore,
   type ScopeState,
 } from "@fetch-image/core/fetching";
-import type { ScopeLog } from "./scope-log.ts";
+import type { ScopeEntry } from "./scope-entry.ts";
 import type { ScopeStream, StreamOptions } from "./scope-stream.ts";
 import { isPassing, workAgain } from "./store-patience.ts";
 
@@ -22,7 +22,7 @@ export interface Writing {
 }
 
 interface Waiting {
-  readonly log: ScopeLog;
+  readonly entry: ScopeEntry;
   readonly make: Make;
   /** What it was decided on. */
   readonly before: ScopeState;
@@ -56,11 +56,11 @@ export class ScopeWriter {
     this.#options = options;
   }
 
-  /** As {@link ScopeLog.append}. */
-  append(log: ScopeLog, make: Make): Promise<boolean> {
-    const { clock } = this.#options;
+  /** As {@link ScopeEntry.append}. */
+  append(entry: ScopeEntry, make: Make): Promise<boolean> {
+    const since = this.#options.clock.now();
     return new Promise((resolve, reject) => {
-      this.#queue.push({ log, make, before: log.state, since: clock.now(), resolve, reject });
+      this.#queue.push({ entry, make, before: entry.state, since, resolve, reject });
       if (!this.#isWriting) void this.#write();
     });
   }
@@ -69,30 +69,34 @@ export class ScopeWriter {
     this.#isWriting = true;
     while (this.#queue.length > 0) {
       await this.#options.ticker.turnEnd();
-      await this.#store(this.#queue.splice(0, mostTogether));
+      let made = this.#make(this.#next());
+      try {
+        // What others were told changes nothing for who shows another secret: he is in the next attempt.
+        while (made.length > 0 && !(await this.#append(made))) made = this.#make(made.map(({ waiting }) => waiting));
+      } catch (error) {
+        this.#giveUp(made, error);
+      }
     }
     this.#isWriting = false;
+    this.#stream.wroteAll();
   }
 
-  async #store(batch: readonly Waiting[]): Promise<void> {
-    let made = this.#make(batch);
-    try {
-      // What others were told changes nothing for who shows another secret: he is in the next attempt.
-      while (made.length > 0 && !(await this.#append(made))) made = this.#make(made.map(({ waiting }) => waiting));
-    } catch (error) {
-      this.#giveUp(made, error);
-    }
+  #next(): readonly Waiting[] {
+    if (this.#queue.length > mostTogether) return this.#queue.splice(0, mostTogether);
+    const all = this.#queue;
+    this.#queue = [];
+    return all;
   }
 
   /** What is to be stored of the batch, on the folds as they are. Whose decision does not hold any more decides again. */
   #make(batch: readonly Waiting[]): Made[] {
     const made: Made[] = [];
-    const logs = new Set<ScopeLog>();
+    const entries = batch.length > 1 ? new Set<ScopeEntry>() : undefined;
     let { latest } = this.#stream.outline;
     for (const waiting of batch) {
-      const { log, make, before, resolve, reject } = waiting;
-      const { state } = log;
-      if (!isAsBefore(before, state) || logs.has(log)) {
+      const { entry, make, before, resolve, reject } = waiting;
+      const { state } = entry;
+      if (!isAsBefore(before, state) || entries?.has(entry) === true) {
         resolve(false);
         continue;
       }
@@ -102,7 +106,7 @@ export class ScopeWriter {
           resolve(false);
           continue;
         }
-        logs.add(log);
+        entries?.add(entry);
         made.push({
           waiting,
           facts: writing.facts,
@@ -135,10 +139,11 @@ export class ScopeWriter {
     const [only] = made;
     const toStore = made.length === 1 && only !== undefined ? only.toStore : made.flatMap((each) => each.toStore);
     const append = () => eventLog.append(stream.name, revision ?? "no-stream", toStore);
-    const begunAt = Math.min(...made.map(({ waiting }) => this.#patientSince(waiting)));
     let appended: Appended;
     try {
-      appended = await append().catch((error: unknown) => workAgain(append, { error, begunAt }, this.#options));
+      appended = await append().catch((error: unknown) => {
+        return workAgain(append, { error, begunAt: this.#oldest(made) }, this.#options);
+      });
     } catch (error) {
       if (!FetchImageError.is(error) || error.code !== "FI_WRONG_EXPECTED_REVISION") throw error;
       this.#answeredAt = clock.now();
@@ -174,13 +179,17 @@ export class ScopeWriter {
   #giveUp(made: readonly Made[], error: unknown): void {
     const { isOver } = this.#options;
     const goesOn = isPassing(error) && isOver?.() !== true;
-    const oldest = Math.min(...made.map(({ waiting }) => this.#patientSince(waiting)));
+    const oldest = this.#oldest(made);
     const patient: Waiting[] = [];
     for (const { waiting } of made) {
       if (goesOn && this.#patientSince(waiting) > oldest) patient.push(waiting);
       else waiting.reject(error);
     }
     this.#queue = [...patient, ...this.#queue];
+  }
+
+  #oldest(made: readonly Made[]): number {
+    return Math.min(...made.map(({ waiting }) => this.#patientSince(waiting)));
   }
 
   /** A store that has answered since was not away all the time. */
