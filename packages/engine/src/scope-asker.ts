@@ -101,7 +101,8 @@ export class ScopeAsker {
       const ask = () => this.#ask(question, inflight, before, answered);
       // Who waited may be gone when its turn comes; but what the registry has answered meanwhile is worth its place.
       const isWanted = () => !signal.aborted || inflight.isAnswered;
-      const claim = this.#claims.make(entry, { question, claimMs, isWanted });
+      const claimed: Claimed = { question, until: 0 };
+      const claim = this.#claims.make(entry, claimed, { claimMs, isWanted });
       // A HEAD changes nothing: where no other node could ask, it is in flight beside its claim, but for a scope that may be
       // known already. Where one could, what others met at the registry is read beside it.
       if (soleNode && entry.stream.isMet) {
@@ -110,8 +111,7 @@ export class ScopeAsker {
         markDecided(inflight);
       }
       const told = soleNode ? undefined : this.#pauses.readOn(question);
-      const claimed = await claim.catch(giveUp(early, answered, inflight));
-      if (claimed === undefined) {
+      if (!(await claim.catch(giveUp(early, answered, inflight)))) {
         if (early === undefined) answered(undefined);
         continue;
       }

@@ -13,6 +13,7 @@ import {
   whenDecided,
 } from "./scope-entry.ts";
 import { ScopeStream, type ScopeStreamOptions } from "./scope-stream.ts";
+import { ScopeWriter } from "./scope-writer.ts";
 
 interface Starting {
   readonly question: ScopeQuestion;
@@ -48,9 +49,10 @@ export class ScopeBook {
   constructor(options: ScopeAskerOptions) {
     this.#options = options;
     this.#asker = new ScopeAsker(options);
+    const streamOptions = { ...options, isOver: () => this.#asker.isClosed };
     this.#streamOptions = {
-      ...options,
-      isOver: () => this.#asker.isClosed,
+      ...streamOptions,
+      writer: new ScopeWriter(streamOptions),
       onMet: (isNew) => {
         this.#expectsNew = isNew;
       },

@@ -10,14 +10,13 @@ interface ScopeClaimsOptions {
   readonly isOver: () => boolean;
 }
 
-/** A question, and until when its claim stands; milliseconds since the epoch. */
 export interface Claimed {
   readonly question: ScopeQuestion;
-  readonly until: number;
+  /** Milliseconds since the epoch; known when its turn to be written comes. */
+  until: number;
 }
 
 interface Claiming {
-  readonly question: ScopeQuestion;
   readonly claimMs: number;
   /** Asked when its turn comes. */
   readonly isWanted: () => boolean;
@@ -31,14 +30,13 @@ export class ScopeClaims {
     this.#options = options;
   }
 
-  /** Stands for `claimMs` from its turn on. Undefined where nothing was stored: another was first, or it is not wanted any more. */
-  async make(entry: ScopeEntry, { question, claimMs, isWanted }: Claiming): Promise<Claimed | undefined> {
-    const { scope, repository, tag, publicSource, credential, asker } = question;
-    let until = 0;
-    const isStored = await entry.append(() => {
+  /** It stands for `claimMs` from its turn on. False where nothing was stored: another was first, or it is not wanted any more. */
+  make(entry: ScopeEntry, claimed: Claimed, { claimMs, isWanted }: Claiming): Promise<boolean> {
+    const { scope, repository, tag, publicSource, credential, asker } = claimed.question;
+    return entry.append(() => {
       if (this.#options.isOver() || !isWanted()) return undefined;
       const at = this.#options.clock.now();
-      until = at + claimMs;
+      claimed.until = at + claimMs;
       const claim: ScopeFact = {
         type: "CheckClaimed",
         data: {
@@ -48,13 +46,12 @@ export class ScopeClaims {
           ...(tag === undefined ? {} : { tag }),
           source: publicSource,
           credential,
-          ...askerOf(question),
-          until: formatTime(until),
+          ...askerOf(claimed.question),
+          until: formatTime(claimed.until),
         },
       };
       return { facts: [claim], buildId: asker.buildId, at };
     });
-    return isStored ? { question, until } : undefined;
   }
 
   /** A claim that is not used after all: another node met a failure meanwhile, or whoever waited has gone. */
@@ -66,7 +63,7 @@ export class ScopeClaims {
   /** Writes the answer to the scope. A newer answer of another node stands; a store that is away loses only the memory. */
   async end(
     entry: ScopeEntry,
-    { question, until }: Claimed,
+    { question, until }: Readonly<Claimed>,
     { outcome, at }: { readonly outcome: Outcome; readonly at: number },
   ): Promise<void> {
     const { isOver, logger } = this.#options;

@@ -10,7 +10,8 @@ import {
   unknownScope,
 } from "@fetch-image/core";
 import { expect, test } from "vitest";
-import { ScopeStream } from "./scope-stream.ts";
+import { ScopeStream, type StreamOptions } from "./scope-stream.ts";
+import { ScopeWriter } from "./scope-writer.ts";
 import { createTicker } from "./ticker.ts";
 
 const scope = "0123456789abcdef0123456789abcdef";
@@ -47,7 +48,7 @@ function recorded(facts: readonly ScopeFact[]): RecordedScopeFact[] {
 /** A stream over a store that holds these facts. */
 function streamOf(facts: readonly RecordedScopeFact[]): ScopeStream {
   let numbers = 0;
-  return new ScopeStream(scope, {
+  const options: StreamOptions = {
     eventLog: {
       append: () => Promise.reject(new FetchImageError("FI_STORE_UNAVAILABLE")),
       read: async (_stream, { from = 0n } = {}) =>
@@ -63,9 +64,8 @@ function streamOf(facts: readonly RecordedScopeFact[]): ScopeStream {
     node: "node-a",
     nextNumber: () => numbers++,
     storePatienceMs: 1000,
-    onMet: () => {},
-    onKept: () => {},
-  });
+  };
+  return new ScopeStream(scope, { ...options, writer: new ScopeWriter(options), onMet: () => {}, onKept: () => {} });
 }
 
 test("read once, it is for each secret what it would be if it were read for that one alone: all streams of three facts", () => {

@@ -13,7 +13,7 @@ import {
   unknownScope,
 } from "@fetch-image/core/fetching";
 import { ScopeEntry } from "./scope-entry.ts";
-import { type Make, ScopeWriter } from "./scope-writer.ts";
+import type { Make, ScopeWriter, Waiting } from "./scope-writer.ts";
 import { withPatience } from "./store-patience.ts";
 import type { Ticker } from "./ticker.ts";
 
@@ -33,6 +33,7 @@ export interface StreamOptions {
 }
 
 export interface ScopeStreamOptions extends StreamOptions {
+  readonly writer: ScopeWriter;
   /** Told once of each stream, when it is first met, whether there was nothing in it. */
   readonly onMet: (isNew: boolean) => void;
   /** Told how many secrets' folds have come to be kept, or how many have been forgotten. */
@@ -50,9 +51,9 @@ export interface ScopeStreamOptions extends StreamOptions {
 export class ScopeStream {
   /** In the event log. */
   readonly name: string;
+  /** The writer's; undefined while nothing is written. */
+  queue: Waiting[] | undefined;
   readonly #options: ScopeStreamOptions;
-  /** While something is to be written. */
-  #writer: ScopeWriter | undefined;
   /** Of those who show no secret. */
   #anonymous: ScopeEntry | undefined;
   /** By proof; the one that was written last stands last. */
@@ -163,13 +164,7 @@ export class ScopeStream {
 
   /** As {@link ScopeEntry.append}. */
   append(entry: ScopeEntry, make: Make): Promise<boolean> {
-    this.#writer ??= new ScopeWriter(this, this.#options);
-    return this.#writer.append(entry, make);
-  }
-
-  /** For the writer: nothing waits any more. */
-  wroteAll(): void {
-    this.#writer = undefined;
+    return this.#options.writer.append(this, entry, make);
   }
 
   /** For the writer: what the stream was taken for is what it is. */

@@ -21,7 +21,8 @@ export interface Writing {
   readonly at: number;
 }
 
-interface Waiting {
+/** What waits to be written to one stream. */
+export interface Waiting {
   readonly entry: ScopeEntry;
   readonly make: Make;
   /** What it was decided on. */
@@ -30,119 +31,104 @@ interface Waiting {
   readonly since: number;
   readonly resolve: (isStored: boolean) => void;
   readonly reject: (error: unknown) => void;
-}
-
-interface Made {
-  readonly waiting: Waiting;
-  readonly facts: readonly ScopeFact[];
-  readonly toStore: readonly NewFact[];
+  /** As they were made for the last attempt. */
+  facts: readonly ScopeFact[];
+  toStore: readonly NewFact[];
 }
 
 /**
- * One process's appends to a scope's stream, of whatever secret's askers: one after another, and what waits meanwhile in one.
- * At the same time, all but one of them would be refused, and again when they come back. What is written is made when its
- * turn comes: who has waited may want it no more, and what it says of the time holds from then on.
+ * One process's appends to scopes' streams, of whatever secret's askers: to each stream one after another, and what waits
+ * meanwhile in one. At the same time, all but one of them would be refused, and again when they come back. What is written is
+ * made when its turn comes: who has waited may want it no more, and what it says of the time holds from then on.
  */
 export class ScopeWriter {
-  readonly #stream: ScopeStream;
   readonly #options: StreamOptions;
-  #queue: Waiting[] = [];
-  #isWriting = false;
   /** When the store last answered; milliseconds since the epoch. */
   #answeredAt = -Infinity;
 
-  constructor(stream: ScopeStream, options: StreamOptions) {
-    this.#stream = stream;
+  constructor(options: StreamOptions) {
     this.#options = options;
   }
 
   /** As {@link ScopeEntry.append}. */
-  append(entry: ScopeEntry, make: Make): Promise<boolean> {
+  append(stream: ScopeStream, entry: ScopeEntry, make: Make): Promise<boolean> {
     const since = this.#options.clock.now();
     return new Promise((resolve, reject) => {
-      this.#queue.push({ entry, make, before: entry.state, since, resolve, reject });
-      if (!this.#isWriting) void this.#write();
+      const waiting = { entry, make, before: entry.state, since, resolve, reject, facts: [], toStore: [] };
+      if (stream.queue !== undefined) {
+        stream.queue.push(waiting);
+        return;
+      }
+      stream.queue = [waiting];
+      void this.#write(stream);
     });
   }
 
-  async #write(): Promise<void> {
-    this.#isWriting = true;
-    while (this.#queue.length > 0) {
+  async #write(stream: ScopeStream): Promise<void> {
+    for (;;) {
       await this.#options.ticker.turnEnd();
-      let made = this.#make(this.#next());
+      let batch = this.#made(stream, next(stream));
       try {
         // What others were told changes nothing for who shows another secret: he is in the next attempt.
-        while (made.length > 0 && !(await this.#append(made))) made = this.#make(made.map(({ waiting }) => waiting));
+        while (batch.length > 0 && !(await this.#append(stream, batch))) batch = this.#made(stream, batch);
       } catch (error) {
-        this.#giveUp(made, error);
+        this.#giveUp(stream, batch, error);
+      }
+      if (stream.queue?.length === 0) {
+        stream.queue = undefined;
+        return;
       }
     }
-    this.#isWriting = false;
-    this.#stream.wroteAll();
   }
 
-  #next(): readonly Waiting[] {
-    if (this.#queue.length > mostTogether) return this.#queue.splice(0, mostTogether);
-    const all = this.#queue;
-    this.#queue = [];
-    return all;
-  }
-
-  /** What is to be stored of the batch, on the folds as they are. Whose decision does not hold any more decides again. */
-  #make(batch: readonly Waiting[]): Made[] {
-    const made: Made[] = [];
-    const entries = batch.length > 1 ? new Set<ScopeEntry>() : undefined;
-    let { latest } = this.#stream.outline;
-    for (const waiting of batch) {
+  /** What is to be stored of the batch, made on the folds as they are. Whose decision does not hold any more decides again. */
+  #made(stream: ScopeStream, batch: readonly Waiting[]): readonly Waiting[] {
+    const writing = new Set<ScopeEntry>();
+    let { latest } = stream.outline;
+    return batch.filter((waiting) => {
       const { entry, make, before, resolve, reject } = waiting;
       const { state } = entry;
-      if (!isAsBefore(before, state) || entries?.has(entry) === true) {
-        resolve(false);
-        continue;
-      }
       try {
-        const writing = make(state.latest === latest ? state : { ...state, latest });
-        if (writing === undefined) {
+        const isAlone = isAsBefore(before, state) && !writing.has(entry);
+        const made = isAlone ? make(state.latest === latest ? state : { ...state, latest }) : undefined;
+        if (made === undefined) {
           resolve(false);
-          continue;
+          return false;
         }
-        entries?.add(entry);
-        made.push({
-          waiting,
-          facts: writing.facts,
-          toStore: writing.facts.map((fact) => this.#toStore(fact, writing)),
-        });
-        for (const fact of writing.facts) latest = latestAfter(latest, fact);
+        writing.add(entry);
+        waiting.facts = made.facts;
+        waiting.toStore = made.facts.map((fact) => this.#toStore(fact, stream, made));
+        for (const fact of made.facts) latest = latestAfter(latest, fact);
+        return true;
       } catch (error) {
         reject(error);
+        return false;
       }
-    }
-    return made;
+    });
   }
 
-  #toStore(fact: ScopeFact, { buildId, at }: Writing): NewFact {
+  #toStore(fact: ScopeFact, { name }: ScopeStream, { buildId, at }: Writing): NewFact {
     const { hash, node, nextNumber } = this.#options;
     // A number of its own: what this node could not store here before must not pass for what it stores now.
     const key = `${node}\n${nextNumber()}`;
-    return scopeFactToStore(fact, { stream: this.#stream.name, key, buildId, node, at }, hash);
+    return scopeFactToStore(fact, { stream: name, key, buildId, node, at }, hash);
   }
 
   /** False, with the folds read on, where another writer was first. */
-  async #append(made: readonly Made[]): Promise<boolean> {
-    const stream = this.#stream;
+  async #append(stream: ScopeStream, batch: readonly Waiting[]): Promise<boolean> {
     const { eventLog, clock } = this.#options;
     const { revision } = stream.outline;
     if (stream.isAside) {
-      this.#take(made, { revision, position: "" });
+      take(stream, batch, { revision, position: "" });
       return true;
     }
-    const [only] = made;
-    const toStore = made.length === 1 && only !== undefined ? only.toStore : made.flatMap((each) => each.toStore);
+    const [only] = batch;
+    const toStore = batch.length === 1 && only !== undefined ? only.toStore : batch.flatMap((each) => each.toStore);
     const append = () => eventLog.append(stream.name, revision ?? "no-stream", toStore);
     let appended: Appended;
     try {
       appended = await append().catch((error: unknown) => {
-        return workAgain(append, { error, begunAt: this.#oldest(made) }, this.#options);
+        return workAgain(append, { error, begunAt: this.#oldest(batch) }, this.#options);
       });
     } catch (error) {
       if (!FetchImageError.is(error) || error.code !== "FI_WRONG_EXPECTED_REVISION") throw error;
@@ -154,47 +140,54 @@ export class ScopeWriter {
     }
     this.#answeredAt = clock.now();
     stream.meet(true);
-    this.#take(made, { revision, position: appended.position });
+    take(stream, batch, { revision, position: appended.position });
     return true;
   }
 
-  /** The facts as they were made here: what was just written out need not be read and checked. */
-  #take(
-    made: readonly Made[],
-    { revision: last = -1n, position }: { readonly revision: bigint | undefined; readonly position: string },
-  ): void {
-    const stream = this.#stream;
-    let revision = last;
-    for (const { waiting, facts, toStore } of made) {
-      for (const [index, { type, data }] of facts.entries()) {
-        const { id, metadata } = toStore[index] as NewFact;
-        const recorded = { type, data, id, metadata, stream: stream.name, revision: ++revision, position };
-        stream.fold(recorded as unknown as RecordedScopeFact);
-      }
-      waiting.resolve(true);
-    }
-  }
-
   /** Who has come while the store was away goes on waiting, for as long as those whose patience is over have. */
-  #giveUp(made: readonly Made[], error: unknown): void {
+  #giveUp(stream: ScopeStream, batch: readonly Waiting[], error: unknown): void {
     const { isOver } = this.#options;
     const goesOn = isPassing(error) && isOver?.() !== true;
-    const oldest = this.#oldest(made);
-    const patient: Waiting[] = [];
-    for (const { waiting } of made) {
-      if (goesOn && this.#patientSince(waiting) > oldest) patient.push(waiting);
-      else waiting.reject(error);
+    const oldest = this.#oldest(batch);
+    const patient = goesOn ? batch.filter((waiting) => this.#patientSince(waiting) > oldest) : [];
+    for (const waiting of batch) {
+      if (!patient.includes(waiting)) waiting.reject(error);
     }
-    this.#queue = [...patient, ...this.#queue];
+    stream.queue?.unshift(...patient);
   }
 
-  #oldest(made: readonly Made[]): number {
-    return Math.min(...made.map(({ waiting }) => this.#patientSince(waiting)));
+  #oldest(batch: readonly Waiting[]): number {
+    return Math.min(...batch.map((waiting) => this.#patientSince(waiting)));
   }
 
   /** A store that has answered since was not away all the time. */
   #patientSince({ since }: Waiting): number {
     return Math.max(since, this.#answeredAt);
+  }
+}
+
+/** What goes together next. */
+function next(stream: ScopeStream): readonly Waiting[] {
+  const { queue = [] } = stream;
+  if (queue.length > mostTogether) return queue.splice(0, mostTogether);
+  stream.queue = [];
+  return queue;
+}
+
+/** Folds the facts as they were made here: what was just written out need not be read and checked. */
+function take(
+  stream: ScopeStream,
+  batch: readonly Waiting[],
+  { revision: last = -1n, position }: { readonly revision: bigint | undefined; readonly position: string },
+): void {
+  let revision = last;
+  for (const { facts, toStore, resolve } of batch) {
+    for (const [index, { type, data }] of facts.entries()) {
+      const { id, metadata } = toStore[index] as NewFact;
+      const recorded = { type, data, id, metadata, stream: stream.name, revision: ++revision, position };
+      stream.fold(recorded as unknown as RecordedScopeFact);
+    }
+    resolve(true);
   }
 }
 
