@@ -1,5 +1,4 @@
 import {
-  type Appended,
   FetchImageError,
   type NewFact,
   type RecordedScopeFact,
@@ -9,7 +8,7 @@ import {
 } from "@fetch-image/core/fetching";
 import type { ScopeEntry } from "./scope-entry.ts";
 import type { ScopeStream, StreamOptions } from "./scope-stream.ts";
-import { isPassing, workAgain } from "./store-patience.ts";
+import { isPassing, withPatience, workAgain } from "./store-patience.ts";
 
 /** What is to be written to a scope's stream on a state; undefined where there is nothing to be written any more. */
 export type Make = (state: ScopeState) => Writing | undefined;
@@ -21,19 +20,28 @@ export interface Writing {
   readonly at: number;
 }
 
-/** What waits to be written to one stream. */
-export interface Waiting {
+interface Due {
   readonly entry: ScopeEntry;
   readonly make: Make;
   /** What it was decided on. */
   readonly before: ScopeState;
   /** When it came; milliseconds since the epoch. */
   readonly since: number;
-  readonly resolve: (isStored: boolean) => void;
-  readonly reject: (error: unknown) => void;
   /** As they were made for the last attempt. */
   facts: readonly ScopeFact[];
   toStore: readonly NewFact[];
+}
+
+/** What waits for its turn. */
+export interface Waiting extends Due {
+  readonly resolve: (isStored: boolean) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Where facts were stored: behind which one, and at which position. */
+interface Behind {
+  readonly revision: bigint | undefined;
+  readonly position: string;
 }
 
 /**
@@ -53,58 +61,119 @@ export class ScopeWriter {
   /** As {@link ScopeEntry.append}. */
   append(stream: ScopeStream, entry: ScopeEntry, make: Make): Promise<boolean> {
     const since = this.#options.clock.now();
+    const due: Due = { entry, make, before: entry.state, since, facts: [], toStore: [] };
+    const { queue } = stream;
+    if (queue === undefined) return this.#appendAlone(stream, due);
     return new Promise((resolve, reject) => {
-      const waiting = { entry, make, before: entry.state, since, resolve, reject, facts: [], toStore: [] };
-      if (stream.queue !== undefined) {
-        stream.queue.push(waiting);
-        return;
-      }
-      stream.queue = [waiting];
-      void this.#write(stream);
+      queue.push({ ...due, resolve, reject });
     });
   }
 
-  async #write(stream: ScopeStream): Promise<void> {
-    for (;;) {
-      await this.#options.ticker.turnEnd();
-      let batch = this.#made(stream, next(stream));
+  /** As is usual: nothing else is being written, and what only a queue needs is not made. */
+  async #appendAlone(stream: ScopeStream, due: Due): Promise<boolean> {
+    stream.queue = [];
+    await this.#options.ticker.turnEnd();
+    const { revision, latest } = stream.outline;
+    try {
+      const isMade = this.#make(stream, due, latest);
+      if (isMade) this.#take(stream, [due], { revision, position: await this.#send(stream, due.toStore) });
+      this.#goOn(stream);
+      return isMade;
+    } catch (error) {
+      return await new Promise((resolve, reject) => {
+        void this.#storeAndGoOn(stream, [{ ...due, resolve, reject }], error);
+      });
+    }
+  }
+
+  #goOn(stream: ScopeStream): void {
+    if (stream.queue?.length === 0) stream.queue = undefined;
+    else void this.#writeQueue(stream);
+  }
+
+  async #writeQueue(stream: ScopeStream): Promise<void> {
+    await this.#options.ticker.turnEnd();
+    const batch = stream.queue?.splice(0, mostTogether) ?? [];
+    await this.#storeAndGoOn(stream, this.#made(stream, batch));
+  }
+
+  async #storeAndGoOn(stream: ScopeStream, batch: readonly Waiting[], failed?: unknown): Promise<void> {
+    await this.#store(stream, batch, failed);
+    this.#goOn(stream);
+  }
+
+  /** Until all are told. `failed`: with what a first attempt has failed. */
+  async #store(stream: ScopeStream, batch: readonly Waiting[], failed?: unknown): Promise<void> {
+    let [left, error] = [batch, failed];
+    while (left.length > 0) {
+      const { revision } = stream.outline;
+      const toStore = left.flatMap((waiting) => waiting.toStore);
+      const send = () => this.#send(stream, toStore);
+      const begunAt = this.#oldest(left);
       try {
-        // What others were told changes nothing for who shows another secret: he is in the next attempt.
-        while (batch.length > 0 && !(await this.#append(stream, batch))) batch = this.#made(stream, batch);
-      } catch (error) {
-        this.#giveUp(stream, batch, error);
-      }
-      if (stream.queue?.length === 0) {
-        stream.queue = undefined;
+        const position =
+          error === undefined
+            ? await withPatience(send, this.#options, begunAt)
+            : await workAgain(send, { error, begunAt }, this.#options);
+        this.#take(stream, left, { revision, position });
+        for (const { resolve } of left) resolve(true);
         return;
+      } catch (last) {
+        // What others were told changes nothing for who shows another secret: he is in the next attempt.
+        left = await this.#afterFailure(stream, left, { error: last, revision });
+        error = undefined;
       }
+    }
+  }
+
+  /** What is to be stored all the same, with the folds read on, where another writer was first. */
+  async #afterFailure(
+    stream: ScopeStream,
+    batch: readonly Waiting[],
+    { error, revision }: { readonly error: unknown; readonly revision: bigint | undefined },
+  ): Promise<readonly Waiting[]> {
+    try {
+      if (!FetchImageError.is(error) || error.code !== "FI_WRONG_EXPECTED_REVISION") throw error;
+      this.#answeredAt = this.#options.clock.now();
+      await stream.readOn();
+      // A conflict that leaves nothing to read on would be met for ever.
+      if (!stream.isAside && stream.outline.revision === revision) throw error;
+      return this.#made(stream, batch);
+    } catch (failure) {
+      this.#giveUp(stream, batch, failure);
+      return [];
     }
   }
 
   /** What is to be stored of the batch, made on the folds as they are. Whose decision does not hold any more decides again. */
   #made(stream: ScopeStream, batch: readonly Waiting[]): readonly Waiting[] {
-    const writing = new Set<ScopeEntry>();
+    const made: Waiting[] = [];
     let { latest } = stream.outline;
-    return batch.filter((waiting) => {
-      const { entry, make, before, resolve, reject } = waiting;
-      const { state } = entry;
+    for (const waiting of batch) {
       try {
-        const isAlone = isAsBefore(before, state) && !writing.has(entry);
-        const made = isAlone ? make(state.latest === latest ? state : { ...state, latest }) : undefined;
-        if (made === undefined) {
-          resolve(false);
-          return false;
+        const isFirst = made.every(({ entry }) => entry !== waiting.entry);
+        if (isFirst && this.#make(stream, waiting, latest)) {
+          made.push(waiting);
+          for (const fact of waiting.facts) latest = latestAfter(latest, fact);
+        } else {
+          waiting.resolve(false);
         }
-        writing.add(entry);
-        waiting.facts = made.facts;
-        waiting.toStore = made.facts.map((fact) => this.#toStore(fact, stream, made));
-        for (const fact of made.facts) latest = latestAfter(latest, fact);
-        return true;
       } catch (error) {
-        reject(error);
-        return false;
+        waiting.reject(error);
       }
-    });
+    }
+    return made;
+  }
+
+  /** `latest`: what the scope will stand at when what goes before it is stored. */
+  #make(stream: ScopeStream, due: Due, latest: ScopeState["latest"]): boolean {
+    const { state } = due.entry;
+    if (!isAsBefore(due.before, state)) return false;
+    const writing = due.make(state.latest === latest ? state : { ...state, latest });
+    if (writing === undefined) return false;
+    due.facts = writing.facts;
+    due.toStore = writing.facts.map((fact) => this.#toStore(fact, stream, writing));
+    return true;
   }
 
   #toStore(fact: ScopeFact, { name }: ScopeStream, { buildId, at }: Writing): NewFact {
@@ -114,41 +183,32 @@ export class ScopeWriter {
     return scopeFactToStore(fact, { stream: name, key, buildId, node, at }, hash);
   }
 
-  /** False, with the folds read on, where another writer was first. */
-  async #append(stream: ScopeStream, batch: readonly Waiting[]): Promise<boolean> {
-    const { eventLog, clock } = this.#options;
-    const { revision } = stream.outline;
-    if (stream.isAside) {
-      take(stream, batch, { revision, position: "" });
-      return true;
-    }
-    const [only] = batch;
-    const toStore = batch.length === 1 && only !== undefined ? only.toStore : batch.flatMap((each) => each.toStore);
-    const append = () => eventLog.append(stream.name, revision ?? "no-stream", toStore);
-    let appended: Appended;
-    try {
-      appended = await append().catch((error: unknown) => {
-        return workAgain(append, { error, begunAt: this.#oldest(batch) }, this.#options);
-      });
-    } catch (error) {
-      if (!FetchImageError.is(error) || error.code !== "FI_WRONG_EXPECTED_REVISION") throw error;
-      this.#answeredAt = clock.now();
-      await stream.readOn();
-      // A conflict that leaves nothing to read on would be met for ever.
-      if (!stream.isAside && stream.outline.revision === revision) throw error;
-      return false;
-    }
-    this.#answeredAt = clock.now();
+  /** Behind the folds as they are. Gives the position of the last fact. */
+  async #send({ name, isAside, outline }: ScopeStream, toStore: readonly NewFact[]): Promise<string> {
+    if (isAside) return "";
+    const { position } = await this.#options.eventLog.append(name, outline.revision ?? "no-stream", toStore);
+    return position;
+  }
+
+  /** Folds the facts as they were made here: what was just written out need not be read and checked. */
+  #take(stream: ScopeStream, batch: readonly Due[], behind: Behind): void {
+    const { position } = behind;
+    this.#answeredAt = this.#options.clock.now();
     stream.meet(true);
-    take(stream, batch, { revision, position: appended.position });
-    return true;
+    let revision = behind.revision ?? -1n;
+    for (const { facts, toStore } of batch) {
+      for (const [index, { type, data }] of facts.entries()) {
+        const { id, metadata } = toStore[index] as NewFact;
+        const recorded = { type, data, id, metadata, stream: stream.name, revision: ++revision, position };
+        stream.fold(recorded as unknown as RecordedScopeFact);
+      }
+    }
   }
 
   /** Who has come while the store was away goes on waiting, for as long as those whose patience is over have. */
   #giveUp(stream: ScopeStream, batch: readonly Waiting[], error: unknown): void {
-    const { isOver } = this.#options;
-    const goesOn = isPassing(error) && isOver?.() !== true;
     const oldest = this.#oldest(batch);
+    const goesOn = isPassing(error) && this.#options.isOver?.() !== true;
     const patient = goesOn ? batch.filter((waiting) => this.#patientSince(waiting) > oldest) : [];
     for (const waiting of batch) {
       if (!patient.includes(waiting)) waiting.reject(error);
@@ -156,38 +216,13 @@ export class ScopeWriter {
     stream.queue?.unshift(...patient);
   }
 
-  #oldest(batch: readonly Waiting[]): number {
-    return Math.min(...batch.map((waiting) => this.#patientSince(waiting)));
+  #oldest(batch: readonly Due[]): number {
+    return Math.min(...batch.map((due) => this.#patientSince(due)));
   }
 
   /** A store that has answered since was not away all the time. */
-  #patientSince({ since }: Waiting): number {
+  #patientSince({ since }: Due): number {
     return Math.max(since, this.#answeredAt);
-  }
-}
-
-/** What goes together next. */
-function next(stream: ScopeStream): readonly Waiting[] {
-  const { queue = [] } = stream;
-  if (queue.length > mostTogether) return queue.splice(0, mostTogether);
-  stream.queue = [];
-  return queue;
-}
-
-/** Folds the facts as they were made here: what was just written out need not be read and checked. */
-function take(
-  stream: ScopeStream,
-  batch: readonly Waiting[],
-  { revision: last = -1n, position }: { readonly revision: bigint | undefined; readonly position: string },
-): void {
-  let revision = last;
-  for (const { facts, toStore, resolve } of batch) {
-    for (const [index, { type, data }] of facts.entries()) {
-      const { id, metadata } = toStore[index] as NewFact;
-      const recorded = { type, data, id, metadata, stream: stream.name, revision: ++revision, position };
-      stream.fold(recorded as unknown as RecordedScopeFact);
-    }
-    resolve(true);
   }
 }
 
