@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { secret } from "./setting-kinds.ts";
 
@@ -14,10 +14,17 @@ export async function keyOfDirectory(data: string): Promise<string> {
   if (there !== undefined) return there;
   const made = randomBytes(32).toString("base64url");
   await mkdir(data, { recursive: true });
-  const draft = `${file}.${process.pid}`;
-  await writeFile(draft, `${made}\n`, { mode: 0o600 });
-  await rename(draft, file);
-  // Of two processes that make one at the same time, the later one's stays.
+  const draft = `${file}.${randomBytes(6).toString("hex")}`;
+  await writeFile(draft, `${made}\n`, { mode: 0o600, flag: "wx" });
+  try {
+    // Whole, and only where there is none: of several that make one at the same time, the first one's is everybody's.
+    await link(draft, file);
+  } catch (error) {
+    // Some file systems have no links; there, the last one's stays.
+    if (!isCoded(error, "EEXIST")) await rename(draft, file);
+  } finally {
+    await rm(draft, { force: true });
+  }
   return (await keyIn(file)) ?? made;
 }
 
@@ -25,7 +32,11 @@ async function keyIn(file: string): Promise<string | undefined> {
   try {
     return secret.parse((await readFile(file, "utf8")).trim());
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    if (isCoded(error, "ENOENT")) return undefined;
     throw error;
   }
+}
+
+function isCoded(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
 }
