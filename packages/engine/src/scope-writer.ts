@@ -38,6 +38,12 @@ export interface Waiting extends Due {
   readonly reject: (error: unknown) => void;
 }
 
+interface Failed {
+  readonly error: unknown;
+  /** Behind which fact it was to be stored. */
+  readonly revision: bigint | undefined;
+}
+
 /** Where facts were stored: behind which one, and at which position. */
 interface Behind {
   readonly revision: bigint | undefined;
@@ -76,12 +82,12 @@ export class ScopeWriter {
     const { revision, latest } = stream.outline;
     try {
       const isMade = this.#make(stream, due, latest);
-      if (isMade) this.#take(stream, [due], { revision, position: await this.#send(stream, due.toStore) });
+      if (isMade) this.#take(stream, [due], { revision, position: await this.#send(stream, revision, due.toStore) });
       this.#goOn(stream);
       return isMade;
     } catch (error) {
       return await new Promise((resolve, reject) => {
-        void this.#storeAndGoOn(stream, [{ ...due, resolve, reject }], error);
+        void this.#storeAndGoOn(stream, [{ ...due, resolve, reject }], { error, revision });
       });
     }
   }
@@ -97,31 +103,32 @@ export class ScopeWriter {
     await this.#storeAndGoOn(stream, this.#made(stream, batch));
   }
 
-  async #storeAndGoOn(stream: ScopeStream, batch: readonly Waiting[], failed?: unknown): Promise<void> {
+  async #storeAndGoOn(stream: ScopeStream, batch: readonly Waiting[], failed?: Failed): Promise<void> {
     await this.#store(stream, batch, failed);
     this.#goOn(stream);
   }
 
-  /** Until all are told. `failed`: with what a first attempt has failed. */
-  async #store(stream: ScopeStream, batch: readonly Waiting[], failed?: unknown): Promise<void> {
-    let [left, error] = [batch, failed];
+  /** Until all are told. `failed`: a first attempt. */
+  async #store(stream: ScopeStream, batch: readonly Waiting[], failed?: Failed): Promise<void> {
+    let [left, first] = [batch, failed];
     while (left.length > 0) {
-      const { revision } = stream.outline;
+      // What the store did not say it stored is repeated behind the same fact, whatever has been read since.
+      const { revision } = first ?? stream.outline;
       const toStore = left.flatMap((waiting) => waiting.toStore);
-      const send = () => this.#send(stream, toStore);
+      const send = () => this.#send(stream, revision, toStore);
       const begunAt = this.#oldest(left);
       try {
         const position =
-          error === undefined
+          first === undefined
             ? await withPatience(send, this.#options, begunAt)
-            : await workAgain(send, { error, begunAt }, this.#options);
+            : await workAgain(send, { error: first.error, begunAt }, this.#options);
         this.#take(stream, left, { revision, position });
         for (const { resolve } of left) resolve(true);
         return;
-      } catch (last) {
+      } catch (error) {
         // What others were told changes nothing for who shows another secret: he is in the next attempt.
-        left = await this.#afterFailure(stream, left, { error: last, revision });
-        error = undefined;
+        left = await this.#afterFailure(stream, left, { error, revision });
+        first = undefined;
       }
     }
   }
@@ -130,7 +137,7 @@ export class ScopeWriter {
   async #afterFailure(
     stream: ScopeStream,
     batch: readonly Waiting[],
-    { error, revision }: { readonly error: unknown; readonly revision: bigint | undefined },
+    { error, revision }: Failed,
   ): Promise<readonly Waiting[]> {
     try {
       if (!FetchImageError.is(error) || error.code !== "FI_WRONG_EXPECTED_REVISION") throw error;
@@ -183,10 +190,10 @@ export class ScopeWriter {
     return scopeFactToStore(fact, { stream: name, key, buildId, node, at }, hash);
   }
 
-  /** Behind the folds as they are. Gives the position of the last fact. */
-  async #send({ name, isAside, outline }: ScopeStream, toStore: readonly NewFact[]): Promise<string> {
-    if (isAside) return "";
-    const { position } = await this.#options.eventLog.append(name, outline.revision ?? "no-stream", toStore);
+  /** Gives the position of the last fact. */
+  async #send(stream: ScopeStream, revision: bigint | undefined, toStore: readonly NewFact[]): Promise<string> {
+    if (stream.isAside) return "";
+    const { position } = await this.#options.eventLog.append(stream.name, revision ?? "no-stream", toStore);
     return position;
   }
 
