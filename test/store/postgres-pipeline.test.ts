@@ -1,5 +1,6 @@
 import { createPostgresEventLog, createPostgresSql, openPostgresStore } from "@fetch-image/store/postgres";
 import { Pool } from "pg";
+import { Client } from "pg";
 import { expect, test, vi } from "vitest";
 import { codeOf, namedFact, someFacts } from "../conformance/facts.ts";
 import { pgBouncerMissing, startPgBouncer } from "../support/pgbouncer.ts";
@@ -153,4 +154,28 @@ test("behind a pooler a connection has one batch at a time: it would give the an
     return sent;
   });
   expect(await Promise.all(outcomes)).toEqual(Array.from(outcomes, () => "fulfilled"));
+});
+
+test("behind a pooler, of a database whose isolation level is another, appends are taken on whatever connection they meet", async ({
+  skip,
+}) => {
+  const noPooler = pgBouncerMissing();
+  if (noPooler !== undefined) skip(noPooler);
+  await using client = await database.rawClient();
+  const name = new URL(database.url).pathname.slice(1);
+  await client.query(`alter database ${name} set default_transaction_isolation = 'serializable'`);
+  await using pooler = await startPgBouncer(database.server.port, { mode: "transaction", poolSize: 3 });
+  const connectionString = pooler.through(database.url);
+  await using store = await openPostgresStore({ connectionString });
+  const lastRevision = async (expected: "no-stream" | bigint) =>
+    (await store.eventLog.append("build-1", expected, someFacts(1))).revision;
+  expect(await lastRevision("no-stream")).toBe(0n);
+  const another = new Client({ connectionString });
+  await another.connect();
+  // It has the server's connection on which the append was prepared.
+  await another.query("begin");
+  expect(await lastRevision(0n)).toBe(1n);
+  await another.query("rollback");
+  await another.end();
+  expect(await lastRevision(1n)).toBe(2n);
 });

@@ -126,7 +126,9 @@ class PgSql implements Sql {
         // For this transaction alone, so that a pooler may give the connection to others afterwards.
         if (takesLong) await send(client, timeoutMs, "set local statement_timeout = 0; set local lock_timeout = 0");
         result = await work({
-          query: (text, parameters, options) => send(client, timeoutMs, text, parameters, options?.name),
+          // Not prepared: where a pooler lends another of the server's connections, the first statement that is not there
+          // would end the transaction.
+          query: (text, parameters) => send(client, timeoutMs, text, parameters),
           script: async (text) => void (await send(client, timeoutMs, text)),
         });
       } catch (error) {
