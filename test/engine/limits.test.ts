@@ -1,6 +1,6 @@
 import { FetchImageError, type StepRunner } from "@fetch-image/core";
 import { createFetchImageEngine, type EngineSettings } from "@fetch-image/engine";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { factTypesOf, scene, typePlans } from "../support/engine.ts";
 
 const repository = "registry.example.com/acme/git-resource";
@@ -132,4 +132,21 @@ describe("an engine that is full", () => {
     await expect(again.fetchImage(plan("v"))).resolves.toMatchObject({ privileged: false });
     await next.close();
   });
+});
+
+test("a signal that a host has for all fetches of a build makes Node warn of nothing", async () => {
+  const warnings: string[] = [];
+  const hear = ({ name }: Error) => warnings.push(name);
+  process.on("warning", hear);
+  onTestFinished(() => void process.off("warning", hear));
+  const { engine, registry, clock } = scene({ settings: limits(20, 20) });
+  registry.push(`${repository}:v1.2`, "one");
+  registry.hold();
+  const build = await engine.openBuild({ id: "1" });
+  const { signal } = new AbortController();
+  const fetches = Array.from({ length: 40 }, (_, step) => build.fetchImage({ ...plan(`s${step}`), signal }));
+  await clock.settle();
+  registry.release();
+  await Promise.all(fetches);
+  expect(warnings).toEqual([]);
 });

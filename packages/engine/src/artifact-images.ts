@@ -13,6 +13,7 @@ import {
 import type { BuildContext } from "./build-context.ts";
 import { Cancellation } from "./cancellation.ts";
 import { outcomeOf } from "./fetch-outcome.ts";
+import { expectMany } from "./many-listeners.ts";
 
 /** A task whose `image:` names what an earlier step of the build has made. */
 export interface ArtifactImageRequest {
@@ -100,6 +101,7 @@ export class ArtifactImages {
     };
     const cancellation = new Cancellation();
     const onAbort = (): void => cancellation.abort("nobody waits for the image any more");
+    expectMany(signal);
     if (signal?.aborted === true) onAbort();
     else signal?.addEventListener("abort", onAbort, { once: true });
     try {

@@ -22,6 +22,7 @@ import type { BuildContext } from "./build-context.ts";
 import type { Writes } from "./build-writer.ts";
 import type { FetchListener } from "./engine-telemetry.ts";
 import { outcomeOf } from "./fetch-outcome.ts";
+import { expectMany } from "./many-listeners.ts";
 import type { FetchImageRequest, ReadRequest } from "./request.ts";
 
 /** A fetch in this process: the machine's state, what it owes, and who waits for it. */
@@ -79,6 +80,7 @@ export class FetchRun implements Writes {
       if (--this.#callers === 0) this.leaveUnlessCalled("the caller's signal aborted");
       else gone.reject(new FetchImageError("FI_ABORTED", { details: { fetch: this.asker.fetchId } }));
     };
+    expectMany(signal);
     signal.addEventListener("abort", leave);
     if (signal.aborted) leave();
     try {

@@ -1,4 +1,5 @@
 import { type Asker, type CancelSignal, type Clock, FetchImageError } from "@fetch-image/core/fetching";
+import { expectMany } from "./many-listeners.ts";
 import type { Slot } from "./slot.ts";
 
 /** A fetch in flight, as the engine counts it. */
@@ -166,6 +167,7 @@ export class Flights {
         waiting.refuse(new FetchImageError("FI_ABORTED", { message: "the fetch was aborted before it began" }));
       };
       this.#waiting.add(waiting);
+      expectMany(signal);
       signal?.addEventListener("abort", onAbort);
     });
   }

@@ -1,4 +1,5 @@
 import { type CancelSignal, FetchImageError } from "@fetch-image/core/registry-image";
+import { setMaxListeners } from "node:events";
 
 /** A signal for the HTTP client whose `reason` is the error to reject with. Dispose of it when done. */
 export interface Deadline extends Disposable {
@@ -35,6 +36,8 @@ class Stop implements Deadline, CancelSignal {
     const onCancel = () => this.abort(aborted(cancel?.reason));
     this.#onCancel = onCancel;
     if (limit !== undefined) this.#timer = setTimeout(expire, limit.ms, this, limit).unref();
+    // A caller may have one signal for many questions: Node would warn of a leak that is none.
+    if (cancel instanceof AbortSignal) setMaxListeners(0, cancel);
     if (cancel?.aborted === true) onCancel();
     else cancel?.addEventListener("abort", onCancel, { once: true });
   }
