@@ -214,3 +214,33 @@ test("a build that is closed while its scope is read stores nothing of the fetch
   expect(await factTypesOf(ground.eventLog, "1")).toEqual([]);
   await engine.close();
 });
+
+test("of more than five thousand scopes those read first are forgotten and read again, but none that is asked for", async () => {
+  const ground = scene();
+  const { registry, clock } = ground;
+  let answer: () => void = () => {};
+  const answered = new Promise<void>((resolve) => (answer = resolve));
+  const check = registry.check.bind(registry);
+  registry.check = async (source, options) => {
+    const found = await check(source, options);
+    if (source.tag === "slow") await answered;
+    return found;
+  };
+  const { engine, scopesRead, forget } = await engineThatMetOne(ground);
+  const tags = ["slow", "quick", ...Array.from({ length: 5200 }, (_, index) => `v${index}`)];
+  for (const tag of tags) registry.push(`${repository}:${tag}`, tag);
+  const slow = [fetchTag(engine, "slow", "slow 1")];
+  await clock.settle();
+  for (const tag of tags.slice(1)) await fetchTag(engine, tag, tag);
+  const asked = registry.questions.length;
+  forget();
+  slow.push(fetchTag(engine, "slow", "slow 2"));
+  await fetchTag(engine, "quick", "quick 2");
+  await fetchTag(engine, "v5199", "v5199 2");
+  await clock.settle();
+  answer();
+  const [first, second] = await Promise.all(slow);
+  expect(first).toEqual(second);
+  expect([registry.questions.length, scopesRead().length]).toEqual([asked, 1]);
+  await engine.close();
+});

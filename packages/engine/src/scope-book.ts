@@ -38,8 +38,9 @@ export class ScopeBook {
   /** By scope, as are those being read. */
   readonly #streams = new Map<string, ScopeStream>();
   readonly #loading = new Map<string, Promise<ScopeStream>>();
-  /** How many folds, of whatever secret, the streams keep. */
+  /** How many folds, of whatever secret, the streams keep: at least, since the last count. */
   #kept = 0;
+  #most = maxKept;
   /**
    * Whether the scope that was met last was new to the store. Then the next one is taken for new too, and claimed without
    * being read: where it is known after all, the claim is refused, which costs what was to be saved, and it is read.
@@ -56,8 +57,8 @@ export class ScopeBook {
       onMet: (isNew) => {
         this.#expectsNew = isNew;
       },
-      onKept: (change) => {
-        this.#kept += change;
+      onKept: () => {
+        this.#kept++;
       },
     };
   }
@@ -162,10 +163,7 @@ export class ScopeBook {
     } finally {
       this.#loading.delete(scope);
     }
-    const entered = this.#streams.get(scope) ?? this.#enter(scope, stream);
-    // It was claimed unread meanwhile.
-    if (entered !== stream) stream.forgetIdle();
-    return entered;
+    return this.#streams.get(scope) ?? this.#enter(scope, stream);
   }
 
   #enter(scope: string, stream = new ScopeStream(scope, this.#streamOptions)): ScopeStream {
@@ -173,15 +171,20 @@ export class ScopeBook {
     return stream;
   }
 
-  /** Folds are kept for the scopes read last; a scope that comes back is read again. */
+  /** Scopes that nobody waits for are forgotten, those that were read first; one that comes back is read again. */
   #forgetIdle(): void {
-    if (this.#kept <= maxKept && this.#streams.size <= maxKept) return;
+    if (Math.max(this.#kept, this.#streams.size) <= this.#most) return;
+    this.#kept = 0;
+    for (const stream of this.#streams.values()) this.#kept += stream.size;
     // Many at a time: each going over the map passes by all that was deleted from it since it was last packed.
     for (const [scope, stream] of this.#streams) {
-      if (Math.max(this.#kept, this.#streams.size) <= maxKept * 0.95) return;
-      stream.forgetIdle();
-      if (stream.isForgotten) this.#streams.delete(scope);
+      if (Math.max(this.#kept, this.#streams.size) <= maxKept * 0.95) break;
+      if (!stream.isIdle) continue;
+      this.#streams.delete(scope);
+      this.#kept -= stream.size;
     }
+    // Where most are waited for, not each time.
+    this.#most = Math.max(maxKept, this.#kept * 1.1, this.#streams.size * 1.1);
   }
 
   #start(stream: ScopeStream, starting: Starting): CheckStart | Promise<CheckStart> {
@@ -193,9 +196,9 @@ export class ScopeBook {
     if (decision.kind === "stale" && decision.revalidate && running === undefined) this.#revalidate(entry, question);
     const isKnown = decision.kind === "fresh" || decision.kind === "stale";
     const joinsAnother = running === undefined ? decision.kind === "join" : running.follows !== undefined && !isKnown;
-    if (joinsAnother && mayHaveEnded(entry, starting)) return this.#startLater(stream.lookNow(), stream, starting);
+    if (joinsAnother && mayHaveEnded(entry, starting)) return this.#startLater(stream.lookNow(), entry, starting);
     if (running !== undefined && !isKnown) {
-      if (mayGiveOlder(running, question)) return this.#startLater(whenDecided(running), stream, starting);
+      if (mayGiveOlder(running, question)) return this.#startLater(whenDecided(running), entry, starting);
       running.interested.add(question.asker);
       return { kind: "joined", asker: running.asker };
     }
@@ -207,11 +210,16 @@ export class ScopeBook {
     return this.#options.soleNode ? { kind: "asked", answer: coming.promise } : begun.promise;
   }
 
-  async #startLater(then: Promise<void>, stream: ScopeStream, starting: Starting): Promise<CheckStart> {
-    await then;
+  async #startLater(then: Promise<void>, entry: ScopeEntry, starting: Starting): Promise<CheckStart> {
+    entry.followers++;
+    try {
+      await then;
+    } finally {
+      entry.followers--;
+    }
     // Its leaving went by before it had come: nobody would wait for what it began.
     if (starting.owed.hasEnded) throw new FetchImageError("FI_ABORTED");
-    return await this.#start(stream, starting);
+    return await this.#start(entry.stream, starting);
   }
 
   #running({ inflight, state }: ScopeEntry, { asker }: ScopeQuestion): Inflight | undefined {
@@ -277,5 +285,5 @@ function mayGiveOlder({ isOpen, freshMs }: Inflight, question: ScopeQuestion): b
   return isOpen && freshMsOf(question) < freshMs;
 }
 
-/** At some 2 kB each. */
+/** Of all scopes, at some 2 kB each. */
 const maxKept = 5000;

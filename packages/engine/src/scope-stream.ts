@@ -36,8 +36,8 @@ export interface ScopeStreamOptions extends StreamOptions {
   readonly writer: ScopeWriter;
   /** Told once of each stream, when it is first met, whether there was nothing in it. */
   readonly onMet: (isNew: boolean) => void;
-  /** Told how many secrets' folds have come to be kept, or how many have been forgotten. */
-  readonly onKept: (change: number) => void;
+  /** Told of each secret whose fold comes to be kept. */
+  readonly onKept: () => void;
 }
 
 /**
@@ -90,9 +90,14 @@ export class ScopeStream {
     return this.#readAt;
   }
 
-  /** Whether nothing is kept of it. */
-  get isForgotten(): boolean {
-    return this.#anonymous === undefined && (this.#bySecret === undefined || this.#bySecret.size === 0);
+  /** How many secrets' folds it keeps. */
+  get size(): number {
+    return (this.#anonymous === undefined ? 0 : 1) + (this.#bySecret?.size ?? 0);
+  }
+
+  /** Whether nobody waits for anything of it. */
+  get isIdle(): boolean {
+    return this.#entries().every(({ isIdle }) => isIdle);
   }
 
   find(proof: string | null): ScopeEntry | undefined {
@@ -101,15 +106,6 @@ export class ScopeStream {
 
   entryOf(proof: string | null): ScopeEntry {
     return this.find(proof) ?? this.#keep(proof, new ScopeEntry(this));
-  }
-
-  /** Forgets all that nobody here waits for. */
-  forgetIdle(): void {
-    if (this.#anonymous?.isIdle === true) {
-      this.#anonymous = undefined;
-      this.#options.onKept(-1);
-    }
-    this.#forgetSecrets(0);
   }
 
   /** Gives up every question of this process. */
@@ -203,24 +199,11 @@ export class ScopeStream {
       this.#anonymous = entry;
     } else {
       this.#bySecret ??= new Map();
-      // Many at a time: each going over the map passes by all that was deleted from it since it was last packed.
-      if (this.#bySecret.size >= maxSecrets) this.#forgetSecrets(maxSecrets * 0.95);
+      if (this.#bySecret.size >= maxSecrets) forgetIdle(this.#bySecret);
       this.#bySecret.set(proof, entry);
     }
-    this.#options.onKept(1);
+    this.#options.onKept();
     return entry;
-  }
-
-  /** From what was written longest ago on, until `most` are left or somebody waits for all of them. */
-  #forgetSecrets(most: number): void {
-    const all = this.#bySecret;
-    if (all === undefined) return;
-    const before = all.size;
-    for (const [proof, { isIdle }] of all) {
-      if (all.size <= most) break;
-      if (isIdle) all.delete(proof);
-    }
-    this.#options.onKept(all.size - before);
   }
 
   #entries(): readonly ScopeEntry[] {
@@ -236,6 +219,15 @@ export class ScopeStream {
     this.#isAside = true;
     this.#outline = unknownScope;
     for (const entry of this.#entries()) entry.forget();
+  }
+}
+
+/** From what was written longest ago on; what somebody waits for stays. */
+function forgetIdle(bySecret: Map<string, ScopeEntry>): void {
+  for (const [proof, { isIdle }] of bySecret) {
+    // Many at a time: each going over the map passes by all that was deleted from it since it was last packed.
+    if (bySecret.size <= maxSecrets * 0.95) return;
+    if (isIdle) bySecret.delete(proof);
   }
 }
 
