@@ -14,7 +14,9 @@ import { startStubRegistry } from "../load.mjs";
  *   module: string,
  *   store: "postgres" | "pglite" | "eventstoredb",
  *   options?: object,
- * }} Contestant `module` is relative to `contestants/`, or a URL; `options` are handed over as part of the place
+ *   flags?: readonly string[],
+ * }} Contestant `module` is relative to `contestants/`, or a URL; `options` are handed over as part of the place, `flags` are
+ *   Node's
  */
 
 /** The servers that contestants need, and a place for each. */

@@ -1,5 +1,7 @@
 // A contestant in a process of its own, so that its CPU and its memory are its own. Opens on the first message, and
 // answers each: with what it measured, or why it failed.
+import { PerformanceObserver } from "node:perf_hooks";
+import { setImmediate as turn } from "node:timers/promises";
 import { closedLoop } from "../load.mjs";
 
 const [, , module = "", place = "{}"] = process.argv;
@@ -7,6 +9,12 @@ const { open } = await import(module);
 const contestant = await open(JSON.parse(place));
 const name = `${process.pid}-${Date.now().toString(36)}`;
 let next = 0;
+
+/** For how long the thread was stopped to collect garbage. */
+let collectedMs = 0;
+new PerformanceObserver((list) => {
+  for (const { duration } of list.getEntries()) collectedMs += duration;
+}).observe({ entryTypes: ["gc"] });
 
 async function runNext() {
   const reference = await contestant.run(`${name}-${next++}`);
@@ -28,9 +36,15 @@ const work = {
   /** Runs workflows, `inFlight` at a time, for some seconds. */
   async load({ inFlight, seconds }) {
     const before = process.cpuUsage();
+    const collectedBefore = collectedMs;
+    const begun = performance.now();
     const result = await closedLoop(inFlight, seconds, runNext);
     const { user, system } = process.cpuUsage(before);
-    return { ...result, cpuSeconds: (user + system) / 1e6, rss: process.memoryUsage.rss() };
+    const elapsedMs = performance.now() - begun;
+    // The observer is told in a turn of its own.
+    await turn();
+    const gcShare = (collectedMs - collectedBefore) / elapsedMs;
+    return { ...result, cpuSeconds: (user + system) / 1e6, rss: process.memoryUsage.rss(), gcShare };
   },
   /** Begins workflows, and does not wait for them. */
   async begin({ workflows }) {

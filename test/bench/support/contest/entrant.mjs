@@ -7,13 +7,14 @@ import { cpuSecondsOf } from "./server-cpu.mjs";
 /** @typedef {import("./arena.mjs").Contestant} Contestant */
 
 /** What one contestant did in one round. @typedef {{perSecond: number, p50: number, p99: number, count: number,
- *   cpuSeconds: number, rss: number, serverCpuSeconds: number | undefined}} Segment */
+ *   cpuSeconds: number, rss: number, gcShare: number, serverCpuSeconds: number | undefined}} Segment */
 
 /** A contestant at its place, and its process. */
 export class Entrant {
   #arena;
   #url;
   #module;
+  #flags;
   #ground;
   #process;
   #workflows = 0;
@@ -25,6 +26,7 @@ export class Entrant {
   constructor(arena, contestant) {
     this.name = contestant.name;
     this.#arena = arena;
+    this.#flags = [...(contestant.flags ?? [])];
     this.#url = new URL(contestant.module, new URL("contestants/", import.meta.url)).href;
   }
 
@@ -68,7 +70,7 @@ export class Entrant {
     const script = fileURLToPath(new URL("contestant.mjs", import.meta.url));
     const args = [this.#url, JSON.stringify(this.#ground.place)];
     // Without this process's flags: its hook for TypeScript is memory that no contestant needs.
-    this.#process = fork(script, args, { execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    this.#process = fork(script, args, { execArgv: this.#flags, stdio: ["ignore", "inherit", "inherit", "ipc"] });
     await this.#answer();
   }
 

@@ -14,6 +14,7 @@ const figures = [
     of: ({ serverCpuSeconds, count }) =>
       serverCpuSeconds === undefined ? undefined : (serverCpuSeconds / count) * 1000,
   },
+  { name: "gc-share", unit: "1", of: ({ gcShare }) => gcShare },
   { name: "rss", unit: "MiB", of: ({ rss }) => rss / mebibyte },
 ];
 
@@ -51,7 +52,18 @@ export function report(emit, results, { names: [base, ...others], inFlight }) {
 }
 
 function table(rows) {
-  const heads = ["contestant", "1/s", "spread", "ratio", "p50 ms", "p99 ms", "worker s/1000", "server s/1000", "MiB"];
+  const heads = [
+    "contestant",
+    "1/s",
+    "spread",
+    "ratio",
+    "p50 ms",
+    "p99 ms",
+    "worker s/1000",
+    "server s/1000",
+    "gc",
+    "MiB",
+  ];
   const lines = rows.map(({ name, told }) => [
     name,
     told.perSecond.value.toFixed(0),
@@ -61,6 +73,7 @@ function table(rows) {
     told.p99.value.toFixed(2),
     told["worker-cpu"].value.toFixed(3),
     told["server-cpu"]?.value.toFixed(3) ?? "",
+    told["gc-share"].value.toFixed(2),
     told.rss.value.toFixed(0),
   ]);
   const all = [heads, heads.map(() => "-"), ...lines];

@@ -20,18 +20,10 @@ export async function prepare(place) {
 }
 
 export async function open(place) {
-  const store = await openStore(place);
-  const registry = createImageRegistry();
-  const { eventLog } = store;
-  const engine = createFetchImageEngine({ eventLog, registry, nativeImageFetch: true, soleNode: place.soleNode });
+  const { engine, close } = await openEngine(place);
   const run = async (workflow, isNew = true) => {
-    const source = { repository: `${place.registry}/acme/app`, tag: workflow };
     const build = await engine.openBuild({ id: workflow, isNew });
-    const { imageURL } = await build.fetchImage({
-      getPlan: { id: "1/image-get", get: { name: "image", type: "registry-image", source } },
-      checkPlan: { id: "1/image-check", check: { name: "image", type: "registry-image", source, interval: "1h" } },
-      privileged: false,
-    });
+    const { imageURL } = await build.fetchImage(requestOf(place, workflow));
     await build.close();
     return imageURL;
   };
@@ -41,11 +33,31 @@ export async function open(place) {
     async resume(workflows) {
       await Promise.all(workflows.map((workflow) => run(workflow, false)));
     },
-    async close() {
-      await engine.close();
-      await registry.close();
-      await store.close();
-    },
+    close,
+  };
+}
+
+/** The engine on its store, and what closes both. */
+export async function openEngine(place) {
+  const store = await openStore(place);
+  const registry = createImageRegistry();
+  const { eventLog } = store;
+  const engine = createFetchImageEngine({ eventLog, registry, nativeImageFetch: true, soleNode: place.soleNode });
+  const close = async () => {
+    await engine.close();
+    await registry.close();
+    await store.close();
+  };
+  return { engine, close };
+}
+
+/** What a workflow asks of its build, as one step of it. */
+export function requestOf({ registry }, workflow, step = "1") {
+  const source = { repository: `${registry}/acme/app`, tag: workflow };
+  return {
+    getPlan: { id: `${step}/image-get`, get: { name: "image", type: "registry-image", source } },
+    checkPlan: { id: `${step}/image-check`, check: { name: "image", type: "registry-image", source, interval: "1h" } },
+    privileged: false,
   };
 }
 
