@@ -73,7 +73,11 @@ export function createProjector(options: ProjectorOptions): Projector {
     logger.warn("facts of a newer version are not projected: rebuild after the upgrade", { stream, type });
   };
 
-  async function toHead(onPage?: (progress: ProjectionProgress) => void): Promise<ProjectionProgress> {
+  /** Until `signal` aborts, at most: the page under way is the last one then. */
+  async function toHead(
+    onPage?: (progress: ProjectionProgress) => void,
+    signal?: AbortSignal,
+  ): Promise<ProjectionProgress> {
     let facts = 0;
     let skipped = 0;
     let from = await readModel.checkpoint();
@@ -101,7 +105,7 @@ export function createProjector(options: ProjectorOptions): Projector {
       const time = known.at(-1)?.metadata.time;
       const progress = { facts, skipped, position: from, ...(time === undefined ? {} : { time }) };
       onPage?.(progress);
-      if (page.end) return progress;
+      if (page.end || signal?.aborted === true) return progress;
     }
   }
 
@@ -115,15 +119,21 @@ export function createProjector(options: ProjectorOptions): Projector {
     lag: (lagOptions) => projectionLag({ eventLog, readModel, clock }, lagOptions),
     async follow(signal) {
       while (!signal.aborted) {
+        const subscribed = new AbortController();
+        const end = () => {
+          subscribed.abort();
+        };
+        signal.addEventListener("abort", end);
         try {
           const after = await readModel.checkpoint();
           // A message is only the wake-up: what came while a page was projected makes the next one.
           const messages = eventLog.subscribe({
             ...(after === undefined ? {} : { after }),
             filter: projectedStreams,
-            signal,
+            signal: subscribed.signal,
           });
-          await onEachBurst(messages, shared);
+          if (signal.aborted) end();
+          await onEachBurst(messages, () => inTurn(() => toHead(undefined, signal)), end);
         } catch (error) {
           const code = FetchImageError.is(error) ? error.code : "FI_INTERNAL";
           logger.warn("projecting stopped and is tried again", { code });
@@ -135,15 +145,25 @@ export function createProjector(options: ProjectorOptions): Projector {
             };
             const cancel = clock.after(1000, goOn);
             signal.addEventListener("abort", goOn);
+            if (signal.aborted) goOn();
           });
+        } finally {
+          signal.removeEventListener("abort", end);
         }
       }
     },
   };
 }
 
-/** Calls `work` after a message, and once more after all that came while it worked. Rejects as soon as `work` does. */
-async function onEachBurst(messages: AsyncIterable<unknown>, work: () => Promise<unknown>): Promise<void> {
+/**
+ * Calls `work` after a message, and once more after all that came while it worked. Rejects as `work` does, which `end`s the
+ * messages, or as they do; never while `work` is under way.
+ */
+async function onEachBurst(
+  messages: AsyncIterable<unknown>,
+  work: () => Promise<unknown>,
+  end: () => void,
+): Promise<void> {
   const state: { behind: boolean; working: Promise<void> | undefined; failure: unknown } = {
     behind: false,
     working: undefined,
@@ -157,13 +177,18 @@ async function onEachBurst(messages: AsyncIterable<unknown>, work: () => Promise
       }
     } catch (error) {
       state.failure = error;
+      end();
     }
     state.working = undefined;
   };
-  for await (const _ of messages) {
-    state.behind = true;
-    state.working ??= run();
-    if (state.failure !== undefined) throw state.failure;
+  try {
+    for await (const _ of messages) {
+      state.behind = true;
+      state.working ??= run();
+    }
+  } finally {
+    state.behind = false;
+    await state.working;
   }
-  await state.working;
+  if (state.failure !== undefined) throw state.failure;
 }

@@ -38,6 +38,7 @@ export async function workAgain<T>(
     await new Promise<void>((resolve) => {
       clock.after(delay, resolve);
     });
+    if (isOver?.() === true) throw error;
     try {
       return await work();
     } catch (again) {
