@@ -46,8 +46,13 @@ describe("several nodes on one event log", () => {
     expect(registry.questions).toHaveLength(1);
   });
 
-  test("take over from a node that died asking, once its claim has run out", async () => {
-    const { engine: a, eventLog, registry, clock } = scene({ node: "a", soleNode: false });
+  test.each([
+    ["", 0],
+    [" and whose clock was an hour ahead", 3_600_000],
+  ])("take over from a node that died asking%s, once its claim has run out", async (_, aheadMs) => {
+    const { eventLog, registry, clock } = scene();
+    const ahead = { ...clock, now: () => clock.now() + aheadMs };
+    const a = createFetchImageEngine({ eventLog, registry, clock: ahead, nativeImageFetch: true, node: "a" });
     const digest = registry.push(`${repository}:v1.2`, "one");
     registry.hold();
     const lost = (await a.openBuild({ id: "1" })).fetchImage(plans);
@@ -63,6 +68,7 @@ describe("several nodes on one event log", () => {
     expect(await factTypesOf(eventLog, "2")).toEqual(["BuildOpened", "FetchRequested", "CheckJoined"]);
     await clock.advance(2_000);
     expect((await fetch).imageURL).toContain(digest);
+    expect(registry.questions).toHaveLength(2);
   });
 
   test("ask at once for a fetch whose node died asking, where its build is taken up, though others wait there", async () => {

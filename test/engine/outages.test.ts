@@ -352,6 +352,28 @@ describe("a registry that is down", () => {
     expect(asked).toEqual(["v1", "v2"]);
   });
 
+  test("is tried by another in the time of one who died trying, though the clock of that one was an hour ahead", async () => {
+    const ground = scene({ node: "a", soleNode: false, settings: { attempts: 1 } });
+    const { engine: a, registry, clock } = ground;
+    const ahead = { ...clock, now: () => clock.now() + 60 * minute };
+    const b = another({ ...ground, clock: ahead }, { node: "b" });
+    const digest = registry.push(`${repository}:v1`, "one");
+    const down = breakDown(ground, unreachable);
+    await expect(fetchTag(a, "1")).rejects.toThrow("refused the connection");
+    down.heal();
+    registry.hold();
+    void fetchTag(b, "2", { tag: "v2" });
+    await clock.settle();
+    await b.close();
+    registry.release();
+    await clock.settle();
+    expect(registry.questions).toHaveLength(2);
+    await clock.advance(2000);
+    const fetch = fetchTag(a, "3");
+    await clock.advance(32_000);
+    expect(await fetch).toContain(digest);
+  });
+
   test("where one repository alone fails, the others of the registry are asked as ever", async () => {
     const ground = scene({ settings: { attempts: 1 } });
     const { engine, registry } = ground;

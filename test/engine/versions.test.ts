@@ -129,6 +129,29 @@ describe("a scope that a newer version has written", () => {
     await (await old.openBuild({ id: "2" })).fetchImage(plans);
     expect(registry.questions).toHaveLength(1);
   });
+
+  test("while a question here was given up and its check goes on: who comes asks again later, and does not go round in circles", async () => {
+    const { engine, registry, clock } = await upgraded("type");
+    // A registry client that does not stop at once.
+    registry.check = () => new Promise(() => {});
+    const caller = new AbortController();
+    const first = await engine.openBuild({ id: "2" });
+    first.fetchImage({ ...plans, signal: caller.signal }).catch(() => {});
+    await clock.advance(500);
+    caller.abort();
+    await clock.advance(100);
+    const second = await engine.openBuild({ id: "3" });
+    second.fetchImage(plans).catch(() => {});
+    await clock.advance(100);
+    let looks = 0;
+    const now = clock.now.bind(clock);
+    clock.now = () => {
+      looks++;
+      return now();
+    };
+    await clock.settle();
+    expect(looks).toBe(0);
+  });
 });
 
 describe("a projection of facts of which some are newer", () => {

@@ -24,6 +24,8 @@ export class Cluster {
   readonly #world: World;
   readonly #parts: ClusterParts;
   readonly #members: Member[] = [];
+  /** Whose engine has closed. */
+  readonly #closed = new Set<Member>();
   #started = 0;
   #clockErrorMs = 0;
 
@@ -39,7 +41,11 @@ export class Cluster {
   }
 
   get alive(): readonly Member[] {
-    return this.#members.filter(({ node }) => node.alive);
+    return this.#members.filter((member) => this.isRunning(member));
+  }
+
+  isRunning(member: Member): boolean {
+    return member.node.alive && !this.#closed.has(member);
   }
 
   isAlive(name: string): boolean {
@@ -80,15 +86,26 @@ export class Cluster {
     });
   }
 
-  /** Asks the process to end, and ends it where it does not. */
+  /** Asks the process to end, and ends it where it does not; a host goes on for a while without its engine. */
   close(member: Member, replacedAfterMs: number): void {
     const { node, engine } = member;
     this.#world.tell(node.name, "is asked to end");
-    const ended = (): void => {
-      if (node.alive) this.kill(member, replacedAfterMs);
+    const closed = (): void => {
+      if (!node.alive) return;
+      this.#world.tell(node.name, "has ended");
+      node.closed();
+      this.#closed.add(member);
+      this.#world.after(replacedAfterMs, () => {
+        this.start();
+      });
+      this.#world.after(60_000, () => {
+        node.kill();
+      });
     };
-    engine.close().then(ended, ended);
-    this.#world.after(5000, ended);
+    engine.close().then(closed, closed);
+    this.#world.after(5000, () => {
+      if (this.isRunning(member)) this.kill(member, replacedAfterMs);
+    });
   }
 
   jump({ node }: Member, ms: number): void {

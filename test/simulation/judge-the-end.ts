@@ -15,6 +15,7 @@ import { pinnedPlan, typePlans } from "../support/engine.ts";
 import type { UnfinishedFetch } from "./build-judge.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Judge } from "./judge.ts";
+import type { SimulationPlan } from "./plan.ts";
 import type { SimulatedRegistry } from "./registry.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { SimulatedStore } from "./store.ts";
@@ -22,6 +23,7 @@ import { repositories } from "./workload.ts";
 import type { World } from "./world.ts";
 
 export interface TheEnd {
+  readonly plan: SimulationPlan;
   readonly judge: Judge;
   readonly cluster: Cluster;
   readonly scheduler: Scheduler;
@@ -43,6 +45,8 @@ export async function judgeTheEnd(world: World, end: TheEnd): Promise<void> {
   if (wanted.length > 0) world.broken(`nobody goes on with ${wanted.map(({ which }) => which).join(", ")}`);
   if (world.problems.length > 0) return;
   await judgeLeftBehind(world, end, unfinished);
+  if (world.problems.length > 0) return;
+  judgeClaims(world, end);
   if (world.problems.length > 0) return;
   await judgeHealth(world, end);
   if (world.problems.length > 0) return;
@@ -78,6 +82,18 @@ async function judgeLeftBehind(
     const areEnded = () => !unfinished().some((fetch) => isLeftBehind(judge, fetch));
     if (!(await world.run(10_000, areEnded)))
       world.broken(`build ${buildId} was opened again, and not all of it ended`);
+  }
+}
+
+/**
+ * Whoever claimed, and lives, has ended his claim: with an answer, or by giving it back. A store that refuses may leave one, for
+ * as long as it was to stand.
+ */
+function judgeClaims(world: World, { plan, judge, cluster }: TheEnd): void {
+  const { slow: _slow, doubled: _doubled, ...refusing } = plan.store;
+  if (plan.happenings["store-away"] !== undefined || Object.values(refusing).some((often) => often > 0)) return;
+  for (const { node, what } of judge.scopes.standing()) {
+    if (cluster.isAlive(node)) world.broken(`${node} has left a claim on ${what}`);
   }
 }
 

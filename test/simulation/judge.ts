@@ -31,7 +31,7 @@ export class Judge implements StoreWitness, RegistryWitness {
 
   constructor(
     world: World,
-    { settings, soleNode, sharesCredentialKey }: SimulationPlan,
+    { settings, soleNode, sharesCredentialKey, happenings }: SimulationPlan,
     orders: readonly FetchOrder[],
   ) {
     this.#world = world;
@@ -39,7 +39,8 @@ export class Judge implements StoreWitness, RegistryWitness {
     const isByHand = (asker: Asker) =>
       orders.some((order) => order.buildId === asker.buildId && isOrderByHand(order)) || asker.buildId === "probe";
     const isAlive = (name: string) => this.#cluster?.isAlive(name) === true;
-    this.scopes = new ScopeJudge(world, { soleNode, sharesCredentialKey, isAlive, backOff, isByHand });
+    const claims = { claimMs: settings.claimMs ?? 0, clocksJump: happenings.jump !== undefined };
+    this.scopes = new ScopeJudge(world, { soleNode, sharesCredentialKey, ...claims, isAlive, backOff, isByHand });
     this.registries = new RegistryJudge(world, { soleNode, backOff, isByHand });
     const options = {
       orders,

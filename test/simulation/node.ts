@@ -11,22 +11,38 @@ export class SimulatedNode {
   readonly #world: World;
   readonly #onDeath = new Set<() => void>();
   #alive = true;
+  #hasClosed = false;
   #standsStill = false;
   #backlog: (() => void)[] = [];
   #offset: number;
+  #lookedAt = -Infinity;
+  #looks = 0;
 
   constructor(world: World, name: string, offset: number) {
     this.#world = world;
     this.name = name;
     this.#offset = offset;
     this.clock = {
-      now: () => Math.floor(world.now() + this.#offset),
+      now: () => {
+        this.#looked();
+        return Math.floor(world.now() + this.#offset);
+      },
       after: (ms, callback) => this.#after(ms, callback),
     };
   }
 
   get alive(): boolean {
     return this.#alive;
+  }
+
+  /** Its engine was closed, and said so: it asks nobody for anything any more. */
+  closed(): void {
+    this.#hasClosed = true;
+  }
+
+  /** For whoever it asks for something. */
+  asks(whom: string): void {
+    if (this.#hasClosed) this.#world.broken(`${this.name} asks ${whom} for something after its engine was closed`);
   }
 
   /** How far its clock is ahead of the world's; milliseconds. */
@@ -71,6 +87,17 @@ export class SimulatedNode {
     this.#offset += ms;
   }
 
+  /** Whatever it does, it looks at its clock: time and again at one moment, where it goes round in circles. */
+  #looked(): void {
+    this.#world.touch();
+    const now = this.#world.now();
+    if (now !== this.#lookedAt) {
+      this.#lookedAt = now;
+      this.#looks = 0;
+    }
+    if (++this.#looks === mostLooks) this.#world.broken(`${this.name} goes round in circles`);
+  }
+
   #after(ms: number, callback: () => void): () => void {
     let cancelled = false;
     const run = (): void => {
@@ -85,3 +112,6 @@ export class SimulatedNode {
     };
   }
 }
+
+/** At one moment; what there is to do takes a hundred. */
+const mostLooks = 2000;

@@ -1,3 +1,4 @@
+import { FetchImageError } from "@fetch-image/core";
 import { describe, expect, test } from "vitest";
 import { simulate, type SimulationOptions } from "./simulate.ts";
 
@@ -63,6 +64,56 @@ describe("what must not be is noticed", () => {
       },
     });
     expect(found).toMatch(/no registry gave that|nobody gave node-\d+ the digest/);
+  });
+
+  test("an engine that goes on after it was closed", async () => {
+    const found = await problemsOf({
+      spoil: ({ store }) => {
+        const connect = store.connect.bind(store);
+        store.connect = (node) => {
+          const connected = connect(node);
+          const look = () => {
+            connected.eventLog.read("build-1").catch(() => {});
+            node.clock.after(5000, look);
+          };
+          look();
+          return connected;
+        };
+      },
+    });
+    expect(found).toMatch(/asks the store for something after its engine was closed/);
+  });
+
+  test("a claim that is left by who could end it", async () => {
+    const found = await problemsOf({
+      spoil: ({ store }) => {
+        const append = store.log.append.bind(store.log);
+        store.log.append = async (stream, expected, facts) => {
+          const isAnswer = facts.some(({ type }) => type === "VersionObserved" || type === "CheckFailed");
+          if (isAnswer) throw new FetchImageError("FI_STORE_FULL");
+          return await append(stream, expected, facts);
+        };
+      },
+    });
+    expect(found).toMatch(/has left a claim on/);
+  });
+
+  test("an engine that goes round in circles", async () => {
+    const found = await problemsOf({
+      spoil: ({ store }) => {
+        const connect = store.connect.bind(store);
+        store.connect = (node) => {
+          let left = 5000;
+          const goRound = () => {
+            node.clock.now();
+            if (--left > 0) setImmediate(goRound);
+          };
+          goRound();
+          return connect(node);
+        };
+      },
+    });
+    expect(found).toMatch(/goes round in circles/);
   });
 
   test("a read model that forgets what became of images", async () => {

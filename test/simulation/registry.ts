@@ -86,6 +86,7 @@ export class SimulatedRegistry {
     const world = this.#world;
     const { by } = question;
     world.touch();
+    by.asks("a registry");
     this.#witness.asked(question);
     world.tell(by.name, `asks for ${question.source.repository}:${question.source.tag ?? "*"}`);
     try {

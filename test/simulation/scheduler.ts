@@ -79,10 +79,11 @@ export class Scheduler {
     for (;;) {
       const place = this.#place(buildId);
       const member = place.member;
-      if (member === undefined || !member.node.alive) {
+      if (member === undefined || !this.#cluster.isRunning(member)) {
         await world.delay(world.random.between(10, 2000));
         const { alive } = this.#cluster;
-        if (!place.member?.node.alive && alive.length > 0) place.moveTo(world.random.pick(alive));
+        const isElsewhere = place.member !== undefined && this.#cluster.isRunning(place.member);
+        if (!isElsewhere && alive.length > 0) place.moveTo(world.random.pick(alive));
         continue;
       }
       const abortInMs = abortMs === undefined ? undefined : Math.max(0, begun + abortMs - world.now());

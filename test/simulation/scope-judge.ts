@@ -24,6 +24,8 @@ interface Claim {
   /** Milliseconds since the epoch, by the clock of the one who claimed. */
   readonly until: number;
   readonly at: number;
+  /** When it was stored, by the world's clock. */
+  readonly storedAt: number;
   /** Another's answer has ended it. Who has not heard by then that it is stored cannot know, and may ask under it. */
   isEnded: boolean;
 }
@@ -55,6 +57,7 @@ interface JudgedScope {
   inFlight: readonly InFlight[];
   /** By the fact's id. */
   readonly claims: Map<string, Claim>;
+  lastClaim: Claim | undefined;
   /** Acknowledged to their nodes, and not yet followed by a question. */
   readonly unused: Map<string, Claim[]>;
 }
@@ -64,6 +67,8 @@ type Observed = Extract<RecordedScopeFact, { type: "VersionObserved" }>;
 export interface ScopeJudgeOptions {
   readonly soleNode: boolean;
   readonly sharesCredentialKey: boolean;
+  readonly claimMs: number;
+  readonly clocksJump: boolean;
   readonly backOff: { readonly baseMs: number; readonly capMs: number };
   readonly isByHand: (asker: Asker) => boolean;
   readonly isAlive: (node: string) => boolean;
@@ -89,6 +94,19 @@ export class ScopeJudge {
     return this.#delivered.get(key) ?? [];
   }
 
+  /** Claims that nobody has ended, by whom they are and what they are of. */
+  standing(): readonly { readonly node: string; readonly what: string }[] {
+    return [...this.#scopes].flatMap(
+      ([
+        name,
+        {
+          state: { claim },
+        },
+      ]) =>
+        claim === null ? [] : [{ node: claim.node, what: `${name}, of ${claim.asker.buildId}/${claim.asker.fetchId}` }],
+    );
+  }
+
   stored(facts: readonly RecordedFact[], by: SimulatedNode): void {
     for (const recorded of facts) {
       const decoded = decodeScopeFact(recorded);
@@ -101,11 +119,13 @@ export class ScopeJudge {
       const scope = this.#scopeOf(fact);
       if (fact.metadata.node !== by.name) this.#world.broken(`${where} says it is ${fact.metadata.node}'s`);
       if (fact.type === "CheckClaimed") {
-        this.#judgeClaim(scope.state, fact, where);
+        this.#judgeClaim(scope, fact, where);
         this.#judgePause(scope, fact, where);
         const { asker, until } = fact.data;
-        const at = parseTime(fact.metadata.time);
-        scope.claims.set(fact.id, { node: by.name, asker, until: parseTime(until), at, isEnded: false });
+        const [at, storedAt] = [parseTime(fact.metadata.time), this.#world.now()];
+        const claim = { node: by.name, asker, until: parseTime(until), at, storedAt, isEnded: false };
+        scope.claims.set(fact.id, claim);
+        scope.lastClaim = claim;
       }
       if (fact.type === "VersionObserved") this.#judgeObservation(scope, { fact, by }, where);
       scope.state = evolveScope(scope.state, fact);
@@ -149,9 +169,9 @@ export class ScopeJudge {
       if (!other.question.by.alive || other.isLeft || isLeft) continue;
       other.isLeft = claim !== undefined && other.claim !== undefined && isSame(other.claim.asker, claim.asker);
       // Of clocks that differ the one may say that a claim has run out, and that of who asks under it that it holds.
-      const isOverElsewhere = hasRunOut(claim, other.claim) && by.clock.now() < (claim?.until ?? 0);
+      const isOverElsewhere = this.#hasRunOut(claim, other.claim?.at) && by.clock.now() < (claim?.until ?? 0);
       // Its claim stands no more for anybody, whosever clock it was by which it had run out.
-      other.isLeft ||= hasRunOut(other.claim, claim);
+      other.isLeft ||= this.#hasRunOut(other.claim, claim?.at);
       if (!other.isLeft && !isOverElsewhere) {
         const both = `${other.question.by.name} and ${by.name}`;
         this.#world.broken(`${both} ask for ${keyOfSource(source)} at the same time`);
@@ -173,15 +193,26 @@ export class ScopeJudge {
   }
 
   #judgeClaim(
-    { claim }: ScopeState,
+    { state: { claim }, lastClaim }: JudgedScope,
     { data, metadata }: RecordedScopeFact & { type: "CheckClaimed" },
     where: string,
   ): void {
-    if (claim === null || isSame(claim.asker, data.asker) || claim.until <= parseTime(metadata.time)) return;
+    if (claim === null || isSame(claim.asker, data.asker)) return;
+    if (this.#hasRunOut(lastClaim, parseTime(metadata.time))) return;
     // Who knows that there is no other process takes over at once from the one that died, and from a question of its own that
     // was given up: two of them in flight would be noticed as they are asked.
     if (this.#options.soleNode && (claim.node === metadata.node || !this.#options.isAlive(claim.node))) return;
     this.#world.broken(`${where}: ${metadata.node} claims what ${claim.node} holds`);
+  }
+
+  /**
+   * Whether the claim had run out when another was made, at `at` by the clock of its node: by that clock, or since it had
+   * stood for its time. From when on he counted that by a clock which jumps cannot be told.
+   */
+  #hasRunOut(claim: Claim | undefined, at: number | undefined): boolean {
+    if (claim === undefined || at === undefined) return false;
+    const { claimMs, clocksJump } = this.#options;
+    return claim.until <= at || clocksJump || this.#world.now() - claim.storedAt >= claimMs;
   }
 
   /** A scope that failed is asked less: not before the least that its back-off can last, but by hand. */
@@ -245,15 +276,17 @@ export class ScopeJudge {
   }
 
   #newScope(lineage: Lineage, key: string): JudgedScope {
-    const scope: JudgedScope = { state: unknownScope, key, inFlight: [], claims: new Map(), unused: new Map() };
+    const scope: JudgedScope = {
+      state: unknownScope,
+      key,
+      inFlight: [],
+      claims: new Map(),
+      lastClaim: undefined,
+      unused: new Map(),
+    };
     this.#scopes.set(nameOf(lineage), scope);
     return scope;
   }
-}
-
-/** Whether the one claim had run out when the other was made. */
-function hasRunOut(other: Claim | undefined, mine: Claim | undefined): boolean {
-  return other !== undefined && mine !== undefined && other.until <= mine.at;
 }
 
 function isSame(a: Asker, b: Asker): boolean {

@@ -130,6 +130,7 @@ export class SimulatedStore {
   async #ask<T>(node: SimulatedNode, perform: () => Promise<T>): Promise<T> {
     const world = this.#world;
     world.touch();
+    node.asks("the store");
     const isRefused = world.random.rarely(this.faults.refused);
     await world.delay(this.#travel());
     if (isRefused || this.#isAway()) {
@@ -151,6 +152,7 @@ export class SimulatedStore {
   ): Promise<Appended> {
     const world = this.#world;
     world.touch();
+    node.asks("the store");
     const fate = this.#fate();
     // What is under way arrives, whatever becomes of the one who sent it.
     await world.delay(this.#travel());

@@ -91,7 +91,7 @@ export function createWorld({ seed, keepTrace = false }: WorldOptions): World {
     },
     async run(ms, done) {
       const until = now + ms;
-      await settle(() => touches);
+      await settle(() => touches, problems);
       while (problems.length === 0 && !done()) {
         const next = queue.take(until);
         if (next === undefined) {
@@ -104,7 +104,7 @@ export function createWorld({ seed, keepTrace = false }: WorldOptions): World {
         }
         now = next.at;
         next.callback();
-        await settle(() => touches);
+        await settle(() => touches, problems);
       }
       return done();
     },
@@ -123,11 +123,11 @@ export function createWorld({ seed, keepTrace = false }: WorldOptions): World {
 
 /**
  * Resolves when the engines have nothing left to run. They touch the world with all that they do, but for the turn of
- * the event loop by which appends are gathered: so three turns without a touch are the end.
+ * the event loop by which appends are gathered: so three turns without a touch are the end, as is a promise that does not hold.
  */
-async function settle(touches: () => number): Promise<void> {
+async function settle(touches: () => number, problems: readonly string[]): Promise<void> {
   let seen = touches();
-  for (let quiet = 0; quiet < 3; quiet++) {
+  for (let quiet = 0; quiet < 3 && problems.length === 0; quiet++) {
     await new Promise<void>((resolve) => {
       setImmediate(resolve);
     });

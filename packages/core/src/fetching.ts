@@ -80,6 +80,7 @@ export {
   type Failure,
   type FetchRequest,
   type RecordedBuildFact,
+  type RecordedRegistryFact,
   type RecordedScopeFact,
   type RegistryFact,
   registryStream,

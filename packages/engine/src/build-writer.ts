@@ -47,7 +47,7 @@ interface Waiting {
 export class BuildWriter {
   readonly #options: BuildWriterOptions;
   #revision: bigint | undefined;
-  #prefaced = false;
+  #isPrefaced = false;
   #queue: Waiting[] = [];
   #flushing: Promise<void> | undefined;
   #dead: FetchImageError | undefined;
@@ -100,9 +100,13 @@ export class BuildWriter {
     await this.#options.ticker.turnEnd();
     while (this.#queue.length > 0 && this.#dead === undefined) {
       const batch = this.#take();
-      const submitted = batch.length === 1 ? (batch[0]?.facts ?? []) : batch.flatMap(({ facts }) => facts);
       try {
-        await this.#append(submitted);
+        const expected = this.#revision ?? "no-stream";
+        const facts = this.#factsOf(batch, expected);
+        if (facts.length > 0) {
+          this.#revision = (await this.#append(expected, facts)).revision;
+          this.#isPrefaced = true;
+        }
       } catch (error) {
         this.#dead = FetchImageError.is(error) ? error : new FetchImageError("FI_INTERNAL", { cause: error });
         this.#options.onFailure(this.#dead);
@@ -132,20 +136,18 @@ export class BuildWriter {
     return all;
   }
 
-  async #append(submitted: readonly NewFact[]): Promise<void> {
-    const { eventLog, stream, preface, clock } = this.#options;
-    const expected: ExpectedRevision = this.#revision ?? "no-stream";
-    const facts = this.#prefaced ? submitted : preface(expected).concat(submitted);
-    if (facts.length === 0) return;
+  /** Its first append begins with the preface. */
+  #factsOf(batch: readonly Waiting[], expected: ExpectedRevision): readonly NewFact[] {
+    const submitted = batch.length === 1 ? (batch[0]?.facts ?? []) : batch.flatMap(({ facts }) => facts);
+    return this.#isPrefaced ? submitted : this.#options.preface(expected).concat(submitted);
+  }
+
+  #append(expected: ExpectedRevision, facts: readonly NewFact[]): Promise<Appended> {
+    const { eventLog, stream, clock } = this.#options;
     const begunAt = clock.now();
-    let appended: Appended;
-    try {
-      appended = await eventLog.append(stream, expected, facts);
-    } catch (error) {
-      appended = await this.#appendAgain({ error, begunAt }, expected, facts);
-    }
-    this.#revision = appended.revision;
-    this.#prefaced = true;
+    return eventLog
+      .append(stream, expected, facts)
+      .catch((error: unknown) => this.#appendAgain({ error, begunAt }, expected, facts));
   }
 
   async #appendAgain(

@@ -5,6 +5,7 @@ import {
   formatTime,
   healthyRegistry,
   newerPart,
+  type RecordedRegistryFact,
   type RegistryFact,
   type RegistryFactAt,
   registryFactToStore,
@@ -13,6 +14,7 @@ import {
 } from "@fetch-image/core/fetching";
 import type { StreamOptions } from "./scope-stream.ts";
 import { withPatience } from "./store-patience.ts";
+import { untilHere } from "./until-here.ts";
 
 /**
  * The stream of one registry and identity, and its fold in memory. What this process learned counts at once, stored or not;
@@ -110,7 +112,7 @@ export class RegistryLog {
   }
 
   async #read(): Promise<void> {
-    if (this.#isAside) return;
+    if (this.#isAside || this.#options.isOver?.() === true) return;
     const from = this.#revision === undefined ? 0n : this.#revision + 1n;
     for (const recorded of await this.#options.eventLog.read(this.#stream, { from })) {
       if (this.#revision !== undefined && recorded.revision <= this.#revision) continue;
@@ -122,19 +124,27 @@ export class RegistryLog {
         break;
       }
       const decoded = decodeRegistryFact(recorded);
-      if (decoded.known) this.#stored = evolveRegistry(this.#stored, decoded.fact);
+      if (decoded.known) this.#stored = evolveRegistry(this.#stored, this.#asSeenHere(decoded.fact));
       this.#revision = recorded.revision;
     }
     this.#isRead = true;
     this.#refold();
   }
 
+  #asSeenHere(fact: RecordedRegistryFact): RecordedRegistryFact {
+    const { clock, node } = this.#options;
+    if (fact.type !== "RegistryProbed" || fact.metadata.node === node) return fact;
+    const until = untilHere(fact.data.until, fact.metadata.time, clock.now());
+    return { ...fact, data: { ...fact.data, until } };
+  }
+
   async #append(
     fact: RegistryFact,
     { buildId, at }: { readonly buildId: string; readonly at: number },
   ): Promise<boolean> {
-    const { eventLog, hash, node, nextNumber, ticker } = this.#options;
-    if (this.#isAside) {
+    const { eventLog, hash, isOver, node, nextNumber, ticker } = this.#options;
+    await ticker.turnEnd();
+    if (this.#isAside || isOver?.() === true) {
       this.#take(fact, at);
       return true;
     }
@@ -142,7 +152,6 @@ export class RegistryLog {
     const next = revision === undefined ? 0n : revision + 1n;
     const key = `${node}\n${nextNumber()}`;
     const toStore = registryFactToStore(fact, { stream: this.#stream, key, buildId, node, at }, hash);
-    await ticker.turnEnd();
     try {
       await withPatience(() => eventLog.append(this.#stream, revision ?? "no-stream", [toStore]), this.#options);
     } catch (error) {

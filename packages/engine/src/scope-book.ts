@@ -1,17 +1,9 @@
 import { type Asker, type CancelSignal, FetchImageError, sameAsker } from "@fetch-image/core/fetching";
 import { Cancellation } from "./cancellation.ts";
 import { Deferred } from "./deferred.ts";
-import { toFailure } from "./failure.ts";
 import { type CheckAnswer, freshMsOf, type ScopeQuestion } from "./scope-answers.ts";
 import { ScopeAsker, type ScopeAskerOptions } from "./scope-asker.ts";
-import {
-  type CheckStart,
-  type Inflight,
-  type Lineage,
-  markDecided,
-  type ScopeEntry,
-  whenDecided,
-} from "./scope-entry.ts";
+import { type CheckStart, type Inflight, type Lineage, type ScopeEntry, whenDecided } from "./scope-entry.ts";
 import { ScopeStream, type ScopeStreamOptions } from "./scope-stream.ts";
 import { ScopeWriter } from "./scope-writer.ts";
 
@@ -87,7 +79,7 @@ export class ScopeBook {
   start(question: ScopeQuestion, owed: Owing): CheckStart | Promise<CheckStart> {
     this.#forgetIdle();
     const starting = { question, owed, now: this.#options.clock.now() };
-    if (this.#isToBeRead(question)) return this.load(question).then((loaded) => this.#start(loaded, starting));
+    if (this.#isToBeRead(question)) return this.#loaded(question).then((loaded) => this.#start(loaded, starting));
     return this.#start(this.#streams.get(question.scope) ?? this.#enter(question.scope), starting);
   }
 
@@ -100,7 +92,7 @@ export class ScopeBook {
 
   /** The answer to what another fetch, here or on another node, is asking; undefined once `signal` aborts. */
   async join(question: ScopeQuestion, joinedAt: number, signal: CancelSignal): Promise<CheckAnswer | undefined> {
-    const stream = this.#streams.get(question.scope) ?? (await this.load(question));
+    const stream = this.#streams.get(question.scope) ?? (await this.#loaded(question));
     const entry = stream.entryOf(question.proof);
     entry.followers++;
     try {
@@ -124,7 +116,7 @@ export class ScopeBook {
           continue;
         }
         inflight.interested.add(question.asker);
-        return await this.#asker.answerOfOther(entry, inflight, question);
+        return await this.#asker.rulings.answerOfOther(entry, inflight, question);
       }
       if (isBehind) {
         // What is known here may be from before the question that is waited for, asked by a node which died: its claim
@@ -142,12 +134,13 @@ export class ScopeBook {
 
   /** The fetch no longer waits; when nobody does, the request is given up. */
   leave({ scope, proof }: Lineage, me: Asker): void {
-    const inflight = this.#streams.get(scope)?.find(proof)?.inflight;
-    if (inflight === undefined || !inflight.interested.delete(me)) return;
-    // A fetch that turns from asking to joining leaves and comes back in one turn.
-    queueMicrotask(() => {
-      if (inflight.interested.size === 0) inflight.cancellation.abort("nobody waits for the answer");
-    });
+    this.#streams.get(scope)?.find(proof)?.leave(me);
+  }
+
+  /** As {@link load}; what was forgotten at once, since nobody waited for it yet, is known again. */
+  async #loaded(lineage: Lineage): Promise<ScopeStream> {
+    const loaded = await this.load(lineage);
+    return this.#streams.get(lineage.scope) ?? this.#enter(lineage.scope, loaded);
   }
 
   /** Gives up every question without recording anything: another process takes the claims over when they run out. */
@@ -257,17 +250,8 @@ export class ScopeBook {
       interested: new Set([interested]),
       cancellation: new Cancellation(),
     };
-    entry.inflight = inflight;
-    const end = () => {
-      if (entry.inflight === inflight) entry.inflight = undefined;
-      markDecided(inflight);
-    };
-    this.#asker.ask(entry, inflight, question).then(end, (error: unknown) => {
-      const failure = toFailure(error, "FI_CHECK_FAILED", question.redact);
-      inflight.begun.resolve({ kind: "answered", answer: { ok: false, failure } });
-      inflight.answer.resolve({ ok: false, failure });
-      end();
-    });
+    entry.begin(inflight);
+    void this.#asker.ask(entry, inflight, question);
     return inflight;
   }
 }
@@ -277,7 +261,8 @@ export class ScopeBook {
  * hand that is before it came. Who joined it would get that answer.
  */
 function mayHaveEnded({ stream }: ScopeEntry, { question, now }: Starting): boolean {
-  return stream.readAt < now - freshMsOf(question);
+  // What stands aside is known here alone, and reading it tells nothing more.
+  return !stream.isAside && stream.readAt < now - freshMsOf(question);
 }
 
 /** Whether the question in flight may yet be answered by what is fresh for who asks it, and not for who would join. */

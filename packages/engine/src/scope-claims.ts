@@ -1,7 +1,7 @@
 import { type Clock, FetchImageError, formatTime, type Logger, type ScopeFact } from "@fetch-image/core/fetching";
 import { toFailure } from "./failure.ts";
 import { askerOf, factsOf, type Outcome, type ScopeQuestion } from "./scope-answers.ts";
-import type { ScopeEntry } from "./scope-entry.ts";
+import type { Inflight, ScopeEntry } from "./scope-entry.ts";
 
 interface ScopeClaimsOptions {
   readonly clock: Clock;
@@ -18,8 +18,8 @@ export interface Claimed {
 
 interface Claiming {
   readonly claimMs: number;
-  /** Asked when its turn comes. */
-  readonly isWanted: () => boolean;
+  /** Looked at when its turn comes. */
+  readonly inflight: Inflight;
 }
 
 /** How a question's claim stands in its scope's stream, and how it ends: with an answer, or given back. */
@@ -31,10 +31,10 @@ export class ScopeClaims {
   }
 
   /** It stands for `claimMs` from its turn on. False where nothing was stored: another was first, or it is not wanted any more. */
-  make(entry: ScopeEntry, claimed: Claimed, { claimMs, isWanted }: Claiming): Promise<boolean> {
+  make(entry: ScopeEntry, claimed: Claimed, { claimMs, inflight }: Claiming): Promise<boolean> {
     const { scope, repository, tag, publicSource, credential, asker } = claimed.question;
     return entry.append(() => {
-      if (this.#options.isOver() || !isWanted()) return undefined;
+      if (this.#options.isOver() || !isWanted(inflight)) return undefined;
       const at = this.#options.clock.now();
       claimed.until = at + claimMs;
       const claim: ScopeFact = {
@@ -67,20 +67,33 @@ export class ScopeClaims {
     { outcome, at }: { readonly outcome: Outcome; readonly at: number },
   ): Promise<void> {
     const { isOver, logger } = this.#options;
+    let due = outcome;
     // Who was called off frees his claim, not the next one of the same fetch.
-    const isDue = () => !isOver() && (!isCalledOff(outcome) || entry.state.claim?.until === until);
+    const isDue = () => !isOver() && (!isCalledOff(due) || entry.state.claim?.until === until);
     try {
       while (isDue()) {
         const isStored = await entry.append((state) =>
-          isDue() ? { facts: factsOf(state, question, outcome), buildId: question.asker.buildId, at } : undefined,
+          isDue() ? { facts: factsOf(state, question, due), buildId: question.asker.buildId, at } : undefined,
         );
-        if (isStored || (entry.state.checkedAt ?? 0) >= at) return;
+        if (isStored) return;
+        // The newer answer stands. Where it was the failure of who held no claim, ours does, too: it is given back.
+        if ((entry.state.checkedAt ?? 0) >= at) due = overtaken;
       }
     } catch (error) {
       const { code } = toFailure(error, "FI_INTERNAL", question.redact);
       logger.warn("an observation could not be recorded", { scope: question.scope, code });
     }
   }
+}
+
+const overtaken: Outcome = {
+  ok: false,
+  error: new FetchImageError("FI_ABORTED", { message: "not recorded: a newer answer stands" }),
+};
+
+/** Who waited may be gone; but what the registry has answered meanwhile is worth its place. */
+function isWanted({ cancellation, isAnswered }: Inflight): boolean {
+  return !cancellation.aborted || isAnswered;
 }
 
 function isCalledOff(outcome: Outcome): boolean {

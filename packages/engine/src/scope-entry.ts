@@ -65,9 +65,11 @@ export interface Lineage {
 /** A scope as this process knows it, for those who show one secret. */
 export class ScopeEntry {
   readonly stream: ScopeStream;
-  inflight: Inflight | undefined;
   /** How many wait for another node's answer. */
   followers = 0;
+  #inflight: Inflight | undefined;
+  /** Questions that go on though another was begun in their place: whom they follow came back here, say. */
+  #overtaken: readonly Inflight[] = none;
   #state: ScopeState = unknownScope;
 
   constructor(stream: ScopeStream) {
@@ -85,9 +87,40 @@ export class ScopeEntry {
     return this.#state;
   }
 
+  /** The question that whoever comes may join: the one that was begun last. */
+  get inflight(): Inflight | undefined {
+    return this.#inflight;
+  }
+
+  begin(inflight: Inflight): void {
+    if (this.#inflight !== undefined) this.#overtaken = [...this.#overtaken, this.#inflight];
+    this.#inflight = inflight;
+  }
+
+  end(inflight: Inflight): void {
+    // Whoever comes may join what goes on.
+    if (this.#inflight === inflight) this.#inflight = this.#overtaken.at(-1);
+    if (this.#overtaken.length > 0) {
+      this.#overtaken = this.#overtaken.filter((other) => other !== inflight && other !== this.#inflight);
+    }
+    markDecided(inflight);
+  }
+
+  /** Who asks no longer waits; a question that nobody waits for is given up. */
+  leave(asker: Asker): void {
+    leaveQuestion(this.#inflight, asker);
+    for (const inflight of this.#overtaken) leaveQuestion(inflight, asker);
+  }
+
+  /** Gives up every question. */
+  abort(reason: string): void {
+    this.#inflight?.cancellation.abort(reason);
+    for (const { cancellation } of this.#overtaken) cancellation.abort(reason);
+  }
+
   /** Whether nobody waits for it. */
   get isIdle(): boolean {
-    return this.inflight === undefined && this.followers === 0;
+    return this.#inflight === undefined && this.followers === 0;
   }
 
   /** Stores what `make` gives in its turn; false where it gives nothing, or where the state is another by then. */
@@ -105,4 +138,14 @@ export class ScopeEntry {
   forget(): void {
     this.#state = unknownScope;
   }
+}
+
+const none: readonly Inflight[] = [];
+
+function leaveQuestion(inflight: Inflight | undefined, asker: Asker): void {
+  if (inflight?.interested.delete(asker) !== true) return;
+  // A fetch that turns from asking to joining leaves and comes back in one turn.
+  queueMicrotask(() => {
+    if (inflight.interested.size === 0) inflight.cancellation.abort("nobody waits for the answer");
+  });
 }

@@ -1,4 +1,4 @@
-import { type CheckDecision, type Clock, decideCheck } from "@fetch-image/core/fetching";
+import { type CheckDecision, type Clock, decideCheck, sameAsker } from "@fetch-image/core/fetching";
 import type { EffectiveSettings } from "./engine-settings.ts";
 import { QuestionNow } from "./question-now.ts";
 import type { RegistryBudgets } from "./registry-budgets.ts";
@@ -10,6 +10,7 @@ import {
   type CheckFailure,
   failureAnswer,
   freshMsOf,
+  joined,
   known,
   refusedAnswer,
   type ScopeQuestion,
@@ -90,6 +91,15 @@ export class ScopeRulings {
     const { claimMs } = this.#options.settings.forScope(question.repository);
     const since = joinedAt - Math.min(freshMsOf(question), claimMs);
     return this.answerSince(entry, question, since);
+  }
+
+  /** What a question that somebody else began is answered, for who joined it. */
+  async answerOfOther(entry: ScopeEntry, other: Inflight, question: ScopeQuestion): Promise<CheckAnswer> {
+    const answer = await other.answer.promise;
+    // Who waited until the claim of another ran out may have asked in the end.
+    if (sameAsker(other.asker, question.asker)) return answer;
+    const { failed } = other;
+    return joined(failed === undefined ? answer : this.answerToFailure(entry, question, failed), other.asker);
   }
 
   /** What the scope's stream says was answered at or after `since`, milliseconds since the epoch. */

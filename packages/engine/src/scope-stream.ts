@@ -16,6 +16,7 @@ import { ScopeEntry } from "./scope-entry.ts";
 import type { Make, ScopeWriter, Waiting } from "./scope-writer.ts";
 import { withPatience } from "./store-patience.ts";
 import type { Ticker } from "./ticker.ts";
+import { untilHere } from "./until-here.ts";
 
 export interface StreamOptions {
   readonly eventLog: EventLog;
@@ -110,7 +111,7 @@ export class ScopeStream {
 
   /** Gives up every question of this process. */
   abort(reason: string): void {
-    for (const { inflight } of this.#entries()) inflight?.cancellation.abort(reason);
+    for (const entry of this.#entries()) entry.abort(reason);
   }
 
   /** Folds all that was stored before the call: one read for all who ask in one turn. */
@@ -136,8 +137,8 @@ export class ScopeStream {
 
   /** Folds what has come since. The store may be away for as long as it may from `waitsSince` on, which is now as a rule. */
   async readOn(waitsSince?: number): Promise<void> {
-    if (this.#isAside) return;
-    const { eventLog, clock } = this.#options;
+    const { eventLog, clock, isOver } = this.#options;
+    if (this.#isAside || isOver?.() === true) return;
     const begunAt = clock.now();
     const { revision } = this.#outline;
     const from = revision === undefined ? 0n : revision + 1n;
@@ -153,7 +154,7 @@ export class ScopeStream {
         return;
       }
       const decoded = decodeScopeFact(recorded);
-      if (decoded.known) this.fold(decoded.fact);
+      if (decoded.known) this.fold(this.#asSeenHere(decoded.fact));
     }
     this.#readAt = Math.max(this.#readAt, begunAt);
   }
@@ -179,6 +180,13 @@ export class ScopeStream {
       // What he is told whom a fact is for has what all are.
       this.#outline = this.#entryWritten(fact.data.proof ?? null).evolve(fact);
     }
+  }
+
+  #asSeenHere(fact: RecordedScopeFact): RecordedScopeFact {
+    const { clock, node } = this.#options;
+    if (fact.type !== "CheckClaimed" || fact.metadata.node === node) return fact;
+    const until = untilHere(fact.data.until, fact.metadata.time, clock.now());
+    return { ...fact, data: { ...fact.data, until } };
   }
 
   #isNext({ revision }: Pick<RecordedFact, "revision">): boolean {

@@ -28,6 +28,9 @@ interface Attempt {
 function held() {
   const attempts: Attempt[] = [];
   const stored: RecordedFact[] = [];
+  /** Made when reading is held: what each reading gives then. */
+  const readings: Deferred<readonly RecordedFact[]>[] = [];
+  let isHeld = false;
   let numbers = 0;
   const options: StreamOptions = {
     eventLog: {
@@ -36,7 +39,12 @@ function held() {
         attempts.push({ expected, facts, outcome });
         return outcome.promise;
       },
-      read: async (_stream, { from = 0n } = {}) => stored.filter(({ revision }) => revision >= from),
+      read: async (_stream, { from = 0n } = {}) => {
+        if (!isHeld) return stored.filter(({ revision }) => revision >= from);
+        const reading = new Deferred<readonly RecordedFact[]>();
+        readings.push(reading);
+        return await reading.promise;
+      },
       readAll: async () => ({ facts: [], next: undefined, end: true }),
       subscribe: () => ({ [Symbol.asyncIterator]: () => ({ next: async () => ({ done: true, value: undefined }) }) }),
       close: async () => {},
@@ -68,7 +76,10 @@ function held() {
     const revision = BigInt(stored.length);
     stored.push({ id: `${revision}`, stream: stream.name, type, data, metadata, revision, position: "" });
   };
-  return { stream, attempts, store };
+  const holdReading = () => {
+    isHeld = true;
+  };
+  return { stream, attempts, store, stored, readings, holdReading };
 }
 
 function observed(proof: string, hex: string, changed = true) {
@@ -106,6 +117,32 @@ test("who was refused after what came first had been read by somebody else write
   attempts[1]?.outcome.resolve({ revision: 1n, position: "1" });
   expect(await mine).toBe(true);
   expect(stream.outline.revision).toBe(1n);
+});
+
+test("what is written behind a fact was made on all that stands before it, whoever reads on meanwhile", async () => {
+  // The two readings end so many microtasks after one another.
+  for (let apart = 0; apart < 10; apart++) {
+    const { stream, attempts, store, stored, readings, holdReading } = held();
+    const madeOn: (bigint | undefined)[] = [];
+    const make: Make = (state) => {
+      madeOn.push(state.revision);
+      return answer("mine")(state);
+    };
+    void stream.entryOf("mine").append(make);
+    await turns();
+    store("theirs");
+    holdReading();
+    attempts[0]?.outcome.reject(conflict());
+    await turns();
+    void stream.readOn();
+    readings[0]?.resolve([...stored]);
+    store("mine");
+    for (let passed = 0; passed < apart; passed++) await Promise.resolve();
+    readings[1]?.resolve([...stored]);
+    await turns();
+    const [, second] = attempts;
+    expect(second?.expected, `${apart} microtasks apart`).toBe(second === undefined ? undefined : madeOn.at(-1));
+  }
 });
 
 test("who was refused because of what was for him decides again", async () => {

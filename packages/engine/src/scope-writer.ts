@@ -1,4 +1,5 @@
 import {
+  type Appended,
   FetchImageError,
   type NewFact,
   type RecordedScopeFact,
@@ -37,6 +38,11 @@ export interface Waiting extends Due {
   readonly resolve: (isStored: boolean) => void;
   readonly reject: (error: unknown) => void;
 }
+
+type Stored = Pick<Appended, "position">;
+
+/** Of what is remembered in memory alone. */
+const nowhere: Stored = { position: "" };
 
 interface Failed {
   readonly error: unknown;
@@ -82,7 +88,10 @@ export class ScopeWriter {
     const { revision, latest } = stream.outline;
     try {
       const isMade = this.#make(stream, due, latest);
-      if (isMade) this.#take(stream, [due], { revision, position: await this.#send(stream, revision, due.toStore) });
+      if (isMade) {
+        const { position } = await this.#send(stream, revision, due.toStore);
+        this.#take(stream, due, { revision, position });
+      }
       this.#goOn(stream);
       return isMade;
     } catch (error) {
@@ -118,16 +127,19 @@ export class ScopeWriter {
       const send = () => this.#send(stream, revision, toStore);
       const begunAt = this.#oldest(left);
       try {
-        const position =
+        const { position } =
           first === undefined
             ? await withPatience(send, this.#options, begunAt)
             : await workAgain(send, { error: first.error, begunAt }, this.#options);
-        this.#take(stream, left, { revision, position });
+        let before = revision;
+        for (const due of left) before = this.#take(stream, due, { revision: before, position });
         for (const { resolve } of left) resolve(true);
         return;
       } catch (error) {
         // What others were told changes nothing for who shows another secret: he is in the next attempt.
         left = await this.#afterFailure(stream, left, { error, revision });
+        // In one go with the next attempt: else it could be made on one state and stored behind another.
+        left = this.#made(stream, left);
         first = undefined;
       }
     }
@@ -145,7 +157,7 @@ export class ScopeWriter {
       await stream.readOn();
       // A conflict that leaves nothing to read on would be met for ever.
       if (!stream.isAside && stream.outline.revision === revision) throw error;
-      return this.#made(stream, batch);
+      return batch;
     } catch (failure) {
       this.#giveUp(stream, batch, failure);
       return [];
@@ -190,26 +202,24 @@ export class ScopeWriter {
     return scopeFactToStore(fact, { stream: name, key, buildId, node, at }, hash);
   }
 
-  /** Gives the position of the last fact. */
-  async #send(stream: ScopeStream, revision: bigint | undefined, toStore: readonly NewFact[]): Promise<string> {
-    if (stream.isAside) return "";
-    const { position } = await this.#options.eventLog.append(stream.name, revision ?? "no-stream", toStore);
-    return position;
+  #send(stream: ScopeStream, revision: bigint | undefined, toStore: readonly NewFact[]): Promise<Stored> {
+    if (stream.isAside) return Promise.resolve(nowhere);
+    return this.#options.eventLog.append(stream.name, revision ?? "no-stream", toStore);
   }
 
-  /** Folds the facts as they were made here: what was just written out need not be read and checked. */
-  #take(stream: ScopeStream, batch: readonly Due[], behind: Behind): void {
+  /** Folds the facts as they were made here: what was just written out need not be read and checked. Gives the last revision. */
+  #take(stream: ScopeStream, { facts, toStore }: Due, behind: Behind): bigint {
     const { position } = behind;
     this.#answeredAt = this.#options.clock.now();
     stream.meet(true);
     let revision = behind.revision ?? -1n;
-    for (const { facts, toStore } of batch) {
-      for (const [index, { type, data }] of facts.entries()) {
-        const { id, metadata } = toStore[index] as NewFact;
-        const recorded = { type, data, id, metadata, stream: stream.name, revision: ++revision, position };
-        stream.fold(recorded as unknown as RecordedScopeFact);
-      }
+    for (let index = 0; index < facts.length; index++) {
+      const { type, data } = facts[index] as ScopeFact;
+      const { id, metadata } = toStore[index] as NewFact;
+      const recorded = { type, data, id, metadata, stream: stream.name, revision: ++revision, position };
+      stream.fold(recorded as unknown as RecordedScopeFact);
     }
+    return revision;
   }
 
   /** Who has come while the store was away goes on waiting, for as long as those whose patience is over have. */

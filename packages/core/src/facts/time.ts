@@ -19,12 +19,28 @@ let last = { ms: Number.NaN, text: "" };
 let before = last;
 
 function formatted(ms: number): string {
-  const days = Math.floor(ms / 86_400_000);
-  const rest = Math.floor(ms - days * 86_400_000);
+  const second = Math.floor(ms / 1000);
+  return `${dateAndTime(second)}.${pad(Math.floor(ms - second * 1000), 3)}Z`;
+}
+
+/** Up to the second: so many facts come in one that they share its text. */
+function dateAndTime(second: number): string {
+  if (second === lastSecond.second) return lastSecond.text;
+  const found = second === secondBefore.second ? secondBefore : { second, text: formattedSecond(second) };
+  secondBefore = lastSecond;
+  lastSecond = found;
+  return found.text;
+}
+
+let lastSecond: { readonly second: number; readonly text: string } = { second: Number.NaN, text: "" };
+let secondBefore = lastSecond;
+
+function formattedSecond(second: number): string {
+  const days = Math.floor(second / 86_400);
+  const rest = second - days * 86_400;
   const [year, month, day] = civilFromDays(days);
   const date = `${pad(year, 4)}-${pad(month, 2)}-${pad(day, 2)}`;
-  const time = `${pad(Math.floor(rest / 3_600_000), 2)}:${pad(Math.floor(rest / 60_000) % 60, 2)}`;
-  return `${date}T${time}:${pad(Math.floor(rest / 1000) % 60, 2)}.${pad(rest % 1000, 3)}Z`;
+  return `${date}T${pad(Math.floor(rest / 3600), 2)}:${pad(Math.floor(rest / 60) % 60, 2)}:${pad(rest % 60, 2)}`;
 }
 
 function pad(value: number, width: number): string {

@@ -21,7 +21,12 @@ export function backOffMs({ baseMs, capMs }: BackOff, failures: number, key: str
  */
 export function heldUntil(at: number, ms: number, now: number): number | undefined {
   const until = at + ms;
-  return now < until && at <= now + clocksDifferMs ? until : undefined;
+  return now < until && !isOfWrongClock(at, now) ? until : undefined;
+}
+
+/** Whether a stamp lies further ahead than clocks differ: then it says nothing of how long ago it was. */
+export function isOfWrongClock(at: number, now: number): boolean {
+  return at > now + clocksDifferMs;
 }
 
 const clocksDifferMs = 5000;

@@ -2,7 +2,7 @@ import type { Asker, CheckEvidence, Failure } from "../facts/facts.ts";
 import { formatTime, parseTime } from "../facts/time.ts";
 import type { Version } from "../plan/plan.ts";
 import type { RateLimit } from "../ports/image-registry.ts";
-import { type BackOff, backOffMs, heldUntil } from "./back-off.ts";
+import { type BackOff, backOffMs, heldUntil, isOfWrongClock } from "./back-off.ts";
 import { duration } from "./duration.ts";
 import { provesUp } from "./registry-state.ts";
 import { sameAsker, type ScopeObservation, type ScopeState } from "./scope-state.ts";
@@ -75,7 +75,7 @@ export interface Sparing {
 export function decideCheck(state: ScopeState, question: CheckQuestion): CheckDecision {
   const { current, claim } = state;
   const age = ageOf(current, question.now);
-  if (current !== null && !question.skipInterval && (question.interval === "never" || age < question.interval)) {
+  if (current !== null && isFresh(current, question, age)) {
     const { version, observedAt, host, status, repository, asker } = current;
     const where = { host, status, ...(repository === undefined ? {} : { repository }) };
     const evidence = { via: "fresh", observedAt, ...where, credential: question.credential, asker } as const;
@@ -106,7 +106,7 @@ export function decideCheck(state: ScopeState, question: CheckQuestion): CheckDe
     }
     return { kind: "refused", ...held };
   }
-  return { kind: "ask", because: current === null ? null : whyNotFresh(question, age) };
+  return { kind: "ask", because: current === null ? null : whyNotFresh(current, question, age) };
 }
 
 /** What becomes of a check that failed in a way that may pass: the last good answer within the bound, or none by hand. */
@@ -176,6 +176,7 @@ function maySpare({ failure }: ScopeState, { stalenessBoundMs }: CheckQuestion, 
 
 function mayRevalidate(state: ScopeState, question: CheckQuestion, age: number): boolean {
   if (question.skipInterval || question.staleWhileRevalidateMs === 0) return false;
+  if (state.current !== null && isOfWrongClock(parseTime(state.current.observedAt), question.now)) return false;
   return age < revalidateBound(question) && maySpare(state, question, age);
 }
 
@@ -209,15 +210,26 @@ function stale(
     },
   };
   const age = ageOf(current, question.now);
-  return { kind: "stale", version, evidence, because: whyNotFresh(question, age), revalidate };
+  return { kind: "stale", version, evidence, because: whyNotFresh(current, question, age), revalidate };
+}
+
+/** What a clock that is wrong says to have observed later than now may be of any age. */
+function isFresh(current: ScopeObservation, { interval, skipInterval, now }: CheckQuestion, age: number): boolean {
+  if (skipInterval || interval === "never") return !skipInterval;
+  return age < interval && !isOfWrongClock(parseTime(current.observedAt), now);
 }
 
 function ageOf(current: ScopeObservation | null, now: number): number {
   return current === null ? 0 : Math.max(0, now - parseTime(current.observedAt));
 }
 
-function whyNotFresh({ interval, skipInterval }: CheckQuestion, age: number): string {
+function whyNotFresh(
+  { observedAt }: ScopeObservation,
+  { interval, skipInterval, now }: CheckQuestion,
+  age: number,
+): string {
   if (skipInterval) return `observed ${duration(age)} ago, but the build was triggered by hand`;
+  if (isOfWrongClock(parseTime(observedAt), now)) return `observed at ${observedAt}, by a clock that is ahead of ours`;
   if (interval === "never" || age < interval) return `observed ${duration(age)} ago`;
   return `observed ${duration(age)} ago, older than the interval of ${duration(interval)}`;
 }

@@ -251,8 +251,19 @@ describe("a question", () => {
     });
   });
 
-  test("counts an observation from a clock ahead of ours as new", () => {
+  test("counts an observation from a clock a little ahead of ours as new", () => {
     expect(decideCheck(known, question({ now: start - 5000 })).kind).toBe("fresh");
+  });
+
+  test("is asked where a clock that is wrong says it was observed later than now: it may be of any age", () => {
+    const because = `observed at ${formatTime(start)}, by a clock that is ahead of ours`;
+    const now = start - 5001;
+    expect(decideCheck(known, question({ now }))).toEqual({ kind: "ask", because });
+    expect(decideCheck(known, question({ now, staleWhileRevalidateMs: 60_000 })).kind).toBe("ask");
+    // Where the registry is not to be asked, it says so.
+    const sparing = { because: "budget", host } as const;
+    expect(decideCheck(known, question({ now, sparing }))).toMatchObject({ kind: "stale", because });
+    expect(decideCheck(known, question({ now, interval: "never" })).kind).toBe("fresh");
   });
 });
 
