@@ -52,6 +52,7 @@ const nobodysFault: ReadonlySet<string> = new Set([
   "FI_HISTORY_CONTRADICTORY",
   "FI_BUILD_ADOPTED",
   "FI_ENGINE_CLOSED",
+  "FI_STORE_TOO_NEW",
 ]);
 
 /** Holds every append to a build's stream against the promises, as it is stored. */

@@ -1,4 +1,5 @@
 import {
+  buildStream,
   buildStreamPrefix,
   decodeBuildFact,
   type EventLog,
@@ -40,7 +41,9 @@ export async function judgeTheEnd(world: World, end: TheEnd): Promise<void> {
   // A question from before all was well may be refused after it, with a pause: it is slow on its way there and back.
   const restMs = 2 * registry.slowestMs + longestPauseMs + 2 * cluster.clockErrorMs;
   await world.run(restMs, () => false);
-  const unfinished = judge.builds.unfinished().filter((fetch) => !scheduler.neverBegun.has(orderOf(fetch)));
+  const unfinished = judge.builds
+    .unfinished()
+    .filter((fetch) => !scheduler.neverBegun.has(orderOf(fetch)) && !judge.isNewer(buildStream(fetch.buildId)));
   const wanted = unfinished.filter((fetch) => !isLeftBehind(judge, fetch));
   if (wanted.length > 0) world.broken(`nobody goes on with ${wanted.map(({ which }) => which).join(", ")}`);
   if (world.problems.length > 0) return;

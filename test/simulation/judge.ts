@@ -1,6 +1,7 @@
 import {
   type Asker,
   buildStreamPrefix,
+  newerPart,
   type RecordedFact,
   registryStreamPrefix,
   scopeStreamPrefix,
@@ -27,6 +28,8 @@ export class Judge implements StoreWitness, RegistryWitness {
   readonly #streams = new Map<string, RecordedFact[]>();
   /** The last revision of each stream that each process knows of. */
   readonly #known = new Map<SimulatedNode, Map<string, bigint>>();
+  /** Streams with a fact of a newer version. */
+  readonly #newer = new Set<string>();
   #cluster: Cluster | undefined;
 
   constructor(
@@ -40,8 +43,10 @@ export class Judge implements StoreWitness, RegistryWitness {
       orders.some((order) => order.buildId === asker.buildId && isOrderByHand(order)) || asker.buildId === "probe";
     const isAlive = (name: string) => this.#cluster?.isAlive(name) === true;
     const claims = { claimMs: settings.claimMs ?? 0, clocksJump: happenings.jump !== undefined };
-    this.scopes = new ScopeJudge(world, { soleNode, sharesCredentialKey, ...claims, isAlive, backOff, isByHand });
-    this.registries = new RegistryJudge(world, { soleNode, backOff, isByHand });
+    const isNewer = this.isNewer.bind(this);
+    const common = { soleNode, backOff, isByHand };
+    this.scopes = new ScopeJudge(world, { ...common, sharesCredentialKey, ...claims, isAlive, isNewer });
+    this.registries = new RegistryJudge(world, common);
     const options = {
       orders,
       scopes: this.scopes,
@@ -60,6 +65,11 @@ export class Judge implements StoreWitness, RegistryWitness {
     this.#cluster = cluster;
   }
 
+  /** Whether a newer version has written to the stream: it is read, and not written any more. */
+  isNewer(stream: string): boolean {
+    return this.#newer.has(stream);
+  }
+
   stored(facts: readonly RecordedFact[], by: SimulatedNode): void {
     for (const fact of facts) {
       const { stream, revision, type, data } = fact;
@@ -68,7 +78,12 @@ export class Judge implements StoreWitness, RegistryWitness {
       this.#streams.set(stream, stored);
       if (revision !== BigInt(stored.length)) this.#world.broken(`${stream} has a gap before ${revision}`);
       stored.push(fact);
+      if (newerPart(fact) !== undefined) this.#newer.add(stream);
+      else if (this.isNewer(stream)) {
+        this.#world.broken(`${by.name} writes ${type} at ${stream}@${revision}, behind what a newer version wrote`);
+      }
     }
+    if (facts.some((fact) => newerPart(fact) !== undefined)) return;
     const stream = facts[0]?.stream ?? "";
     if (stream.startsWith(buildStreamPrefix)) this.builds.stored(facts);
     else if (stream.startsWith(registryStreamPrefix)) this.registries.stored(facts, by);

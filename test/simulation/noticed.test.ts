@@ -1,4 +1,4 @@
-import { FetchImageError } from "@fetch-image/core";
+import { FetchImageError, newerPart } from "@fetch-image/core";
 import { describe, expect, test } from "vitest";
 import { simulate, type SimulationOptions } from "./simulate.ts";
 
@@ -98,6 +98,24 @@ describe("what must not be is noticed", () => {
     expect(found).toMatch(/has left a claim on/);
   });
 
+  test("what is written behind what a newer version wrote", async () => {
+    const found = await problemsOf(
+      {
+        spoil: ({ store }) => {
+          const append = store.log.append.bind(store.log);
+          const newer = new Set<string>();
+          store.log.append = async (stream, expected, facts) => {
+            const [last] = await store.log.read(stream, { direction: "backwards", limit: 1 });
+            if (facts.some((fact) => newerPart({ ...fact, stream }) !== undefined)) newer.add(stream);
+            return await append(stream, newer.has(stream) ? (last?.revision ?? expected) : expected, facts);
+          };
+        },
+      },
+      400,
+    );
+    expect(found).toMatch(/behind what a newer version wrote/);
+  });
+
   test("an engine that goes round in circles", async () => {
     const found = await problemsOf({
       spoil: ({ store }) => {
@@ -128,8 +146,8 @@ describe("what must not be is noticed", () => {
 });
 
 /** The first problem of a few seeds. */
-async function problemsOf(options: SimulationOptions): Promise<string> {
-  for (let seed = 1; seed <= 20; seed++) {
+async function problemsOf(options: SimulationOptions, seeds = 20): Promise<string> {
+  for (let seed = 1; seed <= seeds; seed++) {
     const { problems } = await simulate(seed, options);
     if (problems[0] !== undefined) return problems[0];
   }

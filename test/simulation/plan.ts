@@ -26,9 +26,27 @@ export interface SimulationPlan {
 }
 
 export type Happening =
-  "kill" | "close" | "stand-still" | "move-build" | "jump" | "store-away" | "push" | "remove" | "registry-away";
+  | "kill"
+  | "close"
+  | "stand-still"
+  | "move-build"
+  | "jump"
+  | "store-away"
+  | "push"
+  | "remove"
+  | "registry-away"
+  | "upgrade";
 
-export function planOf(random: Chance): SimulationPlan {
+/** The cluster is being upgraded in every eighth of them. Nothing else hangs on that: the others are as they would be without. */
+export function planOf(seed: number, random: Chance): SimulationPlan {
+  const plan = planWithoutUpgrade(random);
+  if (seed % 8 !== upgraded) return plan;
+  return { ...plan, happenings: { ...plan.happenings, upgrade: random.between(3000, 30_000) } };
+}
+
+const upgraded = 3;
+
+function planWithoutUpgrade(random: Chance): SimulationPlan {
   const soleNode = random.rarely(200);
   const some = (perThousand: number) => (random.rarely(350) ? random.between(1, perThousand) : 0);
   const often = (ms: number) => random.between(Math.ceil(ms / 3), ms * 2);

@@ -1,6 +1,6 @@
-import { FetchImageError, type ImageSpec, isFinished } from "@fetch-image/core";
-import type { BuildJudge } from "./build-judge.ts";
+import { buildStream, FetchImageError, type ImageSpec, isFinished } from "@fetch-image/core";
 import type { Cluster, Member } from "./cluster.ts";
+import type { Judge } from "./judge.ts";
 import type { FetchOrder } from "./workload.ts";
 import type { World } from "./world.ts";
 
@@ -23,16 +23,16 @@ type Result =
 export class Scheduler {
   readonly #world: World;
   readonly #cluster: Cluster;
-  readonly #builds: BuildJudge;
+  readonly #judge: Judge;
   readonly #places = new Map<string, Place>();
   readonly #underWay = new Map<FetchOrder, number>();
   readonly #neverBegun = new Set<string>();
   #waiting = 0;
 
-  constructor(world: World, cluster: Cluster, builds: BuildJudge) {
+  constructor(world: World, cluster: Cluster, judge: Judge) {
     this.#world = world;
     this.#cluster = cluster;
-    this.#builds = builds;
+    this.#judge = judge;
   }
 
   get isDone(): boolean {
@@ -147,7 +147,9 @@ export class Scheduler {
     }
     this.#world.tell("scheduler", `is refused ${which}: ${error.code} ${error.message}`);
     if (passing.has(error.code)) return false;
-    const { fetches, writer } = this.#builds.state(buildId);
+    // Which is the newer version's to go on with.
+    if (error.code === "FI_STORE_TOO_NEW" && this.#judge.isNewer(buildStream(buildId))) return true;
+    const { fetches, writer } = this.#judge.builds.state(buildId);
     const state = fetches.get(fetchId);
     // One of two callers leaves without ending the fetch for the other: one that was asked for before a move, say.
     const others = order.twice || (this.#underWay.get(order) ?? 0) > 0;
@@ -162,7 +164,7 @@ export class Scheduler {
   }
 
   #judgeImage({ buildId, fetchId }: FetchOrder, { imageURL, imageArtifact }: ImageSpec): void {
-    const state = this.#builds.state(buildId).fetches.get(fetchId);
+    const state = this.#judge.builds.state(buildId).fetches.get(fetchId);
     const artifact = state?.snapshot.context.artifact ?? undefined;
     const isStored = state !== undefined && isFinished(state);
     if (!isStored || imageURL !== (state.imageURL ?? undefined) || imageArtifact?.handle !== artifact) {

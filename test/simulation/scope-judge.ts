@@ -7,6 +7,7 @@ import {
   type RecordedFact,
   type RecordedScopeFact,
   type RegistryImageSource,
+  scopeStream,
   scopeStreamPrefix,
   type ScopeState,
   unknownScope,
@@ -72,6 +73,8 @@ export interface ScopeJudgeOptions {
   readonly backOff: { readonly baseMs: number; readonly capMs: number };
   readonly isByHand: (asker: Asker) => boolean;
   readonly isAlive: (node: string) => boolean;
+  /** Whether a newer version has written to the stream. What stands in it counts no more, and nothing is written. */
+  readonly isNewer: (stream: string) => boolean;
 }
 
 /** Holds what is written to scopes, and what registries are asked, against the promises. */
@@ -96,15 +99,11 @@ export class ScopeJudge {
 
   /** Claims that nobody has ended, by whom they are and what they are of. */
   standing(): readonly { readonly node: string; readonly what: string }[] {
-    return [...this.#scopes].flatMap(
-      ([
-        name,
-        {
-          state: { claim },
-        },
-      ]) =>
-        claim === null ? [] : [{ node: claim.node, what: `${name}, of ${claim.asker.buildId}/${claim.asker.fetchId}` }],
-    );
+    return [...this.#scopes].flatMap(([name, { state }]) => {
+      const { claim } = state;
+      if (claim === null || this.#options.isNewer(scopeStreamPrefix + name.split(" ", 1)[0])) return [];
+      return [{ node: claim.node, what: `${name}, of ${claim.asker.buildId}/${claim.asker.fetchId}` }];
+    });
   }
 
   stored(facts: readonly RecordedFact[], by: SimulatedNode): void {
@@ -159,6 +158,10 @@ export class ScopeJudge {
     const { by, source } = question;
     const lineage = lineageOf(source, this.#keyOf(by.name));
     const scope = this.#scopes.get(nameOf(lineage)) ?? this.#newScope(lineage, keyOfSource(source));
+    if (this.#options.isNewer(scopeStream(lineage.scope))) {
+      this.#askedBesideNewer(scope, question);
+      return undefined;
+    }
     // The newest: one before it may have been given back.
     const claim = scope.unused.get(by.name)?.pop();
     if (claim === undefined && !this.#options.soleNode) {
@@ -180,6 +183,15 @@ export class ScopeJudge {
     scope.inFlight = [...scope.inFlight, { question, claim, isLeft }];
     // A lone node asks before its claim is stored: what it has in hand is the claim of an earlier question.
     return this.#options.soleNode ? undefined : claim?.asker;
+  }
+
+  /** Where nothing is recorded each process has a question of its own, and one at a time. */
+  #askedBesideNewer(scope: JudgedScope, question: Question): void {
+    const { by, source } = question;
+    if (scope.inFlight.some((other) => other.question.by === by && !other.isLeft)) {
+      this.#world.broken(`${by.name} asks for ${keyOfSource(source)} while it asks for that already`);
+    }
+    scope.inFlight = [...scope.inFlight, { question, claim: undefined, isLeft: false }];
   }
 
   answered(question: Question, answer: Answer): void {

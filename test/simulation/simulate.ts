@@ -37,13 +37,16 @@ const longestEndMs = 600_000;
 export async function simulate(seed: number, options: SimulationOptions = {}): Promise<SimulationResult> {
   const { keepTrace = false, spoil = () => {} } = options;
   const world = createWorld({ seed, keepTrace });
-  await runSimulation(world, spoil);
+  await runSimulation(world, { seed, spoil });
   const { problems, faults, events, trace } = world;
   return { seed, problems, faults, events, hash: world.hash(), trace };
 }
 
-async function runSimulation(world: World, spoil: NonNullable<SimulationOptions["spoil"]>): Promise<void> {
-  const plan = planOf(world.random);
+async function runSimulation(
+  world: World,
+  { seed, spoil }: { readonly seed: number; readonly spoil: NonNullable<SimulationOptions["spoil"]> },
+): Promise<void> {
+  const plan = planOf(seed, world.random);
   world.tell("plan", JSON.stringify(plan));
   const orders = ordersOf(world.random, plan.faultyMs);
   const judge = new Judge(world, plan, orders);
@@ -54,7 +57,7 @@ async function runSimulation(world: World, spoil: NonNullable<SimulationOptions[
   for (const repository of repositories) for (const tag of tags) registry.push(repository, tag);
   const cluster = new Cluster(world, { plan, store, registry, host });
   judge.watch(cluster);
-  const scheduler = new Scheduler(world, cluster, judge.builds);
+  const scheduler = new Scheduler(world, cluster, judge);
 
   store.faults = plan.store;
   registry.faults = plan.registry;
@@ -138,6 +141,9 @@ function happen(world: World, happening: Happening, { plan, cluster, scheduler, 
       return;
     case "remove":
       registry.remove(random.pick(repositories), random.pick(tags));
+      return;
+    case "upgrade":
+      store.upgrade();
       return;
     case "registry-away": {
       const ms = random.between(1000, 20_000);

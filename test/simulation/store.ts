@@ -4,6 +4,7 @@ import {
   type ExpectedRevision,
   FetchImageError,
   type FetchImageErrorCode,
+  nameUuid,
   type NewFact,
   type ReadModel,
   type ReadModelChanges,
@@ -11,9 +12,10 @@ import {
   type SubscribeOptions,
   type SubscriptionMessage,
 } from "@fetch-image/core";
+import { nodeHash } from "@fetch-image/engine";
 import { createMemoryEventLog, createMemoryReadModel } from "@fetch-image/store/memory";
 import { handingOn } from "../support/handing-on.ts";
-import type { SimulatedNode } from "./node.ts";
+import { SimulatedNode } from "./node.ts";
 import type { World } from "./world.ts";
 
 /** How often something goes wrong between a process and the store, of a thousand requests each. */
@@ -71,17 +73,26 @@ export class SimulatedStore {
   readonly #world: World;
   readonly #witness: StoreWitness;
   readonly #lengths = new Map<string, bigint>();
+  readonly #newer: SimulatedNode;
   #awayUntil = 0;
   readonly #changes = new Changes();
 
   constructor(world: World, witness: StoreWitness) {
     this.#world = world;
     this.#witness = witness;
+    this.#newer = new SimulatedNode(world, "newer", 0);
   }
 
   /** Nobody reaches the store for so long. */
   goAway(ms: number): void {
     this.#awayUntil = this.#world.now() + ms;
+  }
+
+  /** A process of a newer version writes what only it understands behind all that some stream has. */
+  upgrade(): void {
+    const { random } = this.#world;
+    const streams = [...this.#lengths.keys()];
+    if (streams.length > 0) void this.#upgrade(random.pick(streams), random.pick(["type", "schema"]));
   }
 
   comeBack(): void {
@@ -90,6 +101,18 @@ export class SimulatedStore {
 
   connect(node: SimulatedNode): { readonly eventLog: EventLog; readonly readModel: ReadModel } {
     return { eventLog: this.#eventLog(node), readModel: this.#readModel(node) };
+  }
+
+  async #upgrade(stream: string, how: "type" | "schema"): Promise<void> {
+    const [last] = await this.log.read(stream, { direction: "backwards", limit: 1 });
+    if (last === undefined) return;
+    const { revision, type, data, metadata } = last;
+    const id = nameUuid(`newer ${stream}@${revision}`, nodeHash);
+    const fact =
+      how === "type"
+        ? { id, type: "ImageScanned", data: { verdict: ["clean"] }, metadata }
+        : { id, type, data, metadata: { ...metadata, schema: 2 } };
+    await this.#write(this.#newer, stream, revision, [fact]);
   }
 
   #eventLog(node: SimulatedNode): EventLog {
