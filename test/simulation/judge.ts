@@ -13,7 +13,7 @@ import type { SimulatedNode } from "./node.ts";
 import type { SimulationPlan } from "./plan.ts";
 import type { Answer, Question, RegistryWitness } from "./registry.ts";
 import { RegistryJudge } from "./registry-judge.ts";
-import { judgeResolution } from "./resolution-judge.ts";
+import { judgeResolution, maxAge } from "./resolution-judge.ts";
 import { ScopeJudge } from "./scope-judge.ts";
 import type { Acknowledged, StoreWitness } from "./store.ts";
 import type { FetchOrder } from "./workload.ts";
@@ -43,9 +43,17 @@ export class Judge implements StoreWitness, RegistryWitness {
       orders.some((order) => order.buildId === asker.buildId && isOrderByHand(order)) || asker.buildId === "probe";
     const isAlive = (name: string) => this.#cluster?.isAlive(name) === true;
     const claims = { claimMs: settings.claimMs ?? 0, clocksJump: happenings.jump !== undefined };
+    const ages = { orders, checkIntervalMs: settings.checkIntervalMs ?? 0 };
     const isNewer = this.isNewer.bind(this);
     const common = { soleNode, backOff, isByHand };
-    this.scopes = new ScopeJudge(world, { ...common, sharesCredentialKey, ...claims, isAlive, isNewer });
+    this.scopes = new ScopeJudge(world, {
+      ...common,
+      sharesCredentialKey,
+      ...claims,
+      isAlive,
+      isNewer,
+      maxAge: maxAge.bind(undefined, ages),
+    });
     this.registries = new RegistryJudge(world, common);
     const options = {
       orders,

@@ -116,6 +116,25 @@ describe("what must not be is noticed", () => {
     expect(found).toMatch(/behind what a newer version wrote/);
   });
 
+  test("who asks for what is fresh", async () => {
+    const found = await problemsOf({
+      spoil: ({ store }) => {
+        const connect = store.connect.bind(store);
+        store.connect = (node) => {
+          const { eventLog, readModel } = connect(node);
+          const read: typeof eventLog.read = async (stream, options) =>
+            (await eventLog.read(stream, options)).map((fact) =>
+              fact.type === "VersionObserved"
+                ? { ...fact, metadata: { ...fact.metadata, time: "2026-11-01T00:00:00.000Z" } }
+                : fact,
+            );
+          return { eventLog: { ...eventLog, read }, readModel };
+        };
+      },
+    });
+    expect(found).toMatch(/it was answered \d+ ms before/);
+  });
+
   test("an engine that goes round in circles", async () => {
     const found = await problemsOf({
       spoil: ({ store }) => {

@@ -1,4 +1,5 @@
 import {
+  type Asker,
   type BuildState,
   buildStreamPrefix,
   type CheckEvidence,
@@ -49,7 +50,7 @@ export function judgeResolution(
   }
   if (via === "stale-served") judgeStale(world, options, { where, evidence, repository: request.repository });
   const requestedAt = options.requestedAt(buildId, fetchId);
-  const bound = via === "stale-served" ? (evidence?.stale?.boundMs ?? 0) : maxAge(options, buildId, fetchId);
+  const bound = via === "stale-served" ? (evidence?.stale?.boundMs ?? 0) : maxAge(options, { buildId, fetchId });
   const clockError = options.clockErrorMs();
   const oldest = requestedAt - bound - 2 * clockError;
   const password = sourceOf(options.orders, buildId, fetchId)?.["password"];
@@ -92,7 +93,10 @@ function judgeStale(
 }
 
 /** How old an observation may be for this fetch; milliseconds. */
-function maxAge({ orders, checkIntervalMs }: ResolutionJudgeOptions, buildId: string, fetchId: string): number {
+export function maxAge(
+  { orders, checkIntervalMs }: Pick<ResolutionJudgeOptions, "orders" | "checkIntervalMs">,
+  { buildId, fetchId }: Asker,
+): number {
   const order = orderOf(orders, buildId, fetchId);
   if (order === undefined) return checkIntervalMs;
   const { request } = order;

@@ -7,29 +7,19 @@ import {
   type RecordedFact,
   type RecordedScopeFact,
   type RegistryImageSource,
+  sameAsker,
   scopeStream,
   scopeStreamPrefix,
   type ScopeState,
   unknownScope,
   type Version,
 } from "@fetch-image/core";
+import { type Claim, ClaimJudge, type ClaimJudgeOptions } from "./claim-judge.ts";
 import { credentialKeyOf, type Lineage, lineageOf, passwordOf } from "./credentials.ts";
 import type { SimulatedNode } from "./node.ts";
 import type { Answer, Question } from "./registry.ts";
 import type { Acknowledged } from "./store.ts";
 import type { World } from "./world.ts";
-
-interface Claim {
-  readonly node: string;
-  readonly asker: Asker;
-  /** Milliseconds since the epoch, by the clock of the one who claimed. */
-  readonly until: number;
-  readonly at: number;
-  /** When it was stored, by the world's clock. */
-  readonly storedAt: number;
-  /** Another's answer has ended it. Who has not heard by then that it is stored cannot know, and may ask under it. */
-  isEnded: boolean;
-}
 
 interface InFlight {
   readonly question: Question;
@@ -65,14 +55,8 @@ interface JudgedScope {
 
 type Observed = Extract<RecordedScopeFact, { type: "VersionObserved" }>;
 
-export interface ScopeJudgeOptions {
-  readonly soleNode: boolean;
+export interface ScopeJudgeOptions extends ClaimJudgeOptions {
   readonly sharesCredentialKey: boolean;
-  readonly claimMs: number;
-  readonly clocksJump: boolean;
-  readonly backOff: { readonly baseMs: number; readonly capMs: number };
-  readonly isByHand: (asker: Asker) => boolean;
-  readonly isAlive: (node: string) => boolean;
   /** Whether a newer version has written to the stream. What stands in it counts no more, and nothing is written. */
   readonly isNewer: (stream: string) => boolean;
 }
@@ -81,6 +65,7 @@ export interface ScopeJudgeOptions {
 export class ScopeJudge {
   readonly #world: World;
   readonly #options: ScopeJudgeOptions;
+  readonly #claims: ClaimJudge;
   readonly #scopes = new Map<string, JudgedScope>();
   /** The last version of each stream, whoever was told it. */
   readonly #latest = new Map<string, Version | undefined>();
@@ -90,6 +75,7 @@ export class ScopeJudge {
   constructor(world: World, options: ScopeJudgeOptions) {
     this.#world = world;
     this.#options = options;
+    this.#claims = new ClaimJudge(world, options);
   }
 
   /** All that registries answered to this question, on any node. */
@@ -118,8 +104,7 @@ export class ScopeJudge {
       const scope = this.#scopeOf(fact);
       if (fact.metadata.node !== by.name) this.#world.broken(`${where} says it is ${fact.metadata.node}'s`);
       if (fact.type === "CheckClaimed") {
-        this.#judgeClaim(scope, fact, where);
-        this.#judgePause(scope, fact, where);
+        this.#claims.judge(scope, fact, where);
         const { asker, until } = fact.data;
         const [at, storedAt] = [parseTime(fact.metadata.time), this.#world.now()];
         const claim = { node: by.name, asker, until: parseTime(until), at, storedAt, isEnded: false };
@@ -170,11 +155,11 @@ export class ScopeJudge {
     const isLeft = claim?.isEnded === true;
     for (const other of scope.inFlight) {
       if (!other.question.by.alive || other.isLeft || isLeft) continue;
-      other.isLeft = claim !== undefined && other.claim !== undefined && isSame(other.claim.asker, claim.asker);
+      other.isLeft = claim !== undefined && other.claim !== undefined && sameAsker(other.claim.asker, claim.asker);
       // Of clocks that differ the one may say that a claim has run out, and that of who asks under it that it holds.
-      const isOverElsewhere = this.#hasRunOut(claim, other.claim?.at) && by.clock.now() < (claim?.until ?? 0);
+      const isOverElsewhere = this.#claims.hasRunOut(claim, other.claim?.at) && by.clock.now() < (claim?.until ?? 0);
       // Its claim stands no more for anybody, whosever clock it was by which it had run out.
-      other.isLeft ||= this.#hasRunOut(other.claim, claim?.at);
+      other.isLeft ||= this.#claims.hasRunOut(other.claim, claim?.at);
       if (!other.isLeft && !isOverElsewhere) {
         const both = `${other.question.by.name} and ${by.name}`;
         this.#world.broken(`${both} ask for ${keyOfSource(source)} at the same time`);
@@ -202,49 +187,6 @@ export class ScopeJudge {
     if (!("digest" in answer)) return;
     const delivered = { digest: answer.digest, to: by.name, at: this.#world.now(), inFlightUntil: Infinity };
     this.#delivered.set(key, [...this.delivered(key), delivered]);
-  }
-
-  #judgeClaim(
-    { state: { claim }, lastClaim }: JudgedScope,
-    { data, metadata }: RecordedScopeFact & { type: "CheckClaimed" },
-    where: string,
-  ): void {
-    if (claim === null || isSame(claim.asker, data.asker)) return;
-    if (this.#hasRunOut(lastClaim, parseTime(metadata.time))) return;
-    // Who knows that there is no other process takes over at once from the one that died, and from a question of its own that
-    // was given up: two of them in flight would be noticed as they are asked.
-    if (this.#options.soleNode && (claim.node === metadata.node || !this.#options.isAlive(claim.node))) return;
-    this.#world.broken(`${where}: ${metadata.node} claims what ${claim.node} holds`);
-  }
-
-  /**
-   * Whether the claim had run out when another was made, at `at` by the clock of its node: by that clock, or since it had
-   * stood for its time. From when on he counted that by a clock which jumps cannot be told.
-   */
-  #hasRunOut(claim: Claim | undefined, at: number | undefined): boolean {
-    if (claim === undefined || at === undefined) return false;
-    const { claimMs, clocksJump } = this.#options;
-    return claim.until <= at || clocksJump || this.#world.now() - claim.storedAt >= claimMs;
-  }
-
-  /** A scope that failed is asked less: not before the least that its back-off can last, but by hand. */
-  #judgePause(
-    { state }: JudgedScope,
-    { data, metadata }: RecordedScopeFact & { type: "CheckClaimed" },
-    where: string,
-  ): void {
-    const { failure, failures } = state;
-    if (failure === null || failures === 0 || this.#options.isByHand(data.asker)) return;
-    // Any answer of the registry shows that it can be reached again.
-    if (["FI_RATE_LIMITED", "FI_REGISTRY_UNREACHABLE"].includes(failure.failure.code)) return;
-    const { baseMs, capMs } = this.#options.backOff;
-    const leastMs = Math.max(Math.min(baseMs * 2 ** (failures - 1), capMs) * 0.75, failure.retryAfterMs);
-    const at = parseTime(metadata.time);
-    // Decided a while before, where the registry was to be tried: a clock that was too wrong then may be just right now.
-    const isOfWrongClock = failure.at > at + clocksDifferMs - longestTurnMs;
-    if (!isOfWrongClock && at < failure.at + leastMs) {
-      this.#world.broken(`${where}: ${at - failure.at} ms after failure ${failures} of the scope`);
-    }
   }
 
   #judgeObservation(
@@ -301,10 +243,6 @@ export class ScopeJudge {
   }
 }
 
-function isSame(a: Asker, b: Asker): boolean {
-  return a.buildId === b.buildId && a.fetchId === b.fetchId;
-}
-
 /** What was asked for, and by which password; empty for none. */
 export function keyOf(repository: string, tag: string | undefined, password: string): string {
   return `${repository}:${tag ?? "*"}${password === "" ? "" : ` by ${password}`}`;
@@ -317,7 +255,3 @@ function keyOfSource({ repository, tag, password = "" }: RegistryImageSource): s
 function nameOf({ scope, proof = "" }: Lineage): string {
   return `${scope} ${proof}`;
 }
-
-const clocksDifferMs = 5000;
-/** From the decision to the claim, with the store's delays. */
-const longestTurnMs = 2500;
