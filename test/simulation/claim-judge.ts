@@ -87,7 +87,7 @@ export class ClaimJudge {
   #judgeNeed({ state: { current } }: ClaimedScope, { data: { asker }, metadata }: Claimed, where: string): void {
     if (current === null || this.#options.isByHand(asker)) return;
     const age = parseTime(metadata.time) - parseTime(current.observedAt);
-    if (age >= -clocksDifferMs && age < this.#options.maxAge(asker)) {
+    if (age >= -clocksDifferMs && Math.max(age, 0) < this.#options.maxAge(asker)) {
       this.#world.broken(`${where}: it was answered ${age} ms before`);
     }
   }
